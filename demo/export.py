@@ -1,0 +1,33 @@
+"""Puts the trained networks into one SD-1.x checkpoint file, which the host's stock loaders read."""
+
+import json
+from pathlib import Path
+
+import networks
+import torch
+from safetensors.torch import save_file
+
+
+def export(vae: torch.nn.Module, denoiser: networks.Denoiser, used_tokens: torch.Tensor, facts: dict[str, object],
+           path: Path) -> None:
+    """Writes half-precision weights under the names that SD 1.x checkpoints have.
+
+    Args:
+        used_tokens: ids that training has seen; the rows of all others stay zero, and cost nothing once compressed.
+        facts: about the training, for the file's metadata.
+    """
+    parts = {
+        "model.diffusion_model.": denoiser.unet,
+        "first_stage_model.": vae,
+        "cond_stage_model.transformer.text_model.": denoiser.text.transformer.text_model,
+    }
+    state = {prefix + name: weight.detach().half().contiguous()
+             for prefix, network in parts.items() for name, weight in network.state_dict().items()}
+    table = state["cond_stage_model.transformer.text_model.embeddings.token_embedding.weight"]
+    unused = torch.ones(len(table), dtype=torch.bool)
+    unused[used_tokens] = False
+    table[unused] = 0
+    state["cond_stage_model.logit_scale"] = torch.tensor(4.6055)  # CLIP's own; tells the host that this is a CLIP
+    state["first_stage_model.vae_scale"] = vae.vae_scale.detach().clone()  # in full: rounded it would scale every latent
+    path.parent.mkdir(exist_ok=True)
+    save_file(state, path, metadata={"format": "pt", "modelspec.title": "Latent RePaint demo", "training": json.dumps(facts)})

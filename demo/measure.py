@@ -1,0 +1,59 @@
+"""What the demo model is worth, measured on scenes it was never trained on, through the host's stock nodes alone."""
+
+import in_process
+import numpy as np
+import torch
+from scenes import HELD_OUT, draw
+
+LEVELS = (50, 250, 500, 750, 950)
+"""Time steps, out of 1000, at which the denoising loss is measured."""
+
+
+def held_out(count: int) -> tuple[torch.Tensor, list[str]]:
+    """Images (count, 128, 128, 3) in [0, 1] and their captions."""
+    scenes = [draw(HELD_OUT + i) for i in range(count)]
+    return torch.from_numpy(np.stack([scene.image for scene in scenes])), [scene.caption for scene in scenes]
+
+
+def reconstruction_psnr(vae, images: torch.Tensor) -> torch.Tensor:
+    """-10 log10 mean((decode(encode(x)) - x)^2), in dB, for each image: (B,)."""
+    error = vae.decode(vae.encode(images)) - images
+    return -10 * error.square().mean(dim=(1, 2, 3)).log10()
+
+
+def denoising_losses(model, clip, vae, images: torch.Tensor, captions: list[str]) -> dict[int, dict[str, float]]:
+    """The mean squared error of the predicted noise eps = (x_t - x0(x_t)) / sigma, at each of `LEVELS`.
+
+    Returns:
+        For each level the loss with the caption, with the empty caption, and of predicting the mean latent.
+    """
+    host = in_process.start()
+    latent = model.model.process_latent_in(vae.encode(images))
+    noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(0))
+    encode = host.nodes.CLIPTextEncode().encode
+    contexts = {"captioned": torch.cat([encode(clip, caption)[0][0][0] for caption in captions]),
+                "unconditional": encode(clip, "")[0][0][0].expand(len(captions), -1, -1)}
+    host.comfy.model_management.load_models_gpu([model])
+    device = model.load_device
+    losses = {}
+    for level in LEVELS:
+        sigma = model.model.model_sampling.sigmas[level].cpu()
+        x_t = latent + sigma * noise
+        losses[level] = {}
+        for name, context in contexts.items():
+            denoised = model.model.apply_model(x_t.to(device), sigma.expand(len(x_t)).to(device),
+                                               c_crossattn=context.to(device)).cpu()
+            losses[level][name] = ((x_t - denoised) / sigma - noise).square().mean().item()
+        mean = latent.mean(dim=0, keepdim=True)
+        losses[level]["mean"] = ((x_t - mean) / sigma - noise).square().mean().item()
+    return losses
+
+
+def sample(model, clip, vae, prompt: str, seed: int, negative: str = "", cfg: float = 4.0) -> torch.Tensor:
+    """One picture, (128, 128, 3), by the host's KSampler: dpmpp_2m, karras, 20 steps."""
+    nodes = in_process.start().nodes
+    encode = nodes.CLIPTextEncode().encode
+    empty = nodes.EmptyLatentImage().generate(128, 128)[0]
+    latent = nodes.KSampler().sample(model, seed, 20, cfg, "dpmpp_2m", "karras", encode(clip, prompt)[0],
+                                     encode(clip, negative)[0], empty)[0]
+    return nodes.VAEDecode().decode(vae, latent)[0][0]

@@ -1,0 +1,57 @@
+"""Teaches the host the size of the demo model, so that its stock loaders take the file as they take an SD 1.5 one.
+
+It is a custom_nodes folder without nodes: on import it adds one entry to the host's list of models. Only the demo and
+the tests use it; the node pack itself never does.
+"""
+
+import comfy.supported_models
+from comfy.sd1_clip import SD1ClipModel, SD1Tokenizer, SDClipModel
+from comfy.supported_models_base import ClipTarget
+
+NODE_CLASS_MAPPINGS: dict[str, type] = {}
+
+WIDTH = 64
+TEXT_MODEL = {
+    "hidden_size": WIDTH,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 4 * WIDTH,
+    "hidden_act": "quick_gelu",
+    "max_position_embeddings": 77,
+    "eos_token_id": 49407,
+}
+
+
+class DemoTokenizer(SD1Tokenizer):
+    """The stock tokenizer, told the width that textual-inversion embeddings would need to have."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.clip_l.embedding_size = WIDTH
+
+
+class DemoTextModel(SDClipModel):
+    """CLIP's text model, two layers deep and `WIDTH` wide."""
+
+    def __init__(self, device="cpu", dtype=None, model_options={}):
+        super().__init__(device=device, dtype=dtype, return_projected_pooled=False,
+                         textmodel_json_config=dict(TEXT_MODEL), model_options=model_options)
+
+
+class DemoClip(SD1ClipModel):
+    """What SD 1.x calls its text encoder, around the small text model."""
+
+    def __init__(self, device="cpu", dtype=None, model_options={}):
+        super().__init__(device=device, dtype=dtype, model_options=model_options, clip_model=DemoTextModel)
+
+
+class LatentRepaintDemo(comfy.supported_models.SD15):
+    """SD 1.5 with 64 instead of 320 channels and a context 64 instead of 768 wide."""
+
+    unet_config = comfy.supported_models.SD15.unet_config | {"context_dim": WIDTH, "model_channels": 64}
+
+    def clip_target(self, state_dict={}):
+        return ClipTarget(DemoTokenizer, DemoClip)
+
+
+comfy.supported_models.models.append(LatentRepaintDemo)

@@ -1,0 +1,192 @@
+"""Trains the demo model: an autoencoder, then a text-conditioned latent diffusion model, on scenes drawn as it goes.
+
+    python demo/train.py all                 (CPU, about two hours)
+    python demo/train.py all --device cuda
+
+Each stage has a budget of wall-clock minutes, keeps its checkpoint in `.train/` and goes on from it when run again.
+The networks are the host's own classes, so what is trained is what the host later loads.
+"""
+
+import argparse
+import json
+import logging
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import networks
+import numpy as np
+import torch
+from export import export
+from safetensors.torch import load_file, save_file
+from scenes import describe, draw
+
+log = logging.getLogger("train")
+ROOT = Path(__file__).resolve().parents[1]
+WORK = ROOT / ".train"
+CHECKPOINT = ROOT / "demo" / "model" / "latent-repaint-demo.safetensors"
+SCENE, CROP = 128, 64
+
+
+def fit(name: str, model: torch.nn.Module, loss: Callable[[int], torch.Tensor], rate: float, minutes: float) -> None:
+    """Trains in place by AdamW and leaves the averaged weights in the model.
+
+    The learning rate falls as a cosine of the wall-clock time, rate * (1 + cos(pi * t / minutes)) / 2, so that training
+    ends in time on any machine. The average reaches back over the last tenth of the steps.
+
+    Args:
+        name: of the checkpoint.
+        loss: from the number of the step, which also seeds the data, to a scalar.
+    """
+    path = WORK / f"{name}.pt"
+    average = torch.optim.swa_utils.AveragedModel(
+        model, avg_fn=lambda old, new, n: old + (new - old) / (1 + 0.1 * n), use_buffers=False)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=1e-4)
+    state = {"step": 0, "seconds": 0.0}
+    if path.exists():
+        saved = torch.load(path, weights_only=True)
+        model.load_state_dict(saved["model"])
+        average.load_state_dict(saved["average"])
+        optimizer.load_state_dict(saved["optimizer"])
+        state = saved["state"]
+    started, logged, kept, recent = time.monotonic() - state["seconds"], 0.0, time.monotonic(), []
+    while state["seconds"] < 60 * minutes:
+        warm_up = min(1.0, (state["step"] + 1) / 100)
+        for group in optimizer.param_groups:
+            group["lr"] = rate * warm_up * (1 + math.cos(math.pi * state["seconds"] / (60 * minutes))) / 2
+        torch.manual_seed(state["step"])
+        value = loss(state["step"])
+        optimizer.zero_grad()
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        average.update_parameters(model)
+        recent.append(value.item())
+        now = time.monotonic()
+        state = {"step": state["step"] + 1, "seconds": now - started}
+        if now - logged > 30:
+            log.info("%s step %d, %.1f min, loss %.4f", name, state["step"], state["seconds"] / 60, np.mean(recent))
+            logged, recent = now, []
+        if now - kept > 120 or state["seconds"] >= 60 * minutes:
+            torch.save({"model": model.state_dict(), "average": average.state_dict(),
+                        "optimizer": optimizer.state_dict(), "state": state}, path.with_suffix(".new"))
+            path.with_suffix(".new").replace(path)
+            kept = now
+    model.load_state_dict(average.module.state_dict())
+
+
+def crops(step: int, scenes: int = 2, per_scene: int = 2) -> torch.Tensor:
+    """(scenes * per_scene, 3, CROP, CROP) random crops, in [0, 1]."""
+    rng = np.random.default_rng(step)
+    images = [draw(step * scenes + i, SCENE).image for i in range(scenes) for _ in range(per_scene)]
+    corners = rng.integers(0, SCENE - CROP + 1, (len(images), 2))
+    crop = np.stack([image[v:v + CROP, u:u + CROP] for image, (u, v) in zip(images, corners, strict=True)])
+    return torch.from_numpy(crop).permute(0, 3, 1, 2)
+
+
+def load_average(name: str, network: torch.nn.Module) -> dict:
+    """Loads a stage's averaged weights; returns how far its training has come."""
+    saved = torch.load(WORK / f"{name}.pt", weights_only=True)
+    prefix = "module."
+    network.load_state_dict({k.removeprefix(prefix): v for k, v in saved["average"].items() if k.startswith(prefix)})
+    return saved["state"]
+
+
+def train_autoencoder(device: torch.device, minutes: float) -> None:
+    """Image -> latent of about zero mean and unit deviation -> image, at an eighth of the resolution."""
+    vae = networks.new_autoencoder().to(device)
+
+    def loss(step: int) -> torch.Tensor:
+        x = crops(step).to(device, memory_format=torch.channels_last)
+        z = vae.taesd_encoder(x)
+        error = vae.taesd_decoder(z + 0.1 * torch.randn_like(z)) - x  # noise: near latents must mean near pictures
+        mean, deviation = z.mean(dim=(0, 2, 3)), z.std(dim=(0, 2, 3))
+        edges = error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
+        spread = (mean.square() + (deviation - 1).square()).mean()
+        return error.abs().mean() + 2 * error.square().mean() + 0.25 * edges + 0.02 * spread
+
+    fit("vae", vae, loss, rate=1e-3, minutes=minutes)
+
+
+def encode_scenes(device: torch.device, minutes: float, chunk: int = 256, limit: int = 8192, captions: int = 4) -> None:
+    """Latents of scenes with several captions each, chunk by chunk until the time or the limit is reached."""
+    vae = networks.new_autoencoder().to(device)
+    load_average("vae", vae)
+    started = time.monotonic()
+    for first in range(0, limit, chunk):
+        path = WORK / f"latents-{first:06d}.safetensors"
+        if path.exists() or time.monotonic() - started > 60 * minutes:
+            continue
+        latents, texts = [], []
+        for seed in range(first, first + chunk):
+            scene = draw(seed, SCENE)
+            texts += [describe(np.random.default_rng((seed, k)), scene.attributes) for k in range(captions)]
+            image = torch.from_numpy(scene.image).permute(2, 0, 1)[None].to(device, memory_format=torch.channels_last)
+            with torch.inference_mode():
+                latents.append(vae.taesd_encoder(image).cpu().contiguous())
+        tokens = networks.tokenize(texts).view(chunk, captions, -1)
+        save_file({"latents": torch.cat(latents), "tokens": tokens}, path)
+        log.info("latents: %d scenes, %.1f min", first + chunk, (time.monotonic() - started) / 60)
+
+
+def load_scenes() -> tuple[torch.Tensor, torch.Tensor]:
+    """Latents (N, 4, 16, 16) and token ids (N, captions, 77) of all scenes encoded so far."""
+    chunks = [load_file(path) for path in sorted(WORK.glob("latents-*.safetensors"))]
+    return torch.cat([c["latents"] for c in chunks]), torch.cat([c["tokens"] for c in chunks])
+
+
+def train_denoiser(device: torch.device, minutes: float, batch: int = 48) -> None:
+    """x_t = (x_0 + sigma_t n) / sqrt(1 + sigma_t^2); the loss is w_t (eps(x_t, t, caption) - n)^2.
+
+    w_t = min(SNR, 5) / SNR (Hang et al. 2023, arXiv 2303.09556). One caption in eight is left empty, which teaches the
+    unconditional model that guidance, negative prompts and inpainting without a prompt need.
+    """
+    latents, tokens = (tensor.to(device) for tensor in load_scenes())
+    empty = networks.tokenize([""]).to(device)
+    sigmas = networks.model_sampling().sigmas.to(device)
+    denoiser = networks.Denoiser().to(device)
+
+    def loss(step: int) -> torch.Tensor:
+        chosen = torch.randint(len(latents), (batch,), device=device)
+        caption = tokens[chosen, torch.randint(tokens.shape[1], (batch,), device=device)]
+        caption = torch.where(torch.rand(batch, 1, device=device) < 1 / 8, empty, caption)
+        t = ((torch.rand(1, device=device) + torch.arange(batch, device=device) / batch) % 1 * len(sigmas)).long()
+        sigma = sigmas[t].view(-1, 1, 1, 1)
+        noise = torch.randn(batch, 4, 16, 16, device=device)
+        x_t = (latents[chosen] + sigma * noise) / (1 + sigma.square()).sqrt()
+        weight = (5 * sigma.square()).clamp(max=1)
+        error = denoiser(x_t.to(memory_format=torch.channels_last), t, caption) - noise
+        return (weight * error.square()).mean()
+
+    fit("unet", denoiser, loss, rate=1e-3, minutes=minutes)
+
+
+def write_checkpoint() -> None:
+    """Everything trained so far, in one file for the host."""
+    vae, denoiser = networks.new_autoencoder(), networks.Denoiser()
+    facts = {"vae": load_average("vae", vae), "unet": load_average("unet", denoiser)}
+    latents, tokens = load_scenes()
+    facts["scenes"] = len(latents)
+    export(vae, denoiser, tokens.unique(), facts, CHECKPOINT)
+    log.info("wrote %s, %.1f MB: %s", CHECKPOINT.name, CHECKPOINT.stat().st_size / 1e6, json.dumps(facts))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stage", choices=["vae", "latents", "unet", "export", "all"])
+    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    parser.add_argument("--minutes", type=float, help="budget of the stage, instead of 40 vae, 10 latents, 60 unet")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", force=True)  # the host has set one
+    WORK.mkdir(exist_ok=True)
+    stages = {"vae": (train_autoencoder, 40), "latents": (encode_scenes, 10), "unet": (train_denoiser, 60)}
+    for name, (train, minutes) in stages.items():
+        if arguments.stage in (name, "all"):
+            train(arguments.device, arguments.minutes or minutes)
+    if arguments.stage in ("export", "all"):
+        write_checkpoint()
+
+
+if __name__ == "__main__":
+    main()
