@@ -1,0 +1,33 @@
+"""The host tier runs inside the host, without a server. See `tiny.py` for the model and for how to sample with it."""
+
+from typing import Any
+
+import pytest
+import torch
+from tiny import tiny_model
+
+
+@pytest.fixture(scope="session", params=["eps", "v", "flow"])
+def any_model(request: pytest.FixtureRequest) -> Any:
+    """The tiny model in each of the three parametrisations, one after the other."""
+    return tiny_model(request.param)
+
+
+@pytest.fixture(scope="session")
+def eps_model() -> Any:
+    """The tiny model as SD 1.x trains it."""
+    return tiny_model("eps")
+
+
+@pytest.fixture
+def latent() -> torch.Tensor:
+    """The latent of a picture of 128 by 128 pixels, if SD 1.x had encoded it."""
+    return torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(7))
+
+
+@pytest.fixture
+def mask() -> torch.Tensor:
+    """A square in the middle to regenerate, on the latent's own grid."""
+    mask = torch.zeros(1, 1, 16, 16)
+    mask[..., 4:12, 5:13] = 1.0
+    return mask
