@@ -28,6 +28,7 @@ def export(vae: torch.nn.Module, denoiser: networks.Denoiser, used_tokens: torch
     unused[used_tokens] = False
     table[unused] = 0
     state["cond_stage_model.logit_scale"] = torch.tensor(4.6055)  # CLIP's own; tells the host that this is a CLIP
-    state["first_stage_model.vae_scale"] = vae.vae_scale.detach().clone()  # in full: rounded it would scale every latent
+    state["first_stage_model.vae_scale"] = vae.vae_scale.detach().clone()  # in full: rounding scales all latents
     path.parent.mkdir(exist_ok=True)
-    save_file(state, path, metadata={"format": "pt", "modelspec.title": "Latent RePaint demo", "training": json.dumps(facts)})
+    metadata = {"format": "pt", "modelspec.title": "Latent RePaint demo", "training": json.dumps(facts)}
+    save_file(state, path, metadata=metadata)

@@ -1,12 +1,24 @@
-"""What the demo model is worth, measured on scenes it was never trained on, through the host's stock nodes alone."""
+"""What the demo model is worth, measured on scenes it was never trained on, through the host's stock nodes alone.
+
+    python demo/measure.py      prints the figures of demo/model/README.md and draws demo/model/samples.png
+"""
+
+import sys
 
 import in_process
 import numpy as np
 import torch
+from PIL import Image
 from scenes import HELD_OUT, draw
 
 LEVELS = (50, 250, 500, 750, 950)
 """Time steps, out of 1000, at which the denoising loss is measured."""
+PROMPTS = (
+    "day, sun, green hills, snowy mountains", "sunset, yellow field, pine trees, sun", "night, moon, snow, mountains",
+    "dawn, lake, mountains, clouds", "day, green hills, red house, round trees", "day, snow, blue house, pine trees",
+    "night, lake, snowy mountains, moon", "sunset, lake, mountains, sun", "dawn, yellow field, white house",
+    "day, autumn trees, lake, green hills", "night, red house, green hills, moon", "",
+)
 
 
 def held_out(count: int) -> tuple[torch.Tensor, list[str]]:
@@ -57,3 +69,29 @@ def sample(model, clip, vae, prompt: str, seed: int, negative: str = "", cfg: fl
     latent = nodes.KSampler().sample(model, seed, 20, cfg, "dpmpp_2m", "karras", encode(clip, prompt)[0],
                                      encode(clip, negative)[0], empty)[0]
     return nodes.VAEDecode().decode(vae, latent)[0][0]
+
+
+def sheet(model, clip, vae) -> np.ndarray:
+    """Held-out scenes above their reconstructions, then two samples of each of `PROMPTS`: uint8 (512, 1536, 3)."""
+    originals = held_out(len(PROMPTS))[0]
+    rows = [originals, vae.decode(vae.encode(originals))]
+    for seed in (0, 1):
+        rows.append(torch.stack([sample(model, clip, vae, prompt, seed) for prompt in PROMPTS]))
+    pixels = torch.cat([torch.cat(list(row), dim=1) for row in rows])
+    return (255 * pixels.clamp(0, 1)).round().byte().numpy()
+
+
+def main() -> None:
+    host = in_process.start()
+    with torch.inference_mode():
+        model, clip, vae = host.nodes.CheckpointLoaderSimple().load_checkpoint(host.demo_checkpoint)
+        images, captions = held_out(64)
+        psnr = reconstruction_psnr(vae, images)
+        sys.stdout.write(f"PSNR of 64 held-out scenes: {psnr.mean():.2f} dB, least {psnr.min():.2f} dB\n")
+        for level, losses in denoising_losses(model, clip, vae, images, captions).items():
+            sys.stdout.write(f"t = {level}: " + ", ".join(f"{name} {loss:.5f}" for name, loss in losses.items()) + "\n")
+        Image.fromarray(sheet(model, clip, vae)).save(in_process.ROOT / "demo" / "model" / "samples.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -150,7 +150,8 @@ def paint_tree(canvas: Canvas, kind: str, light: np.ndarray, u: float, v: float,
 def paint_house(canvas: Canvas, kind: str, light: np.ndarray, lit: bool, u: float, v: float, width: float) -> None:
     height = 0.6 * width
     canvas.paint(canvas.box(u, v - height / 2, width / 2, height / 2), np.array(HOUSES[kind]) * light)
-    canvas.paint(canvas.triangle(u, v - 1.75 * height, v - 0.95 * height, 0.62 * width), np.array([0.36, 0.2, 0.16]) * light)
+    roof = canvas.triangle(u, v - 1.75 * height, v - 0.95 * height, 0.62 * width)
+    canvas.paint(roof, np.array([0.36, 0.2, 0.16]) * light)
     canvas.paint(canvas.box(u, v - 0.28 * height, 0.1 * width, 0.28 * height), np.array([0.25, 0.15, 0.1]) * light)
     window = np.array([1.0, 0.85, 0.4]) if lit else np.array([0.65, 0.82, 0.92]) * light
     for side in (-0.3, 0.3):

@@ -33,16 +33,15 @@ class DemoTokenizer(SD1Tokenizer):
 class DemoTextModel(SDClipModel):
     """CLIP's text model, two layers deep and `WIDTH` wide."""
 
-    def __init__(self, device="cpu", dtype=None, model_options={}):
-        super().__init__(device=device, dtype=dtype, return_projected_pooled=False,
-                         textmodel_json_config=dict(TEXT_MODEL), model_options=model_options)
+    def __init__(self, **kwargs):
+        super().__init__(return_projected_pooled=False, textmodel_json_config=dict(TEXT_MODEL), **kwargs)
 
 
 class DemoClip(SD1ClipModel):
     """What SD 1.x calls its text encoder, around the small text model."""
 
-    def __init__(self, device="cpu", dtype=None, model_options={}):
-        super().__init__(device=device, dtype=dtype, model_options=model_options, clip_model=DemoTextModel)
+    def __init__(self, **kwargs):
+        super().__init__(clip_model=DemoTextModel, **kwargs)
 
 
 class LatentRepaintDemo(comfy.supported_models.SD15):
@@ -50,7 +49,7 @@ class LatentRepaintDemo(comfy.supported_models.SD15):
 
     unet_config = comfy.supported_models.SD15.unet_config | {"context_dim": WIDTH, "model_channels": 64}
 
-    def clip_target(self, state_dict={}):
+    def clip_target(self, state_dict=None):
         return ClipTarget(DemoTokenizer, DemoClip)
 
 

@@ -1,0 +1,75 @@
+"""The embedded model, through the loaders and nodes that a user's own checkpoint goes through."""
+
+import in_process
+import measure
+import pytest
+import torch
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    host = in_process.start()
+    with torch.inference_mode():
+        yield host.nodes.CheckpointLoaderSimple().load_checkpoint(host.demo_checkpoint)
+
+
+def test_the_file_fits_into_the_repository():
+    paths = list((in_process.ROOT / "demo" / "model").glob("*.safetensors"))
+    assert [path.name for path in paths] == ["latent-repaint-demo.safetensors"]
+    assert paths[0].stat().st_size <= 16_000_000
+
+
+def test_it_is_an_sd15_class_model(loaded):
+    model, _, vae = loaded
+    assert isinstance(model.model.model_config, in_process.start().comfy.supported_models.SD15)
+    assert vae.spacial_compression_decode() == 8
+    assert vae.encode(torch.rand(1, 128, 128, 3)).shape == (1, 4, 16, 16)
+
+
+def test_held_out_pictures_survive_the_autoencoder(loaded):
+    images, _ = measure.held_out(16)
+    assert measure.reconstruction_psnr(loaded[2], images).mean() >= 24
+
+
+def test_latents_have_about_unit_deviation(loaded):
+    model, _, vae = loaded
+    latent = model.model.process_latent_in(vae.encode(measure.held_out(16)[0]))
+    assert 0.5 < latent.std() < 2
+
+
+def test_it_denoises_better_than_the_mean_and_listens_to_its_caption(loaded):
+    model, clip, vae = loaded
+    images, captions = measure.held_out(16)
+    losses = measure.denoising_losses(model, clip, vae, images, captions)
+    for level in (50, 250, 500, 750):
+        assert losses[level]["captioned"] < losses[level]["mean"]
+    assert losses[750]["captioned"] < losses[750]["unconditional"]
+
+
+def test_its_text_model_is_the_one_that_was_trained(loaded):
+    import networks
+
+    denoiser = networks.Denoiser()
+    clip = loaded[1]
+    denoiser.text.transformer.text_model.load_state_dict(clip.cond_stage_model.clip_l.transformer.text_model.state_dict())
+    captions = ["", "night, moon, red house"]
+    stock = torch.cat([in_process.start().nodes.CLIPTextEncode().encode(clip, text)[0][0][0] for text in captions])
+    assert torch.allclose(denoiser.encode(networks.tokenize(captions)), stock, atol=1e-5)
+    assert not torch.allclose(stock[0], stock[1], atol=1e-2)
+
+
+def test_sampling_is_finite_and_in_range(loaded):
+    picture = measure.sample(*loaded, prompt="sunset, lake", seed=0)
+    assert picture.shape == (128, 128, 3)
+    assert picture.isfinite().all() and 0 <= picture.min() and picture.max() <= 1
+
+
+def test_the_example_is_a_scene_that_was_not_trained_on():
+    with Image.open(in_process.ROOT / "demo" / "example_image.png") as image, \
+            Image.open(in_process.ROOT / "demo" / "example_mask.png") as mask:
+        pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(128, 128, 3)
+        assert mask.size == image.size and mask.mode == "L"
+        assert set(mask.tobytes()) == {0, 255}
+    scene = torch.from_numpy(measure.draw(measure.HELD_OUT + 30).image)
+    assert (pixels / 255 - scene).abs().max() <= 1 / 255
