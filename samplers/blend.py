@@ -1,0 +1,132 @@
+"""Keep the known part of a latent while any solver denoises the rest."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .noise_level import NoiseLevel
+from .time_travel import Descend, Move
+
+KNOWN_NOISE = ("fixed", "fresh", "predicted")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """How a run walks its noise levels, and what noise its known part has.
+
+    Arguments:
+        known_noise: one of KNOWN_NOISE, see `KnownRegion`.
+        start_percent, end_percent: the window of the schedule in which the method is at work.
+    """
+
+    known_noise: str
+    start_percent: float = 0.0
+    end_percent: float = 1.0
+
+    def moves(self, steps: int, window: range) -> list[Move]:
+        """The walk over `steps` steps; `window` holds the levels inside the percents."""
+        raise NotImplementedError
+
+    def region(self, **parts) -> "KnownRegion":
+        """The denoiser to walk with, from the parts that it documents."""
+        return KnownRegion(known_noise=self.known_noise, **parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blend(Method):
+    """One walk down the schedule."""
+
+    def moves(self, steps: int, window: range) -> list[Move]:
+        return [Descend(0, steps)]
+
+
+class KnownRegion:
+    r"""A denoiser that sees the known part y of a picture, on the regenerated part u of state x:
+
+    .. math::
+        x^{in} = m\,x + (1 - m)(a y + b e), \qquad D^{out} = m\,D(x^{in}) + (1 - m)\,y
+
+    with the level's :math:`a, b` and unit noise e, chosen by `known_noise`:
+
+    - fixed: e is the initial noise throughout (what the host does, and Blended Latent Diffusion with one draw),
+    - fresh: e is drawn anew at every evaluation (RePaint, equation 8a),
+    - predicted: e is the noise which the model itself sees in the known part (DDNM's idea),
+
+      .. math:: e \leftarrow (x_k - a D_k)/b = e + \frac{a}{b}\,(y - D_k)
+
+      with D from the conditional prediction alone, since guidance makes this feedback unstable.
+
+    It is called as a k-diffusion model, `region(x, sigma, **extra_args) -> denoised`.
+
+    References:
+        RePaint (Lugmayr et al., 2022), section 4.1; https://arxiv.org/abs/2201.09865
+        Blended Latent Diffusion (Avrahami et al., 2022), section 3.2; https://arxiv.org/abs/2206.02779
+        DDNM (Wang et al., 2022), section 3.3; https://arxiv.org/abs/2212.00490
+
+    Arguments:
+        inner_model: the guider; a solver looks behind the denoiser for it.
+        predict: (x, sigma, model_options, seed) -> (guided denoised, conditional denoised), both (B, C, ...).
+        y: the clean latent, (B, C, ...).
+        noise: the initial e, unit variance, (B, C, ...).
+        regenerated: sigma (B,) -> m as a boolean tensor that broadcasts to x, true where the model is free.
+        noised: (x, sigma, noise) -> the known part at that level, as the model wants to see it.
+        level: sigma (B,) -> NoiseLevel of 0-dim tensors.
+        in_window: sigma (B,) -> 0-dim boolean tensor, whether e moves at this level. Outside it stays as it is.
+        known_noise: fixed, fresh or predicted.
+        draw: () -> fresh unit noise, (B, C, ...).
+    """
+
+    def __init__(
+        self,
+        inner_model: Any,
+        predict: Callable[..., tuple[Tensor, Tensor]],
+        y: Tensor,
+        noise: Tensor,
+        regenerated: Callable[[Tensor], Tensor],
+        noised: Callable[[Tensor, Tensor, Tensor], Tensor],
+        level: Callable[[Tensor], NoiseLevel],
+        in_window: Callable[[Tensor], Tensor],
+        known_noise: str,
+        draw: Callable[[], Tensor],
+    ):
+        self.inner_model = inner_model
+        self.predict, self.regenerated, self.noised, self.level = predict, regenerated, noised, level
+        self.y, self.noise = y, noise.float()
+        self.in_window, self.known_noise, self.draw = in_window, known_noise, draw
+
+    def blend(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """x with its known part at the level of sigma."""
+        return torch.where(self.regenerated(sigma), x, self.noised(x, sigma, self.noise.to(x.dtype)))
+
+    def __call__(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor:
+        if self.known_noise == "fresh":
+            self.noise = torch.where(self.in_window(sigma), self.draw(), self.noise)
+        denoised, conditional = self.predict(self.blend(x, sigma), sigma, model_options or {}, seed)
+        if self.known_noise == "predicted":
+            self.feed_back(sigma, conditional)
+        return torch.where(self.regenerated(sigma), denoised, self.y)
+
+    def feed_back(self, sigma: Tensor, conditional: Tensor) -> None:
+        """e <- e + a/b (y - D_k), in float32."""
+        level = self.level(sigma)
+        moved = self.noise + (level.a / level.b) * (self.y.float() - conditional.float())
+        self.noise = torch.where(self.in_window(sigma), moved, self.noise)
+
+    def at(self, level: NoiseLevel) -> Tensor:
+        """The known part as it leaves a level: y itself if there is no noise, else y with the present e."""
+        return level.add_noise(self.y, self.noise) if level.b > 0 else self.y
+
+    def jump(self, x: Tensor, start: NoiseLevel, stop: NoiseLevel) -> Tensor:
+        """x diffused forward from level `start` to `stop`; a predicted e takes the same noise on its way."""
+        noise = self.draw()
+        if self.known_noise == "predicted":
+            self.noise = start.diffuse(start.b * self.noise, stop, noise) / stop.b
+        return start.diffuse(x.float(), stop, noise).to(x.dtype)
+
+    def refine(self, x: Tensor, sigma: Tensor, **extra_args) -> Tensor:
+        """One evaluation more at this level: only e moves."""
+        self(x, sigma, **extra_args)
+        return x

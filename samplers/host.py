@@ -1,0 +1,213 @@
+"""The bridge to ComfyUI: a KSAMPLER in, a KSAMPLER out. The only file under samplers/ that imports comfy.
+
+The host calls `KSAMPLER.sample` with everything explicit. Here it is checked, the walk over the noise levels is planned
+and announced, and the host's own KSAMPLER runs it, with our loop in the place of the solver.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import comfy.model_management
+import comfy.samplers
+import torch
+from comfy.k_diffusion import sampling as k_diffusion
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from .blend import KnownRegion, Method
+from .checks import check_run, check_sigmas, naming
+from .loop import Solver, sample_moves
+from .noise import NoiseStream, derive_seed, image_seeds
+from .probe import joining, noise_level, window_sigmas
+from .relay import Relay
+from .run import Plan, evaluation_sigmas
+
+NOISE_OF_JUMPS, NOISE_OF_SOLVER = 1, 2  # one stream of noise each
+
+_relay = Relay()
+
+
+def combine(sampler: Any, method: Method, node: str) -> "Combinator":
+    """The SAMPLER that runs `sampler` under `method`; `node` is the id that error messages name.
+
+    Raises:
+        ValueError: if `sampler` is no KSAMPLER, chooses its own steps, or is a combinator already.
+    """
+    check_solver(sampler, node)
+    if isinstance(sampler, Combinator):
+        raise ValueError(f"{node}: input sampler: found the output of {sampler.node}, wanted a plain sampler")
+    return Combinator(sampler, method, node)
+
+
+def check_solver(sampler: Any, node: str) -> None:
+    """Raises ValueError if `sampler` cannot be walked over given sigmas."""
+    if not isinstance(sampler, comfy.samplers.KSAMPLER):
+        raise ValueError(f"{node}: input sampler: found {type(sampler).__name__}, wanted a KSAMPLER (KSamplerSelect)")
+    name = getattr(sampler.sampler_function, "__name__", "")
+    if "dpm_fast" in name or "dpm_adaptive" in name:
+        raise ValueError(f"{node}: input sampler: found {name}, which chooses its own steps, wanted any other sampler")
+
+
+def evaluations(sampler: comfy.samplers.KSAMPLER, model_sampling, sigmas: Tensor, node: str) -> list[float]:
+    """The sigma of every model evaluation that `sampler` will make over `sigmas`, in order."""
+    check_solver(sampler, node)
+    method = sampler.method if isinstance(sampler, Combinator) else None
+    with naming(node):
+        check_sigmas(sigmas)
+        plan = Plan(method, model_sampling, sigmas)
+        return evaluation_sigmas(plan, model_sampling, sigmas, segment_solver(sampler, None))
+
+
+class Combinator(comfy.samplers.KSAMPLER):
+    """A KSAMPLER that respects the known part of the latent, whatever solver it runs."""
+
+    def __init__(self, sampler: comfy.samplers.KSAMPLER, method: Method, node: str):
+        super().__init__(sampler.sampler_function, sampler.extra_options, sampler.inpaint_options)
+        self.method, self.node = method, node
+
+    def sample(
+        self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, disable_pbar=False
+    ):
+        with naming(self.node):
+            check_run(sigmas, noise, latent_image, denoise_mask)
+            if denoise_mask is not None and not denoise_mask.any():
+                return latent_image
+            full = denoise_mask is None or bool((denoise_mask >= 1).all())
+            model_sampling = model_wrap.inner_model.model_sampling
+            plan = Plan(None if full else self.method, model_sampling, sigmas)
+            total = len(evaluation_sigmas(plan, model_sampling, sigmas, segment_solver(self, None)))
+        if full:
+            denoise_mask = noise.new_ones(1)
+        second_stage = not full and not noise.any()
+        clean = _relay.find(float(sigmas[0]), latent_image, denoise_mask == 0) if second_stage else None
+        with Progress(callback, total, disable_pbar) as progress:
+
+            def walk(model, x, sigmas, extra_args, callback=None, disable=None):
+                seeds = image_seeds(extra_args.get("seed") or 0, noise, latent_image)
+                region = self.region(model, x, clean, denoise_mask, extra_args, seeds, progress)
+                solve = segment_solver(self, None if full else seeds)
+                x = sample_moves(region, x, sigmas, extra_args, moves=plan.moves, levels=plan.levels, solve=solve)
+                return torch.where(denoise_mask == 0, region.at(plan.levels[-1]).to(x.dtype), x)
+
+            host_sampler = comfy.samplers.KSAMPLER(walk, {}, self.inpaint_options)
+            samples = host_sampler.sample(
+                model_wrap, sigmas, dict(extra_args), None, noise, latent_image, denoise_mask, disable_pbar=True
+            )
+        if plan.levels[-1].b > 0 and not full:
+            _relay.leave(float(sigmas[-1]), samples, latent_image if clean is None else clean)
+        return samples
+
+    def region(
+        self, model, x: Tensor, clean: Tensor | None, mask: Tensor, extra_args: dict, seeds: list[int], progress: "Progress"
+    ) -> KnownRegion:
+        """The known part, and the guided model that it is shown to.
+
+        Arguments:
+            model: the host's KSamplerX0Inpaint, which knows the initial noise, the latent, the sigmas and the guider.
+            x: the state at the first sigma.
+            clean: the latent of the first stage, if this is a second one.
+        """
+        guider, base_model = model.inner_model, model.inner_model.inner_model
+        model_sampling = base_model.model_sampling
+        lowest, highest = window_sigmas(model_sampling, self.method.start_percent, self.method.end_percent)
+        y, noise = model.latent_image, model.noise
+        if clean is not None:  # go on with the noise that the first stage left in the known part
+            y, noise = clean, noise_level(model_sampling, model.sigmas[0]).noise_in(x, clean)
+
+        def predict(x, sigma, model_options, seed):
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            conditional = []
+
+            def remember(args):
+                conditional.append(args["cond_denoised"])
+                return args["denoised"]
+
+            after_cfg = [*model_options.get("sampler_post_cfg_function", []), remember]
+            options = {**model_options, "sampler_post_cfg_function": after_cfg}
+            denoised = guider(x, sigma, model_options=options, seed=seed)
+            progress(torch.where(mask == 0, y, denoised), x)
+            return denoised, conditional[-1] if conditional else denoised
+
+        def noised(x, sigma, noise):
+            return base_model.scale_latent_inpaint(x=x, sigma=sigma, noise=noise, latent_image=y, denoise_mask=mask)
+
+        return self.method.region(
+            inner_model=guider,
+            predict=predict,
+            y=y,
+            noise=noise,
+            regenerated=mask_of(model, mask, extra_args.get("model_options", {})),
+            noised=noised,
+            level=lambda sigma: noise_level(model_sampling, sigma[0]),
+            in_window=lambda sigma: (sigma[0] >= lowest) & (sigma[0] <= highest),
+            draw=NoiseStream([derive_seed(s, NOISE_OF_JUMPS) for s in seeds], x.shape, x.device).draw,
+        )
+
+
+def mask_of(model, mask: Tensor, model_options: dict) -> Callable[[Tensor], Tensor]:
+    """sigma (B,) -> where the model is free, by the model's own rule (DifferentialDiffusion) if it has one."""
+    rule = model_options.get("denoise_mask_function")
+    if rule is None:
+        return joining(model.inner_model.inner_model.model_sampling, mask, model.sigmas)
+    options = {"model": model.inner_model, "sigmas": model.sigmas}
+    return lambda sigma: (rule(sigma, mask, extra_options=options) >= 0.5) & (mask > 0)
+
+
+def segment_solver(sampler: comfy.samplers.KSAMPLER, seeds: list[int] | None) -> Solver:
+    """The solver for one descent after the other, with noise of its own in each, image by image.
+
+    Without seeds the solver draws its noise as it does in the host.
+    """
+    function, options = sampler.sampler_function, sampler.extra_options
+    draws = "noise_sampler" in inspect.signature(function).parameters and "noise_sampler" not in options
+
+    def solve(region, x, sigmas, extra_args, descent):
+        own: dict[str, Any] = {}
+        if seeds is not None:
+            # the first descent keeps the seeds, so that a walk of one descent is what the host's own sampler makes
+            here = seeds if descent == 0 else [derive_seed(s, NOISE_OF_SOLVER, descent) for s in seeds]
+            extra_args["seed"] = here[0]
+            if draws:
+                own["noise_sampler"] = noise_sampler(function, x, sigmas, here)
+        return function(region, x, sigmas, extra_args=extra_args, callback=None, disable=True, **options, **own)
+
+    return solve
+
+
+def noise_sampler(function: Callable, x: Tensor, sigmas: Tensor, seeds: list[int]) -> Callable[..., Tensor]:
+    """The noise sampler that a host's solver makes for itself, one for each image: a Brownian tree for the DPM++ SDE
+    family, which asks for overlapping stretches, independent draws for all others."""
+    name = getattr(function, "__name__", "")
+    if "dpmpp" in name and "sde" in name:
+        on_cpu = not name.endswith("_gpu")
+        lowest, highest = sigmas[sigmas > 0].min(), sigmas.max()
+        return k_diffusion.BrownianTreeNoiseSampler(x, lowest, highest, seed=seeds, cpu=on_cpu)
+    draws = [k_diffusion.default_noise_sampler(x[k : k + 1], seed=seed) for k, seed in enumerate(seeds)]
+    return lambda sigma, sigma_next: torch.cat([draw(sigma, sigma_next) for draw in draws])
+
+
+class Progress:
+    """Counts model evaluations for the host's progress bar and the console's.
+
+    Arguments:
+        callback: the host's, (step, denoised, x, total steps) -> None, or None.
+        total: evaluations announced.
+        disable: whether the console shows nothing.
+    """
+
+    def __init__(self, callback: Callable | None, total: int, disable: bool):
+        self.callback, self.total, self.done = callback, total, 0
+        self.bar = tqdm(total=total, disable=disable)
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.bar.close()
+
+    def __call__(self, denoised: Tensor, x: Tensor) -> None:
+        if self.callback is not None:
+            self.callback(self.done, denoised, x, self.total)
+        self.done += 1
+        self.bar.update()

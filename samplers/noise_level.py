@@ -1,0 +1,54 @@
+"""How much signal and how much noise a diffusion state holds, for every model family alike."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class NoiseLevel:
+    r"""The marginal of the forward process at one time,
+
+    .. math:: x_t = a_t x_0 + b_t \epsilon, \qquad \epsilon \sim N(0, I)
+
+    Variance exploding models (eps, v, x0, EDM in the host's scaling) have :math:`a = 1, b = \sigma`, rectified
+    flow has :math:`a = 1 - \sigma, b = \sigma`. Two levels also give the transition between them,
+
+    .. math:: x_t = A x_s + B \epsilon, \qquad A = a_t / a_s, \quad B^2 = b_t^2 - A^2 b_s^2
+
+    References:
+        Variational Diffusion Models (Kingma et al., 2021), section 3 and appendix A; https://arxiv.org/abs/2107.00630
+
+    Arguments:
+        a: signal coefficient, a float or a 0-dim tensor.
+        b: noise coefficient, a float or a 0-dim tensor.
+    """
+
+    a: float | Tensor
+    b: float | Tensor
+
+    def add_noise(self, x_0: Tensor, noise: Tensor) -> Tensor:
+        r""":math:`x_t = a x_0 + b \epsilon`; all shapes equal."""
+        return self.a * x_0 + self.b * noise
+
+    def noise_in(self, x_t: Tensor, x_0: Tensor) -> Tensor:
+        r""":math:`\epsilon = (x_t - a x_0) / b`; all shapes equal, :math:`b > 0`."""
+        return (x_t - self.a * x_0) / self.b
+
+    def transition(self, to: "NoiseLevel") -> tuple[float, float]:
+        """The coefficients (A, B) of the forward transition from this level up to the noisier one `to`.
+
+        Raises:
+            ValueError: if no such transition exists, because `to` is the cleaner of the two.
+        """
+        scale = float(to.a) / float(self.a)
+        variance = float(to.b) ** 2 - (scale * float(self.b)) ** 2
+        # float32 coefficients of equal levels differ by rounding: an error of that size is no wrong direction
+        if variance < -1e-6 * max(float(to.b) ** 2, 1e-12):
+            raise ValueError(f"no forward transition from (a={self.a}, b={self.b}) to (a={to.a}, b={to.b})")
+        return scale, max(variance, 0.0) ** 0.5
+
+    def diffuse(self, x_s: Tensor, to: "NoiseLevel", noise: Tensor) -> Tensor:
+        r"""Forward to a noisier level, :math:`x_t = A x_s + B \epsilon`; all shapes equal."""
+        scale, spread = self.transition(to)
+        return scale * x_s + spread * noise

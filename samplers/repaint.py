@@ -1,0 +1,43 @@
+"""RePaint: walk back up the schedule so that the regenerated part can agree with the known part."""
+
+from dataclasses import dataclass
+
+from .blend import Method
+from .time_travel import Move, itinerary, paper_jumps, spread
+
+
+@dataclass(frozen=True, kw_only=True)
+class RePaint(Method):
+    """Resampling with the paper's jump schedule, on any list of sigmas.
+
+    References:
+        RePaint (Lugmayr et al., 2022), section 4.2 and appendix B; https://arxiv.org/abs/2201.09865
+    """
+
+    jump_length: int
+    jump_n_sample: int
+
+    def moves(self, steps: int, window: range) -> list[Move]:
+        """Jumps only where all the evaluations which they repeat lie in the window.
+
+        Raises:
+            ValueError: if a jump is longer than the schedule.
+        """
+        if self.jump_length > steps:
+            raise ValueError(
+                f"input jump_length: found {self.jump_length}, wanted at most {steps}, the steps of the schedule"
+            )
+        jumps = paper_jumps(steps, self.jump_length, self.jump_n_sample, window)
+        return itinerary(steps, self.jump_length, jumps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RePaintBudget(Method):
+    """Resampling of single steps, spread evenly so that the walk has exactly round(steps * evaluations_per_step)."""
+
+    evaluations_per_step: float
+
+    def moves(self, steps: int, window: range) -> list[Move]:
+        places = [level for level in range(1, steps) if level - 1 in window]
+        extra = round(steps * (self.evaluations_per_step - 1))
+        return itinerary(steps, 1, spread(extra, places))

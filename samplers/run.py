@@ -1,0 +1,90 @@
+"""One call of a combinator, planned before the first model evaluation: its walk, its known part, its evaluations."""
+
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor
+
+from .blend import Method
+from .loop import Solver, sample_moves
+from .noise_level import NoiseLevel
+from .probe import noise_levels, window_sigmas
+from .time_travel import Descend, Jump, Move, steps_walked
+
+MAX_EVALUATIONS = 100_000  # of one run: a stranger's workflow must not be able to ask for more
+
+
+class Plan:
+    """The walk of a method over the sigmas of a run; without a method, of the solver alone.
+
+    Attributes:
+        moves: the walk.
+        levels: the NoiseLevel of every sigma.
+
+    Raises:
+        ValueError: if the method does not fit the sigmas, or the model has no forward process.
+    """
+
+    def __init__(self, method: Method | None, model_sampling, sigmas: Tensor):
+        steps = len(sigmas) - 1
+        self.levels: list[NoiseLevel] = noise_levels(model_sampling, sigmas)
+        self.moves: list[Move] = [Descend(0, steps)]
+        if method is not None:
+            lowest, highest = window_sigmas(model_sampling, method.start_percent, method.end_percent)
+            inside = [i for i, sigma in enumerate(sigmas[:-1].tolist()) if lowest <= sigma <= highest]
+            self.moves = method.moves(steps, range(inside[0], inside[-1] + 1) if inside else range(0))
+        if steps_walked(self.moves) > MAX_EVALUATIONS:
+            raise ValueError(f"found {steps_walked(self.moves)} steps in all, wanted at most {MAX_EVALUATIONS}")
+        for move in set(self.moves):
+            if isinstance(move, Jump):
+                self.levels[move.start].transition(self.levels[move.stop])
+
+
+class DryRegion:
+    """A denoiser that predicts 0 at once and writes down at which sigma it was asked.
+
+    It stands where a solver expects the host's: some look behind it for `model_sampling`, and the CFG++ solvers wait for
+    their hook to be called.
+    """
+
+    def __init__(self, model_sampling):
+        self.inner_model = SimpleNamespace(
+            inner_model=SimpleNamespace(model_sampling=model_sampling),
+            model_patcher=SimpleNamespace(get_model_object=lambda name: model_sampling),
+        )
+        self.evaluated: list[float] = []
+
+    def __call__(self, x: Tensor, sigma: Tensor, model_options=None, **extra_args) -> Tensor:
+        self.evaluated.append(float(sigma[0]))
+        if len(self.evaluated) > MAX_EVALUATIONS:
+            raise ValueError(f"found more model evaluations than {MAX_EVALUATIONS}, wanted a shorter schedule")
+        denoised = torch.zeros_like(x)
+        for after_cfg in (model_options or {}).get("sampler_post_cfg_function", []):
+            after_cfg({"denoised": denoised, "cond_denoised": denoised, "uncond_denoised": denoised, "sigma": sigma})
+        return denoised
+
+    def jump(self, x: Tensor, start: NoiseLevel, stop: NoiseLevel) -> Tensor:
+        return x
+
+    def refine(self, x: Tensor, sigma: Tensor, **extra_args) -> Tensor:
+        self(x, sigma, **extra_args)
+        return x
+
+
+def evaluation_sigmas(plan: Plan, model_sampling, sigmas: Tensor, solve: Solver) -> list[float]:
+    """The sigma of every model evaluation of a run, in order, found by walking it with a model that costs nothing.
+
+    Exact for every solver of fixed steps, since it is the solver itself that asks.
+    """
+    region = DryRegion(model_sampling)
+    with torch.random.fork_rng(devices=[]):  # a solver may draw from the global generator
+        sample_moves(
+            region,
+            torch.zeros(1, 1, 1, 1),
+            sigmas.float().cpu(),
+            {"model_options": {}, "seed": 0},
+            moves=plan.moves,
+            levels=plan.levels,
+            solve=solve,
+        )
+    return region.evaluated
