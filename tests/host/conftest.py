@@ -6,6 +6,9 @@ import pytest
 import torch
 from tiny import tiny_model
 
+# Tensors this small gain nothing from a second thread, and on a busy machine every operation would wait for it.
+torch.set_num_threads(1)
+
 
 @pytest.fixture(scope="session", params=["eps", "v", "flow"])
 def any_model(request: pytest.FixtureRequest) -> Any:
