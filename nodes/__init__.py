@@ -1,0 +1,22 @@
+"""The pack's nodes; their ids, inputs and outputs are a contract with every saved workflow."""
+
+from comfy_api.v0_0_2 import ComfyExtension, io
+
+from .blend_sampler import BlendSampler
+from .ksampler import KSampler
+from .mask_to_latent import MaskToLatent
+from .repaint_sampler import RePaintSampler
+from .schedule import Schedule
+
+NODES: list[type[io.ComfyNode]] = [
+    MaskToLatent,
+    BlendSampler,
+    RePaintSampler,
+    KSampler,
+    Schedule,
+]
+
+
+class LatentRepaintExtension(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return NODES

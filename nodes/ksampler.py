@@ -1,0 +1,116 @@
+"""The drop-in for the host's KSampler: the same inputs, then how the kept part is treated and what that may cost."""
+
+from typing import Any
+
+import comfy.sample
+import comfy.samplers
+import comfy.utils
+import latent_preview
+from comfy_api.v0_0_2 import io
+
+from ..samplers.blend import Blend, Method
+from ..samplers.checks import check_latent, naming
+from ..samplers.host import combine
+from ..samplers.repaint import RePaintBudget
+from .schema import schema
+
+ID = "LatentRepaint_KSampler"
+METHODS = ["repaint", "blend"]
+
+
+class KSampler(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            ID,
+            display_name="KSampler (Latent RePaint)",
+            description="The KSampler with inpainting that works on any checkpoint: the same inputs, then a method and how "
+            "many model evaluations a step it may cost.",
+            inputs=[
+                io.Model.Input("model", tooltip="The model that denoises the latent."),
+                io.Int.Input(
+                    "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True,
+                    tooltip="The random seed of all noise. The same seed gives the same picture.",
+                ),
+                io.Int.Input("steps", default=20, min=1, max=10000, tooltip="Steps of the schedule."),
+                io.Float.Input(
+                    "cfg", default=8.0, min=0.0, max=100.0, step=0.1, round=0.01,
+                    tooltip="Classifier-free guidance: how closely to follow the prompt. 1 leaves the negative prompt out.",
+                ),
+                io.Combo.Input(
+                    "sampler_name", options=comfy.samplers.KSampler.SAMPLERS,
+                    tooltip="The solver. All but dpm_fast and dpm_adaptive, which choose their own steps.",
+                ),
+                io.Combo.Input(
+                    "scheduler", options=comfy.samplers.KSampler.SCHEDULERS,
+                    tooltip="How noise is removed step by step.",
+                ),
+                io.Conditioning.Input("positive", tooltip="What the picture shall show."),
+                io.Conditioning.Input("negative", tooltip="What it shall not show."),
+                io.Latent.Input("latent_image", tooltip="The encoded picture with its mask (Mask to Latent)."),
+                io.Float.Input(
+                    "denoise", default=1.0, min=0.0, max=1.0, step=0.01,
+                    tooltip="How much of the masked part is made new; below 1 its old content shows through.",
+                ),
+                io.Combo.Input(
+                    "method", options=METHODS, default="repaint",
+                    tooltip="repaint: time travel until the new part agrees with the kept part. blend: no extra cost.",
+                ),
+                io.Float.Input(
+                    "evaluations_per_step", default=2.0, min=1.0, max=20.0, step=0.1,
+                    tooltip="The budget: model evaluations a step on average. 1 costs what KSampler costs; 2 twice that. "
+                    "blend always uses 1.",
+                ),
+            ],
+            outputs=[io.Latent.Output("samples", tooltip="The inpainted latent.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        seed: int,
+        steps: int,
+        cfg: float,
+        sampler_name: str,
+        scheduler: str,
+        positive: Any,
+        negative: Any,
+        latent_image: dict,
+        denoise: float,
+        method: str,
+        evaluations_per_step: float,
+    ) -> io.NodeOutput:
+        sampler = combine(comfy.samplers.sampler_object(sampler_name), _method(method, evaluations_per_step), ID)
+        with naming(ID):
+            latent = comfy.sample.fix_empty_latent_channels(model, check_latent(latent_image, "latent_image"))
+        noise = comfy.sample.prepare_noise(latent, seed, latent_image.get("batch_index"))
+        # the host's own schedule, with what it does for denoise and for solvers that skip the last but one sigma
+        schedule = comfy.samplers.KSampler(
+            model, steps, model.load_device, sampler_name, scheduler, denoise, model.model_options
+        )
+        mask = latent_image.get("noise_mask")
+        if len(schedule.sigmas) == 0 or (mask is not None and not mask.any()):
+            return io.NodeOutput(latent_image)
+        samples = comfy.sample.sample_custom(
+            model,
+            noise,
+            cfg,
+            sampler,
+            schedule.sigmas,
+            positive,
+            negative,
+            latent,
+            noise_mask=mask,
+            callback=latent_preview.prepare_callback(model, steps),
+            disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+            seed=seed,
+        )
+        return io.NodeOutput({**latent_image, "samples": samples})
+
+
+def _method(name: str, evaluations_per_step: float) -> Method:
+    """The method that spends the budget."""
+    if name == "blend":
+        return Blend(known_noise="predicted")
+    return RePaintBudget(known_noise="fresh", evaluations_per_step=evaluations_per_step)

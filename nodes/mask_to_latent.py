@@ -1,0 +1,90 @@
+"""A mask in pixels onto the latent's own grid, where the host takes it as it is."""
+
+from typing import Any
+
+import torch
+from comfy_api.v0_0_2 import io, ui
+from torch import Tensor
+
+from ..pixels.preview import draw_mask
+from ..samplers.checks import check_latent, naming
+from ..samplers.mask_grid import SPATIAL_METHODS, TEMPORAL_METHODS, centre_crop, mask_to_grid, noise_mask
+from .schema import schema
+
+ID = "LatentRepaint_MaskToLatent"
+PREVIEW_PIXELS_PER_CELL = 8  # of a preview without a picture
+
+
+class MaskToLatent(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            ID,
+            display_name="Mask to Latent (Latent RePaint)",
+            description="Brings a mask down to the latent's grid without losing a stroke, puts it into the latent, and shows "
+            "which cells the model will keep and which it will paint.",
+            inputs=[
+                io.Mask.Input("mask", tooltip="White (1) is painted anew, black (0) is kept. Any number of pictures or frames."),
+                io.Latent.Input("samples", tooltip="The encoded picture or video that the mask belongs to."),
+                io.Combo.Input(
+                    "spatial_method", options=list(SPATIAL_METHODS), default="max",
+                    tooltip="What a cell takes from the pixels it covers. max: any white pixel makes it new, so nothing is "
+                    "lost. area, mean: the white share (a soft mask). nearest: its middle pixel. min: only wholly white cells.",
+                ),
+                io.Int.Input(
+                    "mask_expand_cells", default=1, min=0, max=64,
+                    tooltip="Grow the painted part by this many cells (8 pixels each for most models). Cells near the mask "
+                    "carry traces of what is under it.",
+                ),
+                io.Float.Input(
+                    "mask_hipass_filter", default=0.0, min=0.0, max=1.0, step=0.01,
+                    tooltip="Mask values below this count as black. Raise it to drop faint smudges.",
+                ),
+                io.Combo.Input(
+                    "temporal_method", options=list(TEMPORAL_METHODS), default="max",
+                    tooltip="Video only: what a latent frame takes from the frames it covers. max loses nothing.",
+                ),
+                io.Vae.Input("vae", optional=True, tooltip="Says how many pixels and frames a cell covers; else the sizes do."),
+                io.Image.Input("image", optional=True, tooltip="The picture to draw the preview over."),
+            ],
+            outputs=[
+                io.Latent.Output("latent", display_name="samples", tooltip="The latent with the mask on its own grid."),
+                io.Mask.Output("grid", display_name="mask", tooltip="The mask, one value a cell."),
+                io.Image.Output("preview", tooltip="Red cells are painted, amber ones late in the run, the rest is kept."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls,
+        mask: Tensor,
+        samples: dict,
+        spatial_method: str,
+        mask_expand_cells: int,
+        mask_hipass_filter: float,
+        temporal_method: str,
+        vae: Any = None,
+        image: Tensor | None = None,
+    ) -> io.NodeOutput:
+        with naming(ID):
+            latent = check_latent(samples, "samples")
+            spatial_ratio = None if vae is None else vae.spacial_compression_decode()
+            temporal_ratio = None if vae is None else vae.temporal_compression_decode()
+            cells = mask_to_grid(
+                mask, latent.shape, spatial_method, mask_expand_cells, mask_hipass_filter, temporal_method,
+                spatial_ratio, temporal_ratio,
+            )  # fmt: skip
+        if image is None:
+            side = spatial_ratio or PREVIEW_PIXELS_PER_CELL
+            image = torch.zeros(1, cells.shape[-2] * side, cells.shape[-1] * side, 3)
+        else:
+            image = _encoded_part(image, cells)
+        preview = draw_mask(cells, image)
+        masked = {**samples, "noise_mask": noise_mask(cells, latent.shape)}
+        return io.NodeOutput(masked, cells, preview, ui=ui.PreviewImage(preview, cls=cls))
+
+
+def _encoded_part(image: Tensor, cells: Tensor) -> Tensor:
+    """The middle of the image which the host's VAE encode keeps."""
+    ratio = min(image.shape[1] // cells.shape[-2], image.shape[2] // cells.shape[-1])
+    return centre_crop(image.movedim(-1, 1), ratio).movedim(1, -1) if ratio else image

@@ -1,0 +1,60 @@
+"""RePaint: any sampler, with jumps back up the schedule."""
+
+from typing import Any
+
+from comfy_api.v0_0_2 import io
+
+from ..samplers.checks import check_window, naming
+from ..samplers.host import combine
+from ..samplers.repaint import RePaint
+from .schema import known_noise_input, sampler_input, sampler_output, schema, window_inputs
+
+ID = "LatentRepaint_RePaintSampler"
+
+
+class RePaintSampler(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            ID,
+            display_name="RePaint Sampler (Latent RePaint)",
+            description="Lets any sampler inpaint by RePaint: it walks back up the noise levels again and again, so that the "
+            "new part can agree with the kept part. The Schedule node shows the walk and its cost before the run.",
+            inputs=[
+                sampler_input(),
+                io.Int.Input(
+                    "jump_length", default=1, min=1, max=1000,
+                    tooltip="How many steps of the schedule one jump goes back. The paper has 10 for 250 steps; "
+                    "for 20 to 30 steps 1 is best.",
+                ),
+                io.Int.Input(
+                    "jump_n_sample", default=3, min=1, max=100,
+                    tooltip="How often each stretch of jump_length steps is sampled; 1 never jumps. The cost in model "
+                    "evaluations grows about as this number.",
+                ),
+                *window_inputs("jumping"),
+                known_noise_input("fresh"),
+            ],
+            outputs=[sampler_output()],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls,
+        sampler: Any,
+        jump_length: int,
+        jump_n_sample: int,
+        start_percent: float,
+        end_percent: float,
+        known_noise: str,
+    ) -> io.NodeOutput:
+        with naming(ID):
+            check_window(start_percent, end_percent)
+        method = RePaint(
+            jump_length=jump_length,
+            jump_n_sample=jump_n_sample,
+            start_percent=start_percent,
+            end_percent=end_percent,
+            known_noise=known_noise,
+        )
+        return io.NodeOutput(combine(sampler, method, ID))

@@ -1,0 +1,66 @@
+"""The walk over the noise levels before it is made: every model evaluation of a run, and their number."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from comfy_api.v0_0_2 import io, ui
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from ..samplers.host import evaluations
+from .schema import schema
+
+ID = "LatentRepaint_Schedule"
+WIDTH, HEIGHT, MARGIN = 960, 480, 56
+PAPER, INK, GRID, LINE, DOT = "#16181d", "#d7dae0", "#2b2f38", "#5b8def", "#e5533d"
+
+
+class Schedule(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            ID,
+            display_name="Schedule (Latent RePaint)",
+            description="Draws the noise level of every model evaluation that a sampler will make, and counts them, without "
+            "running the model.",
+            inputs=[
+                io.Model.Input("model", tooltip="The model to be sampled; only its noise schedule is asked."),
+                io.Sampler.Input("sampler", tooltip="The sampler whose walk is to be seen."),
+                io.Sigmas.Input("sigmas", tooltip="The noise levels it shall walk (BasicScheduler)."),
+            ],
+            outputs=[
+                io.Image.Output("plot", tooltip="Noise level against model evaluation; jumps back up are time travel."),
+                io.Int.Output("evaluations", tooltip="How many model evaluations the run will cost."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, model: Any, sampler: Any, sigmas: Tensor) -> io.NodeOutput:
+        visited = evaluations(sampler, model.get_model_object("model_sampling"), sigmas, ID)
+        plot = draw_schedule(visited)
+        return io.NodeOutput(plot, len(visited), ui=ui.PreviewImage(plot, cls=cls))
+
+
+def draw_schedule(visited: list[float]) -> Tensor:
+    """Sigma on a logarithmic scale against the number of the evaluation; (1, HEIGHT, WIDTH, 3), values in [0, 1]."""
+    picture = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(16)
+    sigmas = np.array(visited)
+    heights = np.log(np.maximum(sigmas, 1e-4))
+    low, high = heights.min(), max(heights.max(), heights.min() + 1e-6)
+    across = np.linspace(MARGIN, WIDTH - MARGIN // 2, max(len(sigmas), 2))[: len(sigmas)]
+    down = HEIGHT - MARGIN - (heights - low) / (high - low) * (HEIGHT - 2 * MARGIN)
+    for sigma in np.geomspace(np.exp(low), np.exp(high), 5):
+        y = HEIGHT - MARGIN - (np.log(sigma) - low) / (high - low) * (HEIGHT - 2 * MARGIN)
+        draw.line([(MARGIN, y), (WIDTH - MARGIN // 2, y)], fill=GRID)
+        draw.text((MARGIN - 6, y), f"{sigma:.2g}", fill=INK, font=font, anchor="rm")
+    points = list(zip(across.tolist(), down.tolist(), strict=True))
+    draw.line(points, fill=LINE, width=2)
+    radius = 3 if len(points) <= 200 else 1
+    for x, y in points:
+        draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=DOT)
+    draw.text((MARGIN, 14), f"noise level (sigma) at each of {len(points)} model evaluations", fill=INK, font=font)
+    draw.text((WIDTH - MARGIN // 2, HEIGHT - 24), "model evaluation", fill=INK, font=font, anchor="rm")
+    draw.text((MARGIN, HEIGHT - 24), "1", fill=INK, font=font, anchor="lm")
+    return torch.from_numpy(np.asarray(picture, dtype=np.float32) / 255.0)[None]

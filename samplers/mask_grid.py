@@ -1,0 +1,129 @@
+"""A mask in pixels brought down to the grid of a latent, any rank, without losing a stroke."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+SPATIAL_METHODS = ("max", "area", "mean", "nearest", "min")
+TEMPORAL_METHODS = ("max", "mean", "min")
+
+
+def centre_crop(mask: Tensor, ratio: int) -> Tensor:
+    """(..., H, W) -> (..., H', W'), the largest multiples of `ratio`, cut from the middle as the host's VAE encode does."""
+    height, width = mask.shape[-2:]
+    top, left = height % ratio // 2, width % ratio // 2
+    return mask[..., top : top + height // ratio * ratio, left : left + width // ratio * ratio]
+
+
+def pixels_per_cell(size: tuple[int, int], grid: tuple[int, int], ratio: int | None) -> int | None:
+    """The VAE's ratio by which a mask of `size` pixels falls on `grid` cells, after a centre crop.
+
+    Arguments:
+        ratio: the VAE's own, if it is known; else the largest whole one that fits.
+
+    Returns:
+        The ratio, or None if the mask was drawn at another size than the picture.
+    """
+    fitting = min(size[0] // grid[0], size[1] // grid[1]) if ratio is None else ratio
+    return fitting if fitting > 0 and (size[0] // fitting, size[1] // fitting) == grid else None
+
+
+def pool(mask: Tensor, grid: tuple[int, int], method: str) -> Tensor:
+    """(N, H, W) -> (N, h, w): each cell takes the max, mean or min of all the pixels it touches; area is the mean under
+    the name of torch's interpolation, nearest reads the pixel in the middle of the cell."""
+    mask = mask[:, None]
+    if method == "max":
+        cells = functional.adaptive_max_pool2d(mask, grid)
+    elif method == "min":
+        cells = -functional.adaptive_max_pool2d(-mask, grid)
+    elif method in ("area", "mean"):
+        cells = functional.adaptive_avg_pool2d(mask, grid)
+    elif method == "nearest":
+        cells = functional.interpolate(mask, grid, mode="nearest-exact")
+    else:
+        raise ValueError(f"input spatial_method: found {method!r}, wanted one of {', '.join(SPATIAL_METHODS)}")
+    return cells[:, 0]
+
+
+def pool_frames(mask: Tensor, frames: int, ratio: int | None, method: str) -> Tensor:
+    """(F, H, W) -> (T, H, W): latent frame 0 sees frame 0 alone, latent frame k sees frames r(k-1)+1 .. rk, as a causal
+    video VAE encodes them. A single frame serves all.
+
+    Arguments:
+        frames: T.
+        ratio: r, the VAE's temporal compression; None reads it off F and T.
+
+    Raises:
+        ValueError: if F frames cannot become T.
+    """
+    given = len(mask)
+    if given == 1:
+        return mask.expand(frames, -1, -1)
+    if given == frames:
+        return mask
+    if ratio is None and frames > 1 and (given - 1) % (frames - 1) == 0:
+        ratio = (given - 1) // (frames - 1)
+    if not ratio or (given - 1) // ratio + 1 != frames:
+        wanted = f"1, {frames}" + (f" or {(frames - 1) * ratio + 1}" if ratio else " or 4k+1 of a causal video VAE")
+        raise ValueError(f"input mask: found {given} frames for {frames} latent frames, wanted {wanted}")
+    if method not in TEMPORAL_METHODS:
+        raise ValueError(f"input temporal_method: found {method!r}, wanted one of {', '.join(TEMPORAL_METHODS)}")
+    reduce = {"max": torch.amax, "mean": torch.mean, "min": torch.amin}[method]
+    later = mask[1 : (frames - 1) * ratio + 1].unflatten(0, (frames - 1, ratio))
+    return torch.cat([mask[:1], reduce(later, dim=1)])
+
+
+def expand(cells: Tensor, by: int) -> Tensor:
+    """(N, h, w): every cell takes the largest value within `by` cells, diagonals included."""
+    return functional.max_pool2d(cells[:, None], 2 * by + 1, stride=1, padding=by)[:, 0] if by else cells
+
+
+def mask_to_grid(
+    mask: Tensor,
+    latent_shape: torch.Size,
+    spatial_method: str = "max",
+    mask_expand_cells: int = 0,
+    mask_hipass_filter: float = 0.0,
+    temporal_method: str = "max",
+    spatial_ratio: int | None = None,
+    temporal_ratio: int | None = None,
+) -> Tensor:
+    """The mask as the sampler sees it.
+
+    Arguments:
+        mask: (H, W) or (N, H, W), 1 = regenerate; N counts images, or frames if the latent has five dimensions.
+        latent_shape: (B, C, h, w) or (B, C, T, h, w).
+        spatial_method: one of SPATIAL_METHODS.
+        mask_expand_cells: growth of the regenerated part, in cells.
+        mask_hipass_filter: values below it count as 0.
+        temporal_method: one of TEMPORAL_METHODS.
+        spatial_ratio, temporal_ratio: the VAE's; None reads them off the sizes.
+
+    Returns:
+        (N, h, w), or (T, h, w) if the latent has five dimensions, values in [0, 1].
+
+    Raises:
+        ValueError: if the mask has another rank, no extent, is not finite, or does not go with the latent's batch or frames.
+    """
+    if mask.ndim not in (2, 3) or 0 in mask.shape:
+        raise ValueError(f"input mask: found shape {list(mask.shape)}, wanted (batch, height, width)")
+    if not torch.isfinite(mask).all():
+        raise ValueError("input mask: found NaN or infinity, wanted values from 0 to 1")
+    mask = mask.reshape(-1, *mask.shape[-2:]).float().clamp(0.0, 1.0)
+    mask = torch.where(mask < mask_hipass_filter, 0.0, mask)
+    video, batch = len(latent_shape) == 5, latent_shape[0]
+    if not video and batch % len(mask):
+        raise ValueError(f"input mask: found a batch of {len(mask)}, wanted 1 or a divisor of the latent's batch {batch}")
+    grid = (latent_shape[-2], latent_shape[-1])
+    ratio = pixels_per_cell((mask.shape[-2], mask.shape[-1]), grid, spatial_ratio)
+    cells = pool(mask if ratio is None else centre_crop(mask, ratio), grid, spatial_method)
+    if video:
+        cells = pool_frames(cells, latent_shape[2], temporal_ratio, temporal_method)
+    return expand(cells, mask_expand_cells)
+
+
+def noise_mask(cells: Tensor, latent_shape: torch.Size) -> Tensor:
+    """The cells (N, h, w) in the rank that the host takes through untouched: (N, 1, h, w) or (B, 1, T, h, w)."""
+    if len(latent_shape) == 4:
+        return cells[:, None]
+    return cells[None, None].expand(latent_shape[0], -1, -1, -1, -1).contiguous()
