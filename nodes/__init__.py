@@ -5,6 +5,7 @@ from comfy_api.v0_0_2 import ComfyExtension, io
 from .blend_sampler import BlendSampler
 from .ksampler import KSampler
 from .mask_to_latent import MaskToLatent
+from .match_sampler import MatchSampler
 from .repaint_sampler import RePaintSampler
 from .schedule import Schedule
 
@@ -12,6 +13,7 @@ NODES: list[type[io.ComfyNode]] = [
     MaskToLatent,
     BlendSampler,
     RePaintSampler,
+    MatchSampler,
     KSampler,
     Schedule,
 ]

@@ -11,11 +11,12 @@ from comfy_api.v0_0_2 import io
 from ..samplers.blend import Blend, Method
 from ..samplers.checks import check_latent, naming
 from ..samplers.host import combine
+from ..samplers.match import Match
 from ..samplers.repaint import RePaintBudget
 from .schema import schema
 
 ID = "LatentRepaint_KSampler"
-METHODS = ["repaint", "blend"]
+METHODS = ["match", "repaint", "blend"]
 
 
 class KSampler(io.ComfyNode):
@@ -53,8 +54,9 @@ class KSampler(io.ComfyNode):
                     tooltip="How much of the masked part is made new; below 1 its old content shows through.",
                 ),
                 io.Combo.Input(
-                    "method", options=METHODS, default="repaint",
-                    tooltip="repaint: time travel until the new part agrees with the kept part. blend: no extra cost.",
+                    "method", options=METHODS, default="match",
+                    tooltip="match: the closest to what fits the kept part. repaint: time travel until both agree. "
+                    "blend: no extra cost.",
                 ),
                 io.Float.Input(
                     "evaluations_per_step", default=2.0, min=1.0, max=20.0, step=0.1,
@@ -113,4 +115,6 @@ def _method(name: str, evaluations_per_step: float) -> Method:
     """The method that spends the budget."""
     if name == "blend":
         return Blend(known_noise="predicted")
+    if name == "match":
+        return Match(inner_steps=evaluations_per_step - 1)
     return RePaintBudget(known_noise="fresh", evaluations_per_step=evaluations_per_step)

@@ -1,6 +1,6 @@
 """Keep the known part of a latent while any solver denoises the rest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +26,8 @@ class Method:
     start_percent: float = 0.0
     end_percent: float = 1.0
 
-    def moves(self, steps: int, window: range) -> list[Move]:
-        """The walk over `steps` steps; `window` holds the levels inside the percents."""
+    def moves(self, levels: Sequence[NoiseLevel], window: range) -> list[Move]:
+        """The walk over the levels of a schedule, the last one its end; `window` holds the places inside the percents."""
         raise NotImplementedError
 
     def region(self, **parts) -> "KnownRegion":
@@ -39,8 +39,8 @@ class Method:
 class Blend(Method):
     """One walk down the schedule."""
 
-    def moves(self, steps: int, window: range) -> list[Move]:
-        return [Descend(0, steps)]
+    def moves(self, levels: Sequence[NoiseLevel], window: range) -> list[Move]:
+        return [Descend(0, len(levels) - 1)]
 
 
 class KnownRegion:
@@ -69,6 +69,7 @@ class KnownRegion:
     Arguments:
         inner_model: the guider; a solver looks behind the denoiser for it.
         predict: (x, sigma, model_options, seed) -> (guided denoised, conditional denoised), both (B, C, ...).
+        predict_conditional: (x, sigma, model_options, seed) -> the conditional one alone, in one pass of the model.
         y: the clean latent, (B, C, ...).
         noise: the initial e, unit variance, (B, C, ...).
         regenerated: sigma (B,) -> m as a boolean tensor that broadcasts to x, true where the model is free.
@@ -83,6 +84,7 @@ class KnownRegion:
         self,
         inner_model: Any,
         predict: Callable[..., tuple[Tensor, Tensor]],
+        predict_conditional: Callable[..., Tensor],
         y: Tensor,
         noise: Tensor,
         regenerated: Callable[[Tensor], Tensor],
@@ -93,6 +95,7 @@ class KnownRegion:
         draw: Callable[[], Tensor],
     ):
         self.inner_model = inner_model
+        self.predict_conditional = predict_conditional
         self.predict, self.regenerated, self.noised, self.level = predict, regenerated, noised, level
         self.y, self.noise = y, noise.float()
         self.in_window, self.known_noise, self.draw = in_window, known_noise, draw
@@ -126,7 +129,7 @@ class KnownRegion:
             self.noise = start.diffuse(start.b * self.noise, stop, noise) / stop.b
         return start.diffuse(x.float(), stop, noise).to(x.dtype)
 
-    def refine(self, x: Tensor, sigma: Tensor, **extra_args) -> Tensor:
-        """One evaluation more at this level: only e moves."""
-        self(x, sigma, **extra_args)
+    def refine(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor:
+        """One evaluation more at this level, of the conditional prediction: here only e moves."""
+        self.feed_back(sigma, self.predict_conditional(self.blend(x, sigma), sigma, model_options or {}, seed))
         return x

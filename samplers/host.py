@@ -129,12 +129,22 @@ class Combinator(comfy.samplers.KSAMPLER):
             progress(torch.where(mask == 0, y, denoised), x)
             return denoised, conditional[-1] if conditional else denoised
 
+        def predict_conditional(x, sigma, model_options, seed):
+            positive = getattr(guider, "conds", {}).get("positive")
+            if positive is None:  # a guider of a kind of its own
+                return predict(x, sigma, model_options, seed)[1]
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            (denoised,) = comfy.samplers.calc_cond_batch(base_model, [positive], x, sigma, model_options)
+            progress(torch.where(mask == 0, y, denoised), x)
+            return denoised
+
         def noised(x, sigma, noise):
             return base_model.scale_latent_inpaint(x=x, sigma=sigma, noise=noise, latent_image=y, denoise_mask=mask)
 
         return self.method.region(
             inner_model=guider,
             predict=predict,
+            predict_conditional=predict_conditional,
             y=y,
             noise=noise,
             regenerated=mask_of(model, mask, extra_args.get("model_options", {})),

@@ -1,8 +1,10 @@
 """RePaint: walk back up the schedule so that the regenerated part can agree with the known part."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .blend import Method
+from .noise_level import NoiseLevel
 from .time_travel import Move, itinerary, paper_jumps, spread
 
 
@@ -17,12 +19,13 @@ class RePaint(Method):
     jump_length: int
     jump_n_sample: int
 
-    def moves(self, steps: int, window: range) -> list[Move]:
+    def moves(self, levels: Sequence[NoiseLevel], window: range) -> list[Move]:
         """Jumps only where all the evaluations which they repeat lie in the window.
 
         Raises:
             ValueError: if a jump is longer than the schedule.
         """
+        steps = len(levels) - 1
         if self.jump_length > steps:
             raise ValueError(
                 f"input jump_length: found {self.jump_length}, wanted at most {steps}, the steps of the schedule"
@@ -37,7 +40,8 @@ class RePaintBudget(Method):
 
     evaluations_per_step: float
 
-    def moves(self, steps: int, window: range) -> list[Move]:
-        places = [level for level in range(1, steps) if level - 1 in window]
+    def moves(self, levels: Sequence[NoiseLevel], window: range) -> list[Move]:
+        steps = len(levels) - 1
+        places = [i for i in range(1, steps) if i - 1 in window]
         extra = round(steps * (self.evaluations_per_step - 1))
         return itinerary(steps, 1, spread(extra, places))

@@ -26,13 +26,12 @@ class Plan:
     """
 
     def __init__(self, method: Method | None, model_sampling, sigmas: Tensor):
-        steps = len(sigmas) - 1
         self.levels: list[NoiseLevel] = noise_levels(model_sampling, sigmas)
-        self.moves: list[Move] = [Descend(0, steps)]
+        self.moves: list[Move] = [Descend(0, len(sigmas) - 1)]
         if method is not None:
             lowest, highest = window_sigmas(model_sampling, method.start_percent, method.end_percent)
             inside = [i for i, sigma in enumerate(sigmas[:-1].tolist()) if lowest <= sigma <= highest]
-            self.moves = method.moves(steps, range(inside[0], inside[-1] + 1) if inside else range(0))
+            self.moves = method.moves(self.levels, range(inside[0], inside[-1] + 1) if inside else range(0))
         if steps_walked(self.moves) > MAX_EVALUATIONS:
             raise ValueError(f"found {steps_walked(self.moves)} steps in all, wanted at most {MAX_EVALUATIONS}")
         for move in set(self.moves):

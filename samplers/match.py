@@ -1,0 +1,107 @@
+"""Match: give the known part the noise under which the model itself would predict the known part."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .blend import KnownRegion, Method
+from .noise_level import NoiseLevel
+from .time_travel import Move, refined, spread
+
+LOWEST, HIGHEST = 0.1, 5.0  # b/a between which an extra evaluation pays, for latents of about unit deviation
+FEEDBACK_LIMIT = 10.0  # b/a above which the prediction says nothing about the noise
+MAX_RMS = 1.2  # of the known part's noise; more is noise that no training picture had
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match(Method):
+    """One walk down the schedule with extra evaluations at the levels where they pay, `inner_steps` a step on average.
+
+    Arguments:
+        inner_steps: extra model evaluations a step; 0 is Blend with predicted noise.
+        leak: share of fresh noise (as an amplitude) that each feedback mixes in, so that its errors do not wind up.
+        step_size: of the Langevin step, 0 to 1; at 1 the regenerated part is noised anew around its prediction.
+    """
+
+    known_noise: str = "predicted"
+    inner_steps: float
+    leak: float = 0.5
+    step_size: float = 1.0
+
+    def moves(self, levels: Sequence[NoiseLevel], window: range) -> list[Move]:
+        steps = len(levels) - 1
+        # nothing to refine before the last step: its prediction is the result
+        places = [i for i in range(steps - 1) if i in window and LOWEST < ratio(levels[i]) < HIGHEST]
+        return refined(steps, spread(round(self.inner_steps * steps), places))
+
+    def region(self, **parts) -> KnownRegion:
+        if not self.inner_steps:
+            return super().region(**parts)
+        return MatchedRegion(leak=self.leak, step_size=self.step_size, known_noise=self.known_noise, **parts)
+
+
+def ratio(level: NoiseLevel) -> float:
+    """b/a, the noise against the signal; infinite where there is no signal."""
+    return float(level.b) / float(level.a) if level.a else float("inf")
+
+
+class MatchedRegion(KnownRegion):
+    r"""A known region whose noise e solves :math:`D_k(x_u, a y + b e) = y`, by feedback with a leak,
+
+    .. math:: e \leftarrow \sqrt{1 - r^2}\,\Big(e + \frac{a}{b}(y - D_k)\Big) + r\,\xi
+
+    For any Gaussian prior the solution makes :math:`D_u` the exact denoiser of the conditional p(x_u | y). Each extra
+    evaluation then takes a Leimkuhler-Matthews step of Langevin dynamics on the regenerated part,
+
+    .. math:: x_u \leftarrow x_u + \delta\,(a D_u - x_u) + b \sqrt{2\delta}\,
+              \Big(\tfrac12 \xi + \sqrt{\tfrac34 - \tfrac\delta2}\,\xi'\Big)
+
+    whose stationary variance is exact for Gaussians at any stable :math:`\delta`.
+
+    References:
+        Rational construction of stochastic numerical methods (Leimkuhler and Matthews, 2013), section 3;
+        https://arxiv.org/abs/1203.5428
+
+    Arguments:
+        leak: r.
+        step_size: delta.
+    """
+
+    def __init__(self, *, leak: float, step_size: float, **parts):
+        super().__init__(**parts)
+        self.leak, self.step_size = leak, step_size
+        self.last_residual: Tensor | None = None
+
+    def refine(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor:
+        """One evaluation and one Langevin step of the regenerated part; x stays at its level."""
+        denoised = self.predict_conditional(self.blend(x, sigma), sigma, model_options or {}, seed)
+        self.feed_back(sigma, denoised)
+        level, delta = self.level(sigma), self.step_size
+        noise = 0.5 * self.draw() + (0.75 - 0.5 * delta) ** 0.5 * self.draw()
+        drift = delta * (level.a * denoised.float() - x.float())
+        return (x.float() + drift + level.b * (2 * delta) ** 0.5 * noise).to(x.dtype)
+
+    def feed_back(self, sigma: Tensor, conditional: Tensor) -> None:
+        """The new e. A residual that grew means that the feedback ran away: e is drawn anew."""
+        level, known = self.level(sigma), ~self.regenerated(sigma)
+        offset = self.y.float() - conditional.float()
+        residual = rms(offset, known)
+        fresh = self.draw()
+        e = self.noise + (level.a / level.b) * offset
+        e = (1 - self.leak**2) ** 0.5 * e + self.leak * fresh
+        e = e * (MAX_RMS / rms(e, known)).clamp(max=1.0)
+        if self.last_residual is not None:
+            e = torch.where(residual > 1.5 * self.last_residual, fresh, e)
+        self.last_residual = residual
+        believable = self.in_window(sigma) & (level.b < FEEDBACK_LIMIT * level.a)
+        self.noise = torch.where(believable, e, self.noise)
+
+
+def rms(values: Tensor, where: Tensor) -> Tensor:
+    """Root mean square over the cells `where`, one number an image, (B, 1, ...)."""
+    where = where.expand(values.shape)
+    dims = tuple(range(1, values.ndim))
+    total = torch.where(where, values, 0.0).square().sum(dims, keepdim=True)
+    return (total / where.sum(dims, keepdim=True).clamp(min=1)).sqrt()
