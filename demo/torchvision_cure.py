@@ -5,7 +5,6 @@ registers Python companions for two operators that its library would have declar
 images is written in Python, so declaring the two operators is enough.
 """
 
-import importlib.metadata
 import sys
 
 NMS_SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
@@ -13,14 +12,11 @@ NMS_SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 def cure_torchvision() -> None:
     """Declare torchvision's operators where, and only where, torchvision cannot do so itself."""
-    # Only a CPU build can be mismatched by pip. On any other, torch must not be imported before the host has set it up.
-    if not importlib.metadata.version("torch").endswith("+cpu"):
-        return
-    import torch
-
     try:
         import torchvision  # noqa: F401
     except RuntimeError:
+        import torch
+
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
         torch.library.define("torchvision::nms", NMS_SCHEMA)
