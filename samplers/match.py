@@ -12,7 +12,6 @@ from .time_travel import Move, refined, spread
 
 LOWEST, HIGHEST = 0.1, 5.0  # b/a between which an extra evaluation pays, for latents of about unit deviation
 FEEDBACK_LIMIT = 10.0  # b/a above which the prediction says nothing about the noise
-MAX_RMS = 1.2  # of the known part's noise; more is noise that no training picture had
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +49,10 @@ def ratio(level: NoiseLevel) -> float:
 class MatchedRegion(KnownRegion):
     r"""A known region whose noise e solves :math:`D_k(x_u, a y + b e) = y`, by feedback with a leak,
 
-    .. math:: e \leftarrow \sqrt{1 - r^2}\,\Big(e + \frac{a}{b}(y - D_k)\Big) + r\,\xi
+    .. math:: e \leftarrow \sqrt{1 - r^2}\,\Big(e + \gamma\frac{a}{b}(y - D_k)\Big) + r\,\xi,
+              \qquad \gamma = \min(2, 1 + b^2/a^2)
 
-    For any Gaussian prior the solution makes :math:`D_u` the exact denoiser of the conditional p(x_u | y). Each extra
+    (:math:`\gamma` is Newton's step for a prior of unit variance, up to where it is stable for every prior.) For any Gaussian prior the solution makes :math:`D_u` the exact denoiser of the conditional p(x_u | y). Each extra
     evaluation then takes a Leimkuhler-Matthews step of Langevin dynamics on the regenerated part,
 
     .. math:: x_u \leftarrow x_u + \delta\,(a D_u - x_u) + b \sqrt{2\delta}\,
@@ -89,9 +89,12 @@ class MatchedRegion(KnownRegion):
         offset = self.y.float() - conditional.float()
         residual = rms(offset, known)
         fresh = self.draw()
-        e = self.noise + (level.a / level.b) * offset
+        gain = (1 + (level.b / level.a) ** 2).clamp(max=2.0)
+        e = self.noise + gain * (level.a / level.b) * offset
         e = (1 - self.leak**2) ** 0.5 * e + self.leak * fresh
-        e = e * (MAX_RMS / rms(e, known)).clamp(max=1.0)
+        # no picture in training had noise louder than unit noise is, by chance, over this many values
+        loudest = 1 + 2 / known.expand(e.shape).flatten(1).sum(1).clamp(min=1).sqrt()
+        e = e * (loudest.reshape(-1, *[1] * (e.ndim - 1)) / rms(e, known)).clamp(max=1.0)
         if self.last_residual is not None:
             e = torch.where(residual > 1.5 * self.last_residual, fresh, e)
         self.last_residual = residual

@@ -1,0 +1,102 @@
+"""A mask on the latent's grid: no stroke lost, video frames where a causal VAE puts them."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latent_repaint.samplers.mask_grid import mask_to_grid, noise_mask
+
+IMAGE = torch.Size((1, 4, 8, 8))
+
+
+@given(st.integers(0, 63), st.integers(0, 63))
+def test_max_keeps_a_single_pixel_in_its_own_cell(row, column):
+    mask = torch.zeros(1, 64, 64)
+    mask[0, row, column] = 1
+    cells = mask_to_grid(mask, IMAGE)
+    assert cells[0, row // 8, column // 8] == 1 and cells.sum() == 1
+
+
+def test_methods_on_one_cell():
+    mask = torch.zeros(1, 64, 64)
+    mask[0, :8, :4] = 1
+    found = {m: mask_to_grid(mask, IMAGE, m)[0, 0, 0].item() for m in ("max", "area", "mean", "nearest", "min")}
+    assert found == {"max": 1.0, "area": 0.5, "mean": 0.5, "nearest": 0.0, "min": 0.0}
+
+
+def test_expansion_is_in_cells_and_square():
+    mask = torch.zeros(1, 64, 64)
+    mask[0, 32, 32] = 1
+    cells = mask_to_grid(mask, IMAGE, mask_expand_cells=2)
+    assert cells[0, 2:7, 2:7].eq(1).all() and cells.sum() == 25
+
+
+def test_filter_drops_what_is_faint():
+    mask = torch.full((1, 64, 64), 0.2)
+    mask[0, 0, 0] = 0.3
+    assert mask_to_grid(mask, IMAGE, mask_hipass_filter=0.25).sum() == pytest.approx(0.3)
+
+
+def test_the_crop_is_the_hosts():
+    """VAEEncode cuts 70x75 to 64x72 from the middle: pixel (2, 1) outside the crop is lost, (3, 1) is in the first cell."""
+    mask, latent = torch.zeros(1, 70, 75), torch.Size((1, 4, 8, 9))
+    mask[0, 2, 1] = 1
+    assert mask_to_grid(mask, latent).sum() == 0
+    mask[0, 3, 1] = 1
+    assert mask_to_grid(mask, latent)[0, 0, 0] == 1
+
+
+def test_a_mask_drawn_at_another_size_covers_the_same_place():
+    mask = torch.zeros(1, 100, 100)
+    mask[0, 50:, 50:] = 1
+    cells = mask_to_grid(mask, IMAGE)
+    assert cells[0, 4:, 4:].eq(1).all() and cells.sum() == 16
+
+
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 12), st.integers(1, 12))
+def test_every_size_gives_the_grid(height, width, rows, columns):
+    cells = mask_to_grid(torch.ones(2, height, width), torch.Size((2, 4, rows, columns)))
+    assert cells.shape == (2, rows, columns) and cells.eq(1).all()
+
+
+def test_causal_frames():
+    """Frame 0 alone in latent frame 0, frames 4k-3 .. 4k in latent frame k."""
+    latent = torch.Size((2, 16, 3, 4, 4))
+    for frame in range(9):
+        mask = torch.zeros(9, 32, 32)
+        mask[frame] = 1
+        cells = mask_to_grid(mask, latent)
+        assert cells[:, 0, 0].tolist() == [float(k == (frame + 3) // 4) for k in range(3)]
+        assert noise_mask(cells, latent).shape == (2, 1, 3, 4, 4)
+
+
+def test_one_mask_serves_all_frames_and_temporal_methods_differ():
+    latent = torch.Size((1, 16, 3, 4, 4))
+    assert mask_to_grid(torch.ones(1, 32, 32), latent).eq(1).all()
+    mask = torch.zeros(9, 32, 32)
+    mask[1] = 1
+    found = {m: mask_to_grid(mask, latent, temporal_method=m)[1, 0, 0].item() for m in ("max", "mean", "min")}
+    assert found == {"max": 1.0, "mean": 0.25, "min": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("mask", "latent", "message"),
+    [
+        (torch.ones(4), IMAGE, "found shape"),
+        (torch.ones(1, 1, 64, 64), IMAGE, "found shape"),
+        (torch.full((1, 64, 64), float("nan")), IMAGE, "NaN"),
+        (torch.ones(2, 64, 64), torch.Size((3, 4, 8, 8)), "batch of 2"),
+        (torch.ones(8, 32, 32), torch.Size((1, 16, 3, 4, 4)), "8 frames for 3 latent frames"),
+    ],
+)
+def test_bad_masks_are_refused(mask, latent, message):
+    with pytest.raises(ValueError, match=message):
+        mask_to_grid(mask, latent)
+
+
+def test_the_mask_is_not_written_to():
+    mask = torch.rand(1, 64, 64)
+    before = mask.clone()
+    mask_to_grid(mask, IMAGE, "max", 1, 0.5)
+    assert torch.equal(mask, before)

@@ -1,0 +1,82 @@
+"""The levels of the forward process, and the noise that is drawn for them."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latent_repaint.samplers.noise import NoiseStream, derive_seed, image_seeds
+from latent_repaint.samplers.noise_level import NoiseLevel
+
+FAMILIES = {
+    "exploding": lambda s: NoiseLevel(1.0, s),
+    "preserving": lambda s: NoiseLevel((1 + s * s) ** -0.5, s * (1 + s * s) ** -0.5),
+    "flow": lambda s: NoiseLevel(1 - s, s),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@given(low=st.floats(0.02, 0.5), more=st.floats(0.01, 0.45))
+def test_a_jump_after_a_level_is_the_noisier_level(family, low, more):
+    """Variances add up: (A a_s, A^2 b_s^2 + B^2) are the coefficients of the level jumped to."""
+    start, stop = FAMILIES[family](low), FAMILIES[family](low + more)
+    scale, spread = start.transition(stop)
+    assert scale * start.a == pytest.approx(stop.a, rel=1e-6)
+    assert (scale * start.b) ** 2 + spread**2 == pytest.approx(stop.b**2, rel=1e-6)
+
+
+def test_a_jump_to_a_cleaner_level_is_refused():
+    with pytest.raises(ValueError, match="no forward transition"):
+        NoiseLevel(1.0, 2.0).transition(NoiseLevel(1.0, 1.0))
+
+
+def test_noise_is_found_again():
+    x_0, noise = torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4)
+    level = NoiseLevel(0.6, 0.8)
+    torch.testing.assert_close(level.noise_in(level.add_noise(x_0, noise), x_0), noise)
+
+
+def test_monte_carlo_of_a_jump_agrees_with_direct_noising():
+    generator = torch.Generator().manual_seed(0)
+    x_0, start, stop = torch.full((200_000,), 1.5), NoiseLevel(0.8, 0.2), NoiseLevel(0.3, 0.7)
+    x_s = start.add_noise(x_0, torch.randn(x_0.shape, generator=generator))
+    x_t = start.diffuse(x_s, stop, torch.randn(x_0.shape, generator=generator))
+    assert x_t.mean().item() == pytest.approx(0.3 * 1.5, abs=0.01)
+    assert x_t.std().item() == pytest.approx(0.7, abs=0.01)
+
+
+def batch_noise(seed: int, count: int) -> torch.Tensor:
+    return torch.randn(count, 4, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+
+def test_an_image_has_the_same_seed_in_a_batch_and_alone():
+    noise, latent = batch_noise(3, 3), torch.zeros(3, 4, 8, 8)
+    together = image_seeds(3, noise, latent)
+    assert together == [image_seeds(3, noise[k : k + 1], latent[k : k + 1])[0] for k in range(3)]
+    assert len(set(together)) == 3
+
+
+def test_the_first_image_of_a_seed_keeps_it():
+    assert image_seeds(5, batch_noise(5, 2), torch.zeros(2, 4, 8, 8))[0] == 5
+
+
+def test_without_noise_the_latent_tells_images_apart():
+    latent = batch_noise(0, 2)
+    assert len(set(image_seeds(0, torch.zeros_like(latent), latent))) == 2
+
+
+def test_streams_of_a_batch_are_the_streams_of_its_images():
+    cpu = torch.device("cpu")
+    together = NoiseStream([1, 2], torch.Size((2, 4, 8, 8)), cpu)
+    alone = NoiseStream([2], torch.Size((1, 4, 8, 8)), cpu)
+    for _ in range(2):
+        assert torch.equal(together.draw()[1:], alone.draw())
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 1000))
+def test_derived_seeds_fit_a_generator(seed, part):
+    torch.Generator().manual_seed(derive_seed(seed, part))
+
+
+def test_derived_seeds_depend_on_order():
+    assert derive_seed(1, 2) != derive_seed(2, 1)
