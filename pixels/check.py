@@ -1,0 +1,69 @@
+"""Pictures and masks as they come in: shapes, ranges and batches, refused in words that a user can act on.
+
+Everywhere in `pixels` an image is float (B, H, W, C) in 0..1 with 3 or 4 channels, and a mask float (B, H, W) in
+0..1 with 1 = regenerate. Messages name the input, what was found and what is wanted; the node puts its id in front.
+"""
+
+import torch
+from torch import Tensor
+
+
+def check_image(name: str, image: Tensor) -> None:
+    """Raises ValueError unless `image` is (B, H, W, C) with 3 or 4 channels, at least one pixel, and finite."""
+    shape = tuple(image.shape)
+    if image.ndim != 4 or shape[-1] not in (3, 4) or 0 in shape:
+        raise ValueError(
+            f"input {name}: found shape {shape}, wanted (batch, height, width, channels) "
+            "with 3 or 4 channels and no empty dimension"
+        )
+    _check_finite(name, image)
+
+
+def check_mask(name: str, mask: Tensor, image: Tensor) -> Tensor:
+    """The mask, clamped to 0..1, at the size of the image (B, H, W, C).
+
+    A mask of one single value means the same at every size, so it is resized; the host's Load Image hands out an empty
+    64x64 mask for every picture without alpha. Any other mask must have the picture's size.
+
+    Raises:
+        ValueError: for a mask that is not (B, H, W) or (H, W), is not finite, or has another size than the image.
+    """
+    mask = mask[None] if mask.ndim == 2 else mask
+    shape, size = tuple(mask.shape), tuple(image.shape[1:3])
+    if mask.ndim != 3 or 0 in shape:
+        raise ValueError(f"input {name}: found shape {shape}, wanted (batch, height, width), none of them 0")
+    _check_finite(name, mask)
+    mask = mask.clamp(0, 1)
+    if shape[1:] == size:
+        return mask
+    if mask.amin() == mask.amax():
+        return mask[:, :1, :1].expand(-1, *size)
+    raise ValueError(
+        f"input {name}: found {_pixels(shape[1:])}, wanted {_pixels(size)}, the size of the image; "
+        "scale the mask together with the picture"
+    )
+
+
+def match_batches(**batches: Tensor) -> tuple[Tensor, ...]:
+    """All tensors repeated to the largest batch: item k of the result is item k mod B of a tensor with batch B.
+
+    Raises:
+        ValueError: if a batch does not divide the largest one.
+    """
+    largest = max(len(x) for x in batches.values())
+    for name, x in batches.items():
+        if largest % len(x):
+            raise ValueError(
+                f"input {name}: found a batch of {len(x)}, wanted one that divides {largest}, "
+                "the largest batch among the inputs"
+            )
+    return tuple(x.repeat(largest // len(x), *[1] * (x.ndim - 1)) if len(x) < largest else x for x in batches.values())
+
+
+def _check_finite(name: str, x: Tensor) -> None:
+    if not torch.isfinite(x).all():
+        raise ValueError(f"input {name}: found NaN or infinite values, wanted numbers from 0 to 1")
+
+
+def _pixels(size: tuple[int, ...]) -> str:
+    return f"{size[1]}x{size[0]} pixels"

@@ -1,0 +1,51 @@
+"""Sizes that a VAE takes: padding by reflection, and its exact inverse."""
+
+import torch
+from torch import Tensor
+
+LARGEST_PADDING = 64
+"""No VAE of the host needs as many pixels more: its largest ratio is 64."""
+
+
+def reflected(size: int, start: int, stop: int, device: torch.device | None = None) -> Tensor:
+    """Where the coordinates start..stop-1 lie in an axis of `size` pixels that is mirrored beyond its ends.
+
+    The edge pixel is not repeated: a b c -> ... c b [a b c] b a b ...; any start and stop will do, also far outside.
+    """
+    period = max(2 * (size - 1), 1)
+    position = torch.arange(start, stop, device=device) % period
+    return torch.minimum(position, period - position)
+
+
+def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
+    """Mirrors an image (B, H, W, C) or a mask (B, H, W) out to the next multiple in height and width.
+
+    Of p missing pixels, floor(p / 2) go before and the rest after. This depends on the sizes alone, so that `unpad`
+    needs nothing else, and it is the counterpart of the host, whose VAE crops about the centre.
+    """
+    for axis in (1, 2):
+        size = x.shape[axis]
+        missing = -size % multiple
+        if missing:
+            before = missing // 2
+            x = x.index_select(axis, reflected(size, -before, size + missing - before, x.device))
+    return x
+
+
+def unpad(image: Tensor, height: int, width: int) -> Tensor:
+    """The inverse of `pad_to_multiple`, from the sizes alone: (B, H', W', C) -> (B, height, width, C).
+
+    Raises:
+        ValueError: if the image is smaller than wanted, or larger by as much as no padding is.
+    """
+    for axis, size in ((1, height), (2, width)):
+        excess = image.shape[axis] - size
+        if not 0 <= excess < LARGEST_PADDING:
+            found, wanted = f"{image.shape[2]}x{image.shape[1]}", f"{width}x{height}"
+            raise ValueError(
+                f"input generated: found {found} pixels, wanted {wanted}, or that padded by less than "
+                f"{LARGEST_PADDING} pixels; encode with Latent RePaint's Encode, which pads where VAE Encode crops, "
+                "and change no size on the way"
+            )
+        image = image.narrow(axis, excess // 2, size)
+    return image

@@ -1,0 +1,202 @@
+"""The generated picture over the original: exact outside, seamless around, the same alone and in a batch."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import max_pool2d
+
+from latent_repaint.pixels.check import check_image, check_mask, match_batches
+from latent_repaint.pixels.composite import BLENDS, composite, seam_energy, with_channels
+from latent_repaint.pixels.multiband import multiband, ramp
+from latent_repaint.pixels.region import distance_to_mask
+
+torch.set_num_threads(1)
+
+OPTIONS = {"expand": 0, "width": 16, "blend": "multiband", "match_colour": 1.0}
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def landscape(height: int = 160, width: int = 192) -> torch.Tensor:
+    """Smooth shading, waves of many lengths, and a little grain."""
+    v, u = torch.meshgrid(torch.arange(height) / 160, torch.arange(width) / 160, indexing="ij")
+    waves = sum(torch.sin(a * u + b * v + c) / (a + b) for a, b, c in [(9, 4, 0), (30, 17, 1), (80, 70, 2), (11, 90, 3)])
+    image = torch.stack([0.45 + 0.3 * v + waves, 0.5 + 0.2 * u - waves, 0.55 - 0.2 * v + waves], dim=-1)
+    return (image + 0.02 * random(height, width, 3)).clamp(0, 1)[None]
+
+
+def rectangle(height: int = 160, width: int = 192) -> torch.Tensor:
+    mask = torch.zeros(1, height, width)
+    mask[:, 50:110, 60:140] = 1
+    return mask
+
+
+def shifted(image: torch.Tensor) -> torch.Tensor:
+    """What a poor VAE makes of a picture: 8 levels of 255 brighter, contrast 0.95."""
+    return (0.5 + 0.95 * (image - 0.5) + 8 / 255).clamp(0, 1)
+
+
+@st.composite
+def masks(draw, height: int, width: int) -> torch.Tensor:
+    """Empty, full, a rectangle anywhere (also at the borders), scattered pixels, or soft."""
+    kind = draw(st.sampled_from(["empty", "full", "rectangle", "scattered", "soft"]))
+    if kind in ("empty", "full"):
+        return torch.full((1, height, width), float(kind == "full"))
+    noise = random(1, height, width, seed=draw(st.integers(0, 999)))
+    if kind == "scattered":
+        return (noise < 0.01).float()
+    top, left = draw(st.integers(0, height - 1)), draw(st.integers(0, width - 1))
+    mask = torch.zeros(1, height, width)
+    mask[:, top : draw(st.integers(top, height)) + 1, left : draw(st.integers(left, width)) + 1] = 1
+    return mask * noise if kind == "soft" else mask
+
+
+@given(st.data(), st.integers(1, 200), st.integers(1, 200), st.sampled_from([3, 4]), st.sampled_from([3, 4]))
+@settings(deadline=None, max_examples=40)
+def test_outside_the_mask_every_bit_is_the_originals(data, height, width, channels, generated_channels):
+    mask = data.draw(masks(height, width))
+    original, generated = random(1, height, width, channels), random(1, height, width, generated_channels, seed=1)
+    expand, blend_width = data.draw(st.integers(0, 20)), data.draw(st.integers(0, 40))
+    before = [x.clone() for x in (original, generated, mask)]
+
+    image, blended, _ = composite(
+        original, generated, mask, expand, blend_width, data.draw(st.sampled_from(BLENDS)), data.draw(st.floats(0, 1))
+    )
+
+    reach = expand + blend_width
+    beyond = max_pool2d((mask >= 0.5 / 255).float(), 2 * reach + 1, stride=1, padding=reach) == 0
+    assert torch.equal(image[beyond], original[beyond]) and not blended[beyond].any()
+    assert torch.equal(image[blended == 0], original[blended == 0])
+    assert (blended[mask >= 0.5 / 255] == 1).all() and blended.min() >= 0 and blended.max() <= 1
+    assert image.shape == original.shape and image.min() >= 0 and image.max() <= 1
+    assert all(torch.equal(a, b) for a, b in zip(before, (original, generated, mask), strict=True))
+
+
+@pytest.mark.parametrize("blend", BLENDS)
+def test_on_the_mask_is_the_generated_picture(blend):
+    original, generated, mask = random(1, 64, 64, 3), random(1, 64, 64, 3, seed=1), torch.zeros(1, 64, 64)
+    mask[:, 20:40, 20:40] = 1
+    image = composite(original, generated, mask, 2, 8, blend, 0.0).image
+    assert torch.equal(image[:, 18:42, 20:40], generated[:, 18:42, 20:40])
+    full = composite(original, generated, torch.ones(1, 64, 64), 2, 8, blend, 1.0).image
+    assert torch.equal(full, generated)
+
+
+@pytest.mark.parametrize("blend", BLENDS)
+def test_an_unchanged_picture_stays_unchanged(blend):
+    image = landscape()
+    assert torch.equal(composite(image, image, rectangle(), 3, 20, blend, 1.0).image, image)
+
+
+@pytest.mark.parametrize("blend", BLENDS)
+def test_a_picture_in_a_batch_is_composited_as_it_is_alone(blend):
+    original, generated = random(3, 70, 80, 3), random(3, 70, 80, 3, seed=1)
+    mask = torch.zeros(3, 70, 80)
+    mask[0, 10:20, 10:30], mask[1, 40:, 50:] = 1, 1
+    batch = composite(original, generated, mask, 1, 8, blend, 1.0)
+    for k in range(3):
+        alone = composite(*(x[k : k + 1] for x in (original, generated, mask)), 1, 8, blend, 1.0)
+        assert torch.equal(batch.image[k], alone.image[0]) and torch.equal(batch.mask[k], alone.mask[0])
+
+
+@pytest.mark.parametrize("blend", BLENDS)
+def test_no_seam_and_no_colour_shift_are_left(blend):
+    original, mask = landscape(), rectangle()
+    generated = shifted(original)
+    result = composite(original, generated, mask, 0, 16, blend, 1.0)
+    unmatched = composite(original, generated, mask, 0, 16, blend, 0.0)
+
+    def error(image: torch.Tensor) -> float:
+        return float((image - original).abs()[mask > 0].mean())
+
+    x, z = original.movedim(-1, 1), result.image.movedim(-1, 1)
+    assert seam_energy(z, x, result.mask[:, None]) == pytest.approx(1, abs=0.05)
+    assert error(result.image) < 0.35 * error(unmatched.image)
+
+
+def test_report_states_what_can_be_measured_from_outside():
+    original, mask = landscape(), rectangle()
+    generated = (original * 0.8 + 20 / 255).clamp(0, 1)
+    lines = composite(original, generated, mask, **OPTIONS).report.splitlines()
+    x, y = original.movedim(-1, 1), generated.movedim(-1, 1)
+    hard = mask[:, None]
+    pasted = seam_energy(torch.where(hard > 0, y, x), x, hard)
+    assert lines[0] == "Largest difference outside the blended mask: 0"
+    assert f"{pasted:.3f} pasted" in lines[2]
+    assert "Nothing is masked" in composite(original, generated, torch.zeros_like(mask), **OPTIONS).report
+
+
+def test_seam_energy_of_a_step_is_the_step_over_the_mean_slope():
+    original = torch.arange(20.0).expand(1, 1, 10, 20)
+    weight = torch.zeros(1, 1, 10, 20)
+    weight[..., 10:] = 1
+    assert seam_energy(original, original, weight) == 1
+    assert seam_energy(original + 5 * weight, original, weight) == 6
+    assert seam_energy(original + 5, original, torch.ones_like(weight)) == 1
+
+
+def test_ramp_is_one_then_falls_smoothly_then_zero():
+    distance = torch.arange(0, 12.0)
+    assert ramp(distance, 3, 4).tolist() == [1, 1, 1, 1, 0.84375, 0.5, 0.15625, 0, 0, 0, 0, 0]
+    assert ramp(distance, 2, 0).tolist() == [1, 1, 1] + [0] * 9
+
+
+def test_distance_is_euclidean():
+    mask = torch.zeros(2, 9, 9)
+    mask[0, 4, 4] = 1
+    distance = distance_to_mask(mask)
+    assert distance[0, 1, 0] == 5 and distance[0, 4, 4] == 0 and distance[1].isinf().all()
+
+
+def test_multiband_keeps_detail_narrow_and_colour_wide():
+    mask = torch.zeros(1, 64, 96)
+    mask[:, :, :32] = 1
+    distance = distance_to_mask(mask)[:, None]
+    checker = (torch.arange(64)[:, None] + torch.arange(96)) % 2 * 0.2 - 0.1
+    original = torch.full((1, 1, 64, 96), 0.5)
+    fine = multiband(original, original + checker, distance, 0, 32) - original
+    coarse = multiband(original, original + 0.1, distance, 0, 32) - original
+    assert fine[..., 38].abs().max() < 0.01  # 7 pixels out
+    assert coarse[..., 38].min() > 0.08
+    assert not fine[..., 64:].any() and not coarse[..., 64:].any()
+
+
+def test_generated_content_is_opaque_where_the_original_was_not():
+    sprite = random(1, 40, 40, 4)
+    sprite[..., 3] = 0
+    mask = torch.zeros(1, 40, 40)
+    mask[:, 10:30, 10:30] = 1
+    image = composite(sprite, random(1, 40, 40, 3, seed=1), mask, 0, 4, "feather", 1.0).image
+    assert (image[..., 3][mask > 0] == 1).all() and image[0, 0, 0, 3] == 0
+    assert with_channels(random(1, 2, 2, 4), 3).shape[-1] == 3
+
+
+def test_batches_repeat_in_order_or_are_refused():
+    a, b = match_batches(a=torch.arange(6.0).view(6, 1), b=torch.tensor([[0.0], [10.0], [20.0]]))
+    assert b[:, 0].tolist() == [0, 10, 20, 0, 10, 20] and len(a) == 6
+    with pytest.raises(ValueError, match="input b: found a batch of 4, wanted one that divides 6"):
+        match_batches(a=torch.zeros(6, 1), b=torch.zeros(4, 1))
+
+
+def test_bad_pictures_and_masks_are_refused_in_words():
+    image = torch.zeros(1, 8, 9, 3)
+    for bad in (image[0], image[..., :2], image[:, :0], image.unsqueeze(0)):
+        with pytest.raises(ValueError, match=r"input image: found shape .*wanted \(batch, height, width, channels\)"):
+            check_image("image", bad)
+    with pytest.raises(ValueError, match="input image: found NaN"):
+        check_image("image", image.log() - image.log())
+    with pytest.raises(ValueError, match="input mask: found 8x7 pixels, wanted 9x8 pixels"):
+        check_mask("mask", random(1, 7, 8), image)
+    with pytest.raises(ValueError, match=r"input mask: found shape \(1, 1, 8, 9\)"):
+        check_mask("mask", torch.zeros(1, 1, 8, 9), image)
+    with pytest.raises(ValueError, match="input mask: found NaN"):
+        check_mask("mask", torch.full((1, 8, 9), torch.nan), image)
+
+
+def test_a_mask_of_one_value_fits_every_picture():
+    image = torch.zeros(1, 8, 9, 3)
+    assert torch.equal(check_mask("mask", torch.zeros(1, 64, 64), image), torch.zeros(1, 8, 9))
+    assert torch.equal(check_mask("mask", torch.ones(8, 9), image), torch.ones(1, 8, 9))

@@ -1,0 +1,160 @@
+"""Where a crop lies, and that the way back is exact."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from latent_repaint.pixels.crop_stitch import crop, place, scale, stitch
+from latent_repaint.pixels.region import Box, bounding_box, fill_holes
+
+torch.set_num_threads(1)
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def block(height: int, width: int, top: int, left: int, bottom: int, right: int) -> torch.Tensor:
+    mask = torch.zeros(1, height, width)
+    mask[:, top:bottom, left:right] = 1
+    return mask
+
+
+@st.composite
+def boxes(draw) -> tuple[Box, Box]:
+    """Anything masked in a picture of any size, borders included."""
+    height, width = draw(st.integers(1, 1500)), draw(st.integers(1, 1500))
+    top, left = draw(st.integers(0, height - 1)), draw(st.integers(0, width - 1))
+    bottom, right = draw(st.integers(top + 1, height)), draw(st.integers(left + 1, width))
+    return Box(top, left, bottom, right), Box(0, 0, height, width)
+
+
+sizes = st.sampled_from([0, 8, 128, 512, 1000, 1024])
+
+
+@given(boxes(), st.floats(1, 4), sizes, sizes, st.sampled_from([1, 8, 32, 64]))
+def test_the_crop_shows_mask_and_context_undistorted(where, factor, target_width, target_height, multiple):
+    masked, picture = where
+    box, height, width = place(masked, picture, factor, target_width, target_height, multiple)
+
+    assert height % multiple == 0 and width % multiple == 0
+    assert not target_height or 0 <= height - target_height < multiple
+    assert not target_width or 0 <= width - target_width < multiple
+    for start, end, low, high, limit in (
+        (box.top, box.bottom, masked.top, masked.bottom, picture.bottom),
+        (box.left, box.right, masked.left, masked.right, picture.right),
+    ):
+        assert start <= low and high <= end
+        assert end - start >= min((high - low) * factor - 1, limit)
+        assert min(low - start, end - high) >= 30 or start <= 0 or end >= limit
+        assert (start >= 0 and end <= limit) if end - start <= limit else (start <= 0 and end >= limit)
+    assert abs(box.height * width / height - box.width) <= 0.5 + 0.5 * width / height + 1e-6
+    if not target_width and not target_height:
+        assert (box.height, box.width) == (height, width)
+
+
+@given(st.data(), st.integers(1, 300), st.integers(1, 300), st.booleans(), st.sampled_from([3, 4]))
+@settings(deadline=None, max_examples=40)
+def test_an_unchanged_crop_gives_the_picture_back(data, height, width, scaled, channels):
+    image = random(1, height, width, channels)
+    top, left = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+    bottom, right = data.draw(st.integers(top, height)), data.draw(st.integers(left, width))
+    mask = block(height, width, top, left, bottom, right)
+    before = image.clone(), mask.clone()
+
+    target = data.draw(st.sampled_from([64, 96, 200])) if scaled else 0
+    cut, cropped, cropped_mask = crop(image, mask, 1.2, target, target, 8, False)
+    assert cropped.shape[:3] == cropped_mask.shape == (1, cut.height, cut.width)
+    assert (cropped_mask.max() == 1) == bool(mask.any())
+    result = stitch(cut, cropped, 2, 16, "multiband", 1.0)
+
+    assert torch.equal(result.image[result.mask == 0], image[result.mask == 0])
+    assert scaled or torch.equal(result.image, image)
+    assert torch.equal(image, before[0]) and torch.equal(mask, before[1])
+
+
+def test_a_crop_without_scaling_is_the_picture_there():
+    image, mask = random(1, 200, 300, 3), block(1 * 200, 300, 80, 100, 120, 160)
+    cut, cropped, cropped_mask = crop(image, mask, 1.2, 0, 0, 8, False)
+    assert (cut.height, cut.width) == (104, 128)  # 40 + 2 * 32 and 60 + 2 * 32, in eights
+    assert torch.equal(cropped, cut.box.of(image)) and torch.equal(cropped_mask, cut.box.of(mask))
+
+
+def test_what_lies_beyond_the_picture_is_mirrored():
+    image, mask = random(1, 40, 300, 3), block(40, 300, 10, 100, 30, 160)
+    cut, cropped, _ = crop(image, mask, 1.0, 0, 0, 64, False)
+    assert cut.box.top == -12 and cut.height == 64
+    assert torch.equal(cropped[:, 12:52], image[:, :, cut.box.left : cut.box.right])
+    assert torch.equal(cropped[:, 11], image[:, 1, cut.box.left : cut.box.right])
+
+
+def test_islands_and_all_frames_share_one_crop():
+    mask = torch.cat([block(400, 500, 100, 100, 110, 110), block(400, 500, 200, 300, 220, 330)])
+    mask[0, 150, 120] = 1
+    cut, cropped, cropped_mask = crop(random(2, 400, 500, 3), mask, 1.0, 0, 0, 1, False)
+    assert cut.box == Box(68, 68, 252, 362) and len(cropped) == 2
+    assert cropped_mask.sum() == mask.sum()
+
+
+def test_a_thin_stroke_survives_the_scaling():
+    mask = torch.zeros(1, 1000, 1000)
+    mask[:, 500, 100:900] = 1
+    cropped_mask = crop(random(1, 1000, 1000, 3), mask, 1.2, 128, 128, 8, False)[2]
+    assert cropped_mask.max() == 1 and (cropped_mask[0].amax(0) > 0).sum() > 100
+
+
+def test_an_empty_mask_crops_nothing():
+    cut, cropped, cropped_mask = crop(random(1, 96, 64, 3), torch.zeros(1, 96, 64), 1.2, 0, 0, 8, False)
+    assert cropped.shape == (1, 96, 64, 3) and not cropped_mask.any()
+    assert torch.equal(stitch(cut, 1 - cropped, 0, 16, "feather", 1.0).image, cut.image)
+
+
+def test_holes_are_filled_on_request_alone():
+    outline = block(100, 100, 20, 20, 60, 60)
+    outline[:, 25:55, 25:55] = 0
+    assert torch.equal(fill_holes(outline), block(100, 100, 20, 20, 60, 60))
+    image = random(1, 100, 100, 3)
+    assert crop(image, outline, 1, 0, 0, 1, True)[2].sum() == 1600
+    assert crop(image, outline, 1, 0, 0, 1, False)[2].sum() == 700
+    assert fill_holes(outline * 0.5).unique().tolist() == [0, 0.5, 1]
+
+
+def test_generated_pixels_land_where_the_mask_is():
+    image, mask = torch.zeros(1, 300, 300, 3), block(300, 300, 140, 90, 180, 130)
+    cut, cropped, cropped_mask = crop(image, mask, 1.5, 256, 256, 8, False)
+    painted = cropped_mask[..., None].expand_as(cropped).clone()
+    result = stitch(cut, painted, 0, 0, "feather", 0.0).image[..., 0]
+    assert result[mask > 0].mean() > 0.95 and not result[mask == 0].any()
+
+
+def test_the_ramp_ends_inside_the_crop():
+    image, mask = random(1, 400, 400, 3), block(400, 400, 180, 180, 220, 220)
+    cut, cropped, _ = crop(image, mask, 1.0, 0, 0, 8, False)
+    result = stitch(cut, 1 - cropped, 100, 300, "feather", 0.0)
+    inside = cut.box
+    outside = torch.ones(1, 400, 400, dtype=torch.bool)
+    outside[:, inside.top : inside.bottom, inside.left : inside.right] = False
+    assert not result.mask[outside].any() and torch.equal(result.image[outside], image[outside])
+
+
+def test_a_padded_crop_and_several_results_are_put_back():
+    image, mask = random(1, 100, 90, 3), block(100, 90, 40, 40, 50, 50)
+    cut, cropped, _ = crop(image, mask, 1.0, 0, 0, 1, False)
+    padded = torch.nn.functional.pad(cropped, (0, 0, 3, 3, 1, 2))
+    results = stitch(cut, torch.cat([padded] * 3), 0, 8, "multiband", 1.0).image
+    assert torch.equal(results, image.expand(3, -1, -1, -1))
+    with pytest.raises(ValueError, match=r"input generated: found 10x10 pixels, wanted"):
+        stitch(cut, cropped[:, :10, :10], 0, 8, "multiband", 1.0)
+
+
+def test_boxes_hold_everything_masked_and_no_more():
+    assert bounding_box(torch.zeros(2, 5, 5)) is None
+    assert bounding_box(block(50, 60, 3, 7, 20, 9)) == Box(3, 7, 20, 9)
+    assert Box(3, 7, 20, 9).grown(5).within(22, 60) == Box(0, 2, 22, 14)
+
+
+def test_scaling_to_the_same_size_changes_nothing():
+    image = random(1, 5, 7, 3)
+    assert scale(image, 5, 7) is image
+    assert scale(image, 50, 70).amax() <= 1 and scale(image, 50, 70).amin() >= 0

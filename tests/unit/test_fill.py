@@ -1,0 +1,123 @@
+"""What replaces the masked content before encoding."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+from scipy.sparse.linalg import spsolve
+
+from latent_repaint.pixels.fill import FILLS, fill, membrane
+
+torch.set_num_threads(1)
+
+shapes = st.tuples(st.integers(1, 3), st.integers(1, 90), st.integers(1, 90))
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def laplace(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The membrane by a direct solver: (H, W), mirrored borders."""
+    height, width = values.shape
+    index = np.arange(height * width).reshape(height, width)
+    pairs = np.concatenate([
+        np.stack([index[:, :-1].ravel(), index[:, 1:].ravel()]), np.stack([index[:-1].ravel(), index[1:].ravel()])
+    ], axis=1)
+    pairs = np.concatenate([pairs, pairs[::-1]], axis=1)
+    links = sparse.csr_matrix((np.ones(pairs.shape[1]), pairs), shape=(index.size, index.size))
+    laplacian = sparse.diags(np.asarray(links.sum(1)).ravel()) - links
+    free = ~known.ravel()
+    solved = values.ravel().copy()
+    solved[free] = spsolve(laplacian[free][:, free].tocsc(), -laplacian[free][:, ~free] @ solved[~free])
+    return solved.reshape(height, width)
+
+
+@given(shapes, st.sampled_from(FILLS), st.integers(0, 99), st.floats(0, 1))
+@settings(deadline=None)
+def test_known_pixels_keep_every_bit_and_inputs_are_not_touched(shape, method, seed, share):
+    image, mask = random(*shape, 3, seed=seed), (random(*shape, seed=seed + 1) < share).float()
+    before = image.clone(), mask.clone()
+    filled = fill(image, mask, method)
+    assert filled.shape == image.shape and torch.isfinite(filled).all()
+    assert filled.min() >= 0 and filled.max() <= 1
+    assert torch.equal(filled[mask == 0], image[mask == 0])
+    assert torch.equal(image, before[0]) and torch.equal(mask, before[1])
+
+
+@pytest.mark.parametrize("method", ["diffuse", "neutral", "noise"])
+def test_masked_content_leaves_no_trace(method):
+    image, mask = random(1, 60, 70, 3), torch.zeros(1, 60, 70)
+    mask[:, 20:45, 30:70] = 1
+    other = torch.where(mask[..., None] > 0, 1 - image, image)
+    assert torch.equal(fill(image, mask, method), fill(other, mask, method))
+
+
+def test_original_is_the_picture_itself():
+    image = random(1, 20, 20, 3)
+    assert torch.equal(fill(image, torch.ones(1, 20, 20), "original"), image)
+
+
+def test_neutral_is_grey():
+    assert fill(random(1, 20, 20, 3), torch.ones(1, 20, 20), "neutral").unique().tolist() == [0.5]
+
+
+def test_noise_has_the_known_pixels_mean_and_spread():
+    image, mask = 0.5 + 0.05 * torch.randn(1, 200, 200, 3), torch.zeros(1, 200, 200)
+    image[..., 0] += 0.2
+    mask[:, 50:150, 50:150] = 1
+    image[mask > 0] = 0
+    hole = fill(image, mask, "noise")[mask > 0]
+    assert torch.allclose(hole.mean(0), torch.tensor([0.7, 0.5, 0.5]), atol=0.01)
+    assert torch.allclose(hole.std(0), torch.tensor(0.05), atol=0.005)
+
+
+@pytest.mark.parametrize("method", FILLS)
+def test_a_picture_in_a_batch_is_filled_as_it_is_alone(method):
+    image, mask = random(3, 40, 50, 3), torch.zeros(3, 40, 50)
+    mask[0, 5:20, 5:20], mask[1, 30:, 10:40], mask[2] = 1, 1, 0
+    batch = fill(image, mask, method)
+    for k in range(3):
+        assert torch.equal(batch[k : k + 1], fill(image[k : k + 1], mask[k : k + 1], method))
+
+
+def test_a_soft_mask_keeps_the_share_that_it_does_not_mask():
+    image, mask = torch.zeros(1, 32, 32, 3), torch.full((1, 32, 32), 0.25)
+    assert torch.allclose(fill(image, mask, "neutral"), torch.tensor(0.125))
+
+
+@pytest.mark.parametrize(
+    "hole", [(slice(20, 60), slice(25, 70)), (slice(0, 50), slice(0, 40)), (slice(0, 90), slice(30, 50))]
+)
+def test_membrane_is_the_solution_of_laplaces_equation(hole):
+    v, u = torch.meshgrid(torch.arange(90) / 90, torch.arange(100) / 100, indexing="ij")
+    values = 0.5 + 0.3 * torch.sin(6 * u + 3 * v)
+    known = torch.ones(90, 100, dtype=torch.bool)
+    known[hole] = False
+    found = membrane(values[None, None], known[None, None])[0, 0].numpy()
+    wanted = laplace(values.double().numpy(), known.numpy())
+    assert abs(found - wanted).max() < 0.07  # of a range of 0.6
+    flat = abs(values[known].mean().item() - wanted)[~known.numpy()]
+    assert abs(found - wanted)[~known.numpy()].mean() < 0.35 * flat.mean()
+
+
+@given(st.integers(1, 1500), st.integers(1, 40), st.floats(0, 1))
+@settings(deadline=None, max_examples=30)
+def test_membrane_stays_between_its_extremes(height, width, share):
+    values = random(1, 2, height, width)
+    known = random(1, 1, height, width, seed=1) < share
+    u = membrane(values, known)
+    assert torch.equal(u[known.expand_as(u)], values[known.expand_as(u)])
+    if known.any():
+        kept = values[known.expand_as(u)]
+        assert u.min() >= kept.min() - 1e-5 and u.max() <= kept.max() + 1e-5
+    else:
+        assert not u.any()
+
+
+def test_membrane_of_a_constant_is_constant():
+    known = torch.zeros(1, 1, 70, 33, dtype=torch.bool)
+    known[..., 3, 4] = True
+    assert torch.allclose(membrane(torch.full((1, 1, 70, 33), 0.3), known), torch.tensor(0.3))

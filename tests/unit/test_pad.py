@@ -1,0 +1,45 @@
+"""Padding to a VAE's ratio, and its inverse."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from latent_repaint.pixels.pad import pad_to_multiple, reflected, unpad
+
+sides = st.integers(1, 1500)
+ratios = st.sampled_from([1, 2, 4, 8, 16, 32, 42, 64])
+
+
+@given(sides, sides, ratios)
+@settings(deadline=None, max_examples=40)
+def test_unpad_is_the_inverse_of_padding(height, width, ratio):
+    image = torch.arange(height * width, dtype=torch.float32).view(1, height, width, 1)
+    padded = pad_to_multiple(image, ratio)
+    assert padded.shape[1] % ratio == 0 and padded.shape[2] % ratio == 0
+    assert 0 <= padded.shape[1] - height < ratio and 0 <= padded.shape[2] - width < ratio
+    assert torch.equal(unpad(padded, height, width), image)
+
+
+def test_padding_mirrors_without_repeating_the_edge():
+    image = torch.tensor([10.0, 20, 30, 40, 50]).view(1, 1, 5)
+    assert pad_to_multiple(image, 8)[0, 4].tolist() == [20, 10, 20, 30, 40, 50, 40, 30]
+
+
+def test_masks_are_padded_as_images_are():
+    image = torch.rand(2, 37, 50, 3)
+    assert torch.equal(pad_to_multiple(image[..., 0], 16), pad_to_multiple(image, 16)[..., 0])
+
+
+@given(sides, st.integers(-5000, 5000), st.integers(0, 300))
+@settings(deadline=None)
+def test_reflection_is_even_about_both_ends_however_far(size, start, length):
+    index = reflected(size, start, start + length)
+    mirrored = [position % max(2 * (size - 1), 1) for position in range(start, start + length)]
+    assert index.tolist() == [p if p < size else 2 * (size - 1) - p for p in mirrored]
+
+
+@pytest.mark.parametrize("size", [(63, 64), (64, 63), (128, 64), (64, 130)])
+def test_a_picture_that_was_not_padded_is_refused(size):
+    with pytest.raises(ValueError, match=rf"input generated: found {size[1]}x{size[0]} pixels, wanted 64x64"):
+        unpad(torch.zeros(1, *size, 3), 64, 64)
