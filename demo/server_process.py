@@ -1,4 +1,4 @@
-"""The host as a server process of its own, with this pack and the demo model, in a folder that is deleted afterwards."""
+"""The host as a server process, with this pack and the demo model, in a folder that is deleted afterwards."""
 
 from __future__ import annotations
 
@@ -41,7 +41,14 @@ class Server:
     process: subprocess.Popen[bytes]
 
     def log(self) -> str:
+        """All that the host has printed."""
         return (self.base / "server.log").read_text(encoding="utf-8", errors="replace")
+
+    def tail(self) -> str:
+        """The end of it, for a message about a host that died."""
+        text = self.log()
+        full = "    the disk is full: free some space and try again\n" if "No space left" in text else ""
+        return full + "\n".join("    " + line for line in text.splitlines()[-15:])
 
 
 @contextmanager
@@ -68,9 +75,11 @@ def serve(host: HostFiles, port: int | None = None, pack_name: str = "latent-rep
             "--base-directory", str(base), "--database-url", f"sqlite:///{(base / 'comfyui.db').as_posix()}",
             "--disable-api-nodes", "--disable-auto-launch",
         ]
+        # The demo model is too small to gain from more threads; beside other work, every operation waits for them.
+        environment = {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONUNBUFFERED": "1"}
         with (base / "server.log").open("wb") as log:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
-                                       env=os.environ | {"PYTHONUNBUFFERED": "1"}, start_new_session=True)
+                                       env=environment, start_new_session=True)
         server = Server(f"http://127.0.0.1:{port}", base, process)
         try:
             _wait_until_ready(server)
@@ -103,19 +112,13 @@ def _wait_until_ready(server: Server) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if server.process.poll() is not None:
-            raise HostError(f"the host ended while it started:\n{_tail(server)}")
+            raise HostError(f"the host ended while it started:\n{server.tail()}")
         try:
             with urllib.request.urlopen(f"{server.address}/system_stats", timeout=5):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    raise HostError(f"the host did not answer within {START_SECONDS:.0f} seconds:\n{_tail(server)}")
-
-
-def _tail(server: Server) -> str:
-    text = server.log()
-    full = "the disk is full: free some space and try again\n" if "No space left" in text else ""
-    return full + "\n".join("    " + line for line in text.splitlines()[-15:])
+    raise HostError(f"the host did not answer within {START_SECONDS:.0f} seconds:\n{server.tail()}")
 
 
 def _end_tree(process: subprocess.Popen[bytes]) -> None:

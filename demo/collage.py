@@ -1,0 +1,23 @@
+"""One picture out of several, side by side, each with its name above it."""
+
+from __future__ import annotations
+
+from PIL import Image, ImageDraw, ImageFont
+
+HEIGHT, MARGIN, CAPTION = 256, 8, 22
+
+
+def side_by_side(panels: dict[str, Image.Image]) -> Image.Image:
+    """Draw the panels in one row, all of one height, on white."""
+    scaled = {
+        name: image.convert("RGB").resize((image.width * HEIGHT // image.height, HEIGHT), Image.Resampling.NEAREST)
+        for name, image in panels.items()
+    }
+    width = sum(image.width for image in scaled.values()) + MARGIN * (len(scaled) + 1)
+    sheet = Image.new("RGB", (width, HEIGHT + CAPTION + 2 * MARGIN), "white")
+    draw, font, left = ImageDraw.Draw(sheet), ImageFont.load_default(15), MARGIN
+    for name, image in scaled.items():
+        draw.text((left, MARGIN), name, "black", font)
+        sheet.paste(image, (left, MARGIN + CAPTION))
+        left += image.width + MARGIN
+    return sheet

@@ -1,0 +1,86 @@
+"""`python tests`: installs what is missing, then runs every tier and the static checks.
+
+    python tests                 everything
+    python tests unit host       only these; the names are unit, host, server, style, types, rooms
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent
+sys.path.append(str(TESTS.parent / "demo"))
+
+import bootstrap  # noqa: E402
+import static_checks  # noqa: E402
+
+TIERS = {
+    "unit": "the mathematics, without the host",
+    "host": "nodes and samplers inside the host",
+    "server": "the host as a process, over HTTP and websocket",
+}
+
+
+def main() -> int:
+    """Run what the command line names, say what was skipped and why, and return the exit status."""
+    known = [*TIERS, *static_checks.CHECKS]
+    wanted = sys.argv[1:] or known
+    if unknown := set(wanted) - set(known):
+        sys.exit(f"unknown: {', '.join(sorted(unknown))}. There are: {', '.join(known)}")
+    bootstrap.run_under_host(test_tools=True)
+    missing = static_checks.missing_tools()
+    totals = {"passed": 0, "failed": 0, "skipped": 0}
+    skipped = []
+    for name in wanted:
+        heading = TIERS.get(name) or static_checks.CHECKS[name].purpose
+        say(f"\n== {name}: {heading}")
+        tool = "pytest" if name in TIERS else static_checks.CHECKS[name].tool
+        if tool in missing:
+            totals["skipped"] += 1
+            skipped.append(f"{name}: {tool} is not installed beside the ComfyUI that COMFYUI_PATH names")
+            continue
+        start = time.monotonic()
+        counts = run_tier(name) if name in TIERS else static_checks.run(name)
+        say(f"== {name}: {listed(counts)}, {time.monotonic() - start:.0f} s")
+        for what, count in counts.items():
+            totals[what] += count
+    for line in skipped:
+        say(f"SKIPPED {line}")
+    say(listed(totals))
+    return 1 if totals["failed"] or not totals["passed"] else 0
+
+
+def run_tier(name: str) -> dict[str, int]:
+    """Run one tier in a process of its own, so that none sees what another imported, and count its tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "-q", "-c", str(TESTS / "pytest.ini"), f"--junitxml={report}",
+                   str(TESTS / name)]
+        status = subprocess.run(command, cwd=TESTS.parent, env=os.environ | {"OMP_NUM_THREADS": "1"}).returncode
+        if not report.is_file():  # pytest itself broke down
+            return {"passed": 0, "failed": 1}
+        suite = ElementTree.parse(report).getroot()[0]
+    total, failed, skipped = (sum(int(suite.get(key, "0")) for key in keys)
+                              for keys in (("tests",), ("failures", "errors"), ("skipped",)))
+    if status and not failed:
+        failed, total = 1, total + 1  # nothing collected, or an error outside of the tests
+    return {"passed": total - failed - skipped, "failed": failed, "skipped": skipped}
+
+
+def listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in counts.items())
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""The server tier: one real host for all tests, in a custom_nodes folder with a name no one would choose."""
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import bootstrap
+import pytest
+from client import Client
+from server_process import Server, serve
+
+PROMPTS = bootstrap.ROOT / "tests" / "prompts"
+Prompt = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    with serve(bootstrap.find_host(), pack_name="some folder 1.0") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def client(server: Server) -> Client:
+    client = Client(server.address)
+    for name in ("example_image.png", "example_mask.png"):
+        client.upload(bootstrap.ROOT / "demo" / name)
+    return client
+
+
+@pytest.fixture(scope="session")
+def prompt() -> Callable[..., Prompt]:
+    """prompt("repaint", steps=4) is tests/prompts/repaint.json, with that input changed in every node that has it."""
+    prompts = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in PROMPTS.glob("*.json")}
+
+    def load(name: str, **inputs: Any) -> Prompt:
+        nodes = copy.deepcopy(prompts[name])
+        for key, value in inputs.items():
+            for node in nodes.values():
+                if key in node["inputs"]:
+                    node["inputs"][key] = value
+        return nodes
+
+    return load

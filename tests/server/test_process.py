@@ -1,0 +1,46 @@
+"""Starting and ending: what cannot start says why, and nothing is left running."""
+
+import socket
+import time
+
+import bootstrap
+import psutil
+import pytest
+import server_process
+from server_process import HostError, serve
+
+
+def test_a_taken_port_is_named():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(HostError, match=f"port {port} is taken"), serve(bootstrap.find_host(), port):
+            pass
+
+
+def test_a_host_that_dies_while_it_starts_shows_its_last_words(tmp_path):
+    (tmp_path / "main.py").write_text("raise RuntimeError('no space for models')")
+    before = set(psutil.Process().children(recursive=True))
+    host = bootstrap.HostFiles(tmp_path, bootstrap.find_host().python)
+    with pytest.raises(HostError, match="no space for models"), serve(host):
+        pass
+    assert set(psutil.Process().children(recursive=True)) <= before
+
+
+def test_leaving_ends_the_host_and_its_folder(tmp_path, monkeypatch):
+    (tmp_path / "main.py").write_text(
+        "import subprocess, sys, time\n"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "time.sleep(600)")
+    monkeypatch.setattr(server_process, "_wait_until_ready", lambda server: None)
+    host = bootstrap.HostFiles(tmp_path, bootstrap.find_host().python)
+    with serve(host) as server:
+        base, pid = server.base, server.process.pid
+        for _ in range(600):
+            children = psutil.Process(pid).children(recursive=True)
+            if children:
+                break
+            time.sleep(0.1)
+    assert children and not any(child.is_running() for child in children)
+    assert not psutil.pid_exists(pid) and not base.exists()

@@ -1,0 +1,68 @@
+"""Style, types, and who may import whom. The last two need the pack as an importable package, so they see a copy."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PACK = ("__init__.py", "nodes", "samplers", "pixels")
+SCRIPTS = ("bootstrap", "pip_step", "torchvision_cure", "launch", "in_process", "server_process", "client", "collage")
+
+
+@dataclass(frozen=True)
+class Check:
+    """A tool, and what it is there for."""
+
+    tool: str
+    purpose: str
+
+
+CHECKS = {
+    "style": Check("ruff", "ruff over everything"),
+    "types": Check("mypy", "mypy over the pack and the demo's machinery"),
+    "rooms": Check("importlinter", "import-linter: who may import whom"),
+}
+
+
+def missing_tools() -> set[str]:
+    """The tools that this Python does not have."""
+    return {tool for tool in ("pytest", "hypothesis", *(check.tool for check in CHECKS.values()))
+            if importlib.util.find_spec(tool) is None}
+
+
+def run(name: str) -> dict[str, int]:
+    """Run one check; it counts as one test."""
+    if name == "style":
+        passed = _python("-m", "ruff", "check", str(ROOT), cwd=ROOT)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            passed = _check_copy(name, Path(folder))
+    return {"passed": int(passed), "failed": int(not passed)}
+
+
+def _check_copy(name: str, folder: Path) -> bool:
+    for part in PACK:
+        source, target = ROOT / part, folder / "latent_repaint" / part
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            target.parent.mkdir(exist_ok=True)
+            shutil.copy(source, target)
+    if name == "rooms":
+        return _python("-c", "from importlinter.cli import lint_imports_command; lint_imports_command()",
+                       "--config", str(ROOT / "pyproject.toml"), "--no-cache", cwd=folder)
+    for script in SCRIPTS:
+        shutil.copy(ROOT / "demo" / f"{script}.py", folder)
+    modules = [part for script in SCRIPTS for part in ("-m", script)]
+    return _python("-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"),
+                   "--cache-dir", str(ROOT / ".mypy_cache"), "-p", "latent_repaint", *modules, cwd=folder)
+
+
+def _python(*arguments: str, cwd: Path) -> bool:
+    return subprocess.run([sys.executable, *arguments], cwd=cwd).returncode == 0
