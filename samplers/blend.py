@@ -118,9 +118,15 @@ class KnownRegion:
         moved = self.noise + (level.a / level.b) * (self.y.float() - conditional.float())
         self.noise = torch.where(self.in_window(sigma), moved, self.noise)
 
-    def at(self, level: NoiseLevel) -> Tensor:
-        """The known part as it leaves a level: y itself if there is no noise, else y with the present e."""
-        return level.add_noise(self.y, self.noise) if level.b > 0 else self.y
+    def at(self, level: NoiseLevel, known: Tensor) -> Tensor:
+        """The known part as it leaves at a level: y itself if there is no noise, else y with exactly so much of e.
+
+        A predicted e is only about as loud as unit noise; whoever goes on from here counts on the level.
+        """
+        if not level.b > 0:
+            return self.y
+        loudness = rms(self.noise, known) if self.known_noise == "predicted" else 1.0
+        return level.add_noise(self.y, self.noise / loudness)
 
     def jump(self, x: Tensor, start: NoiseLevel, stop: NoiseLevel) -> Tensor:
         """x diffused forward from level `start` to `stop`; a predicted e takes the same noise on its way."""
@@ -133,3 +139,11 @@ class KnownRegion:
         """One evaluation more at this level, of the conditional prediction: here only e moves."""
         self.feed_back(sigma, self.predict_conditional(self.blend(x, sigma), sigma, model_options or {}, seed))
         return x
+
+
+def rms(values: Tensor, where: Tensor) -> Tensor:
+    """Root mean square over the cells `where`, one number an image, (B, 1, ...)."""
+    where = where.expand(values.shape)
+    dims = tuple(range(1, values.ndim))
+    total = torch.where(where, values, 0.0).square().sum(dims, keepdim=True)
+    return (total / where.sum(dims, keepdim=True).clamp(min=1)).sqrt()

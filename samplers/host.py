@@ -88,7 +88,8 @@ class Combinator(comfy.samplers.KSAMPLER):
                 region = self.region(model, x, clean, denoise_mask, extra_args, seeds, progress)
                 solve = segment_solver(self, None if full else seeds)
                 x = sample_moves(region, x, sigmas, extra_args, moves=plan.moves, levels=plan.levels, solve=solve)
-                return torch.where(denoise_mask == 0, region.at(plan.levels[-1]).to(x.dtype), x)
+                known = denoise_mask == 0
+                return torch.where(known, region.at(plan.levels[-1], known).to(x.dtype), x)
 
             host_sampler = comfy.samplers.KSAMPLER(walk, {}, self.inpaint_options)
             samples = host_sampler.sample(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .blend import KnownRegion, Method
+from .blend import KnownRegion, Method, rms
 from .noise_level import NoiseLevel
 from .time_travel import Move, refined, spread
 
@@ -100,11 +100,3 @@ class MatchedRegion(KnownRegion):
         self.last_residual = residual
         believable = self.in_window(sigma) & (level.b < FEEDBACK_LIMIT * level.a)
         self.noise = torch.where(believable, e, self.noise)
-
-
-def rms(values: Tensor, where: Tensor) -> Tensor:
-    """Root mean square over the cells `where`, one number an image, (B, 1, ...)."""
-    where = where.expand(values.shape)
-    dims = tuple(range(1, values.ndim))
-    total = torch.where(where, values, 0.0).square().sum(dims, keepdim=True)
-    return (total / where.sum(dims, keepdim=True).clamp(min=1)).sqrt()

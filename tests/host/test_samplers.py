@@ -1,21 +1,25 @@
-"""What all methods promise (design: behaviour all methods share), on every solver, in the real host."""
+"""What all methods promise (design: behaviour all methods share), in the real host."""
 
+import comfy.samplers
 import pytest
 import torch
 from tiny import host, ksampler, sample, sigmas, tiny_model
 
 from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine, evaluations
+from latent_repaint.samplers.match import Match
+from latent_repaint.samplers.probe import joining
 from latent_repaint.samplers.repaint import RePaint, RePaintBudget
 
 SOLVERS = ["euler", "euler_ancestral", "dpmpp_2m", "dpmpp_2m_sde", "uni_pc", "ddim", "heun", "lcm", "ddpm", "euler_cfg_pp"]
+STOCHASTIC = ["euler_ancestral", "dpmpp_2m_sde", "dpmpp_sde", "lcm", "ddpm"]
 METHODS = {
     "fixed": Blend(known_noise="fixed"),
     "fresh": Blend(known_noise="fresh"),
     "predicted": Blend(known_noise="predicted"),
     "repaint": RePaint(jump_length=2, jump_n_sample=3, known_noise="fresh"),
     "repaint_predicted": RePaint(jump_length=1, jump_n_sample=2, known_noise="predicted"),
-    "budget": RePaintBudget(evaluations_per_step=1.7, known_noise="fresh"),
+    "match": Match(inner_steps=1.0),
 }
 TOLERANCE = 1e-5  # of a kept latent, in float32: the host scales it on its way in and out
 
@@ -24,13 +28,276 @@ def combined(solver: str, method: str):
     return combine(ksampler(solver), METHODS[method], "node")
 
 
+def announced(sampler, model, schedule) -> int:
+    return len(evaluations(sampler, model.get_model_object("model_sampling"), schedule, "node"))
+
+
+def kept_error(samples, latent, mask) -> float:
+    return ((samples - latent) * (1 - mask)).abs().max().item()
+
+
+def passes(model):
+    """The model, and a list that grows by one with every pass through its network."""
+    counted, model = [], model.clone()
+
+    def count(apply_model, arguments):
+        counted.append(float(arguments["timestep"][0]))
+        return apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
+
+    model.set_model_unet_function_wrapper(count)
+    return model, counted
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_known_region_is_kept_and_evaluations_are_as_announced(any_model, latent, mask, solver, method):
-    sampler, schedule = combined(solver, method), sigmas(any_model, 6)
-    result = sample(any_model, sampler, schedule, {"samples": latent, "noise_mask": mask}, cfg=3.0)
+    """cfg 1 makes one pass of one evaluation."""
+    model, counted = passes(any_model)
+    sampler, schedule = combined(solver, method), sigmas(any_model, 5)
+    cfg = 3.0 if solver == "euler_cfg_pp" else 1.0  # its hook needs the unconditional pass, which is batched with the other
+    result = sample(model, sampler, schedule, {"samples": latent, "noise_mask": mask}, cfg=cfg)
     assert result.samples.isfinite().all()
-    assert ((result.samples - latent) * (1 - mask)).abs().max() <= TOLERANCE
-    assert ((result.denoised - latent) * (1 - mask)).abs().max() <= TOLERANCE
+    assert kept_error(result.samples, latent, mask) <= TOLERANCE
+    assert kept_error(result.denoised, latent, mask) <= TOLERANCE
     assert ((result.samples - latent) * mask).abs().max() > 0.1
-    assert result.evaluations == len(evaluations(sampler, any_model.get_model_object("model_sampling"), schedule, "node"))
+    assert len(counted) == announced(sampler, any_model, schedule)
+
+
+@pytest.mark.parametrize("method", ["predicted", "repaint", "match"])
+@pytest.mark.parametrize("solver", ["euler", "dpmpp_2m_sde", "uni_pc", "euler_cfg_pp"])
+def test_known_region_through_split_sigmas(any_model, latent, mask, solver, method):
+    """The first stage leaves it noised to its last sigma from the clean latent, the second gives back the clean one."""
+    schedule, masked = sigmas(any_model, 8), {"samples": latent, "noise_mask": mask}
+    first = sample(any_model, combined(solver, method), schedule[:5], masked, seed=3, cfg=2.0)
+    sampling = any_model.get_model_object("model_sampling")
+    ones, zeros = torch.ones(1), torch.zeros(1)
+    a, b = sampling.noise_scaling(schedule[4:5], zeros, ones), sampling.noise_scaling(schedule[4:5], ones, zeros)
+    scale = any_model.model.latent_format.scale_factor
+    kept = (mask == 0).expand_as(latent)
+    # inverse_noise_scaling has divided by a
+    noise = ((first.samples - latent) * scale)[kept] * a / b
+    assert noise.std().item() == pytest.approx(1.0, abs=0.05)
+    second = sample(any_model, combined(solver, method), schedule[4:], first.output, seed=None, cfg=2.0)
+    assert kept_error(second.samples, latent, mask) <= TOLERANCE
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("solver", ["euler", "dpmpp_2m", *STOCHASTIC])
+def test_an_image_of_a_batch_is_the_image_alone(eps_model, mask, solver, method):
+    latent = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(1))
+    schedule, sampler = sigmas(eps_model, 4), combined(solver, method)
+    masked = {"samples": latent, "noise_mask": mask, "batch_index": [0, 1, 2]}
+    together = sample(eps_model, sampler, schedule, masked, seed=5).samples
+    again = sample(eps_model, sampler, schedule, masked, seed=5).samples
+    assert torch.equal(together, again)
+    third = {"samples": latent[2:], "noise_mask": mask, "batch_index": [2]}
+    alone = sample(eps_model, sampler, schedule, third, seed=5).samples
+    # a network's sums over a batch may round differently; the noise may not differ at all
+    torch.testing.assert_close(alone, together[2:], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("solver", ["euler", "euler_ancestral", "dpmpp_2m_sde", "uni_pc"])
+def test_a_full_mask_is_the_plain_sampler_bit_for_bit(any_model, solver, method):
+    latent = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(1))
+    schedule, full = sigmas(any_model, 4), torch.ones(1, 1, 16, 16)
+    plain = sample(any_model, ksampler(solver), schedule, {"samples": latent})
+    for masked in ({"samples": latent, "noise_mask": full}, {"samples": latent}):
+        assert torch.equal(sample(any_model, combined(solver, method), schedule, masked).samples, plain.samples)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_empty_mask_costs_nothing_and_changes_nothing(any_model, latent, method):
+    model, counted = passes(any_model)
+    nothing = {"samples": latent, "noise_mask": torch.zeros(1, 1, 16, 16)}
+    result = sample(model, combined("euler", method), sigmas(any_model, 4), nothing)
+    assert counted == []
+    # the host's own scaling of the latent, in and out, is all that happens to it
+    assert torch.equal(result.samples, any_model.model.process_latent_out(any_model.model.process_latent_in(latent)))
+
+
+@pytest.mark.parametrize("solver", ["euler", "dpmpp_2m", "euler_ancestral", "dpmpp_2m_sde", "ddim", "heun"])
+def test_fixed_noise_is_what_the_host_does(any_model, latent, mask, solver):
+    schedule, masked = sigmas(any_model, 6), {"samples": latent, "noise_mask": mask}
+    ours = sample(any_model, combined(solver, "fixed"), schedule, masked, cfg=3.0)
+    theirs = sample(any_model, ksampler(solver), schedule, masked, cfg=3.0)
+    assert (ours.samples - theirs.samples).abs().max() <= TOLERANCE
+
+
+def test_match_without_inner_steps_is_predicted_noise(eps_model, latent, mask):
+    schedule, masked = sigmas(eps_model, 6), {"samples": latent, "noise_mask": mask}
+    match = combine(ksampler("euler_ancestral"), Match(inner_steps=0.0), "node")
+    predicted = combined("euler_ancestral", "predicted")
+    assert torch.equal(sample(eps_model, match, schedule, masked).samples, sample(eps_model, predicted, schedule, masked).samples)
+
+
+@pytest.mark.parametrize("effort", [1.0, 1.3, 2.0, 3.75])
+def test_a_budget_is_spent_to_the_evaluation(any_model, effort):
+    schedule = sigmas(any_model, 20)
+    for method in (RePaintBudget(evaluations_per_step=effort, known_noise="fresh"), Match(inner_steps=effort - 1)):
+        assert announced(combine(ksampler("euler"), method, "node"), any_model, schedule) == round(20 * effort)
+
+
+def test_an_inner_evaluation_is_one_pass_without_the_negative_prompt(eps_model, latent, mask):
+    model, schedule, rows = eps_model.clone(), sigmas(eps_model, 6), []
+
+    def count(apply_model, arguments):
+        rows.append(len(arguments["cond_or_uncond"]))
+        return apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
+
+    model.set_model_unet_function_wrapper(count)
+    sample(model, combined("euler", "match"), schedule, {"samples": latent, "noise_mask": mask}, cfg=3.0)
+    assert sorted(rows) == [1] * 6 + [2] * 6
+
+
+def test_a_soft_cell_joins_for_the_last_part_of_the_schedule(any_model):
+    """A cell of value v joins when a fraction v of the timesteps is left; a cell of value 0 never does."""
+    sampling, schedule = any_model.get_model_object("model_sampling"), sigmas(any_model, 20, "simple")
+    mask = torch.linspace(0, 1, 11)
+    joined = joining(sampling, mask, schedule)
+    share = torch.stack([joined(sigma[None]) for sigma in schedule[:-1]]).float().mean(0)
+    assert share[0] == 0 and share[-1] == 1
+    assert share.diff().min() >= 0
+    torch.testing.assert_close(share[1:-1], mask[1:-1], rtol=0, atol=0.1)
+
+
+def test_a_soft_mask_keeps_what_is_black(any_model, latent):
+    mask = torch.linspace(0, 1, 16).expand(1, 1, 16, 16).contiguous()
+    schedule, masked = sigmas(any_model, 6), {"samples": latent, "noise_mask": mask}
+    for method in ("predicted", "repaint", "match"):
+        result = sample(any_model, combined("euler_ancestral", method), schedule, masked)
+        assert result.samples.isfinite().all() and kept_error(result.samples, latent, (mask > 0).float()) <= TOLERANCE
+
+
+def test_differential_diffusion_decides_where_it_is_applied(eps_model, latent):
+    from comfy_extras.nodes_differential_diffusion import DifferentialDiffusion
+
+    mask = torch.linspace(0, 1, 16).expand(1, 1, 16, 16).contiguous()
+    model = DifferentialDiffusion.execute(eps_model)[0]
+    masked, schedule = {"samples": latent, "noise_mask": mask}, sigmas(eps_model, 6)
+    ours, own = (sample(m, combined("euler", "fixed"), schedule, masked).samples for m in (model, eps_model))
+    torch.testing.assert_close(ours, own)
+
+
+def test_inputs_are_left_alone(eps_model, latent, mask):
+    masked, schedule = {"samples": latent.clone(), "noise_mask": mask.clone()}, sigmas(eps_model, 5)
+    before = schedule.clone()
+    sampler = combined("uni_pc", "match")
+    sample(eps_model, sampler, schedule, masked)
+    assert torch.equal(masked["samples"], latent) and torch.equal(masked["noise_mask"], mask)
+    assert torch.equal(schedule, before)
+
+
+def test_progress_counts_evaluations(eps_model, latent, mask):
+    seen = []
+    guider = comfy.samplers.CFGGuider(eps_model)
+    from tiny import conditioning
+
+    guider.set_conds(conditioning(1), conditioning(2))
+    sampler, schedule = combined("heun", "repaint"), sigmas(eps_model, 5)
+    with torch.inference_mode():
+        guider.sample(
+            torch.randn_like(latent), latent, sampler, schedule, mask,
+            callback=lambda step, x0, x, total: seen.append((step, total)), disable_pbar=True, seed=1,
+        )  # fmt: skip
+    total = announced(sampler, eps_model, schedule)
+    assert seen == [(k, total) for k in range(total)]
+
+
+def test_interruption_takes_effect_before_the_next_evaluation(eps_model, latent, mask):
+    import comfy.model_management as management
+
+    model, counted = passes(eps_model)
+
+    def interrupt(arguments):
+        if len(counted) == 3:
+            management.interrupt_current_processing()
+        return arguments["denoised"]
+
+    model.set_model_sampler_post_cfg_function(interrupt)
+    with pytest.raises(management.InterruptProcessingException):
+        sample(model, combined("euler", "repaint"), sigmas(eps_model, 6), {"samples": latent, "noise_mask": mask})
+    assert len(counted) == 3
+
+
+def run(model, latent, mask, schedule, method="predicted"):
+    """A direct call, as a detailer makes it."""
+    return sample(model, combined("euler", method), schedule, {"samples": latent, "noise_mask": mask})
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [([3.0], "at least two"), ([1.0, 2.0, 0.0], "never rise"), ([float("nan"), 0.0], "finite"), ([2.0, -1.0], "from 0 up")],
+)
+def test_bad_sigmas_are_refused_before_any_evaluation(eps_model, latent, mask, schedule, message):
+    model, counted = passes(eps_model)
+    with pytest.raises(ValueError, match=f"node: input sigmas: .*{message}"):
+        run(model, latent, mask, torch.tensor(schedule))
+    assert counted == []
+
+
+def test_bad_latents_and_masks_are_refused(eps_model, latent, mask):
+    broken = latent.clone()
+    broken[0, 0, 0, 0] = float("nan")
+    with pytest.raises(ValueError, match="node: input latent_image: found NaN"):
+        run(eps_model, broken, mask, sigmas(eps_model, 4))
+    with pytest.raises(ValueError, match="node: input noise_mask: found NaN"):
+        run(eps_model, latent, mask * float("nan"), sigmas(eps_model, 4))
+
+
+def test_a_jump_longer_than_the_schedule_is_refused(eps_model, latent, mask):
+    sampler = combine(ksampler("euler"), RePaint(jump_length=9, jump_n_sample=2, known_noise="fresh"), "node")
+    with pytest.raises(ValueError, match="node: input jump_length: found 9, wanted at most 4"):
+        sample(eps_model, sampler, sigmas(eps_model, 4), {"samples": latent, "noise_mask": mask})
+
+
+@pytest.mark.parametrize("solver", ["dpm_fast", "dpm_adaptive"])
+def test_solvers_that_choose_their_steps_are_refused(solver):
+    with pytest.raises(ValueError, match=f"node: input sampler: found {solver}.*chooses its own steps"):
+        combined(solver, "fixed")
+
+
+def test_what_is_no_ksampler_is_refused():
+    with pytest.raises(ValueError, match="wanted a KSAMPLER"):
+        combine(comfy.samplers.Sampler(), METHODS["fixed"], "node")
+    with pytest.raises(ValueError, match="wanted a plain sampler"):
+        combine(combined("euler", "fixed"), METHODS["fixed"], "node")
+
+
+def test_models_without_noise_are_refused(eps_model, latent, mask):
+    class NoNoise(type(eps_model.get_model_object("model_sampling"))):
+        def noise_scaling(self, sigma, noise, latent_image, max_denoise=False):
+            return latent_image
+
+    model = eps_model.clone()
+    sampling = NoNoise(model.model.model_config)
+    model.add_object_patch("model_sampling", sampling)
+    with pytest.raises(ValueError, match="node: input model: found NoNoise, which adds no noise"):
+        run(model, latent, mask, sigmas(eps_model, 4))
+
+
+def test_a_run_without_end_is_refused(eps_model, latent, mask):
+    sampler = combine(ksampler("euler"), RePaint(jump_length=1, jump_n_sample=100, known_noise="fresh"), "node")
+    with pytest.raises(ValueError, match="wanted at most 100000"):
+        sample(eps_model, sampler, torch.linspace(10, 0, 2001), {"samples": latent, "noise_mask": mask})
+
+
+def test_video_latents_of_a_flow_model_keep_their_frames(latent):
+    """Five dimensions go through noise, jumps and feedback alike; a network of two dimensions cannot be asked, so the
+    guider is replaced by one that predicts a constant."""
+    model = tiny_model("flow")
+
+    class Constant(comfy.samplers.CFGGuider):
+        def predict_noise(self, x, timestep, model_options=None, seed=None):
+            return torch.full_like(x, 0.5)
+
+    video = torch.randn(1, 4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    mask = torch.zeros(1, 1, 3, 8, 8)
+    mask[:, :, 1] = 1
+    guider = Constant(model)
+    guider.inner_set_conds({"positive": []})
+    schedule = host.custom_sampler.BasicScheduler.execute(model, "normal", 5, 1.0)[0]
+    for method in ("predicted", "repaint"):
+        with torch.inference_mode():
+            result = guider.sample(torch.randn_like(video), video, combined("euler", method), schedule, mask, seed=0)
+        assert kept_error(result, video, mask) <= TOLERANCE
