@@ -3,6 +3,9 @@
 from comfy_api.v0_0_2 import ComfyExtension, io
 
 from .blend_sampler import BlendSampler
+from .composite import Composite
+from .crop_stitch import Crop, Stitch
+from .encode import Encode
 from .ksampler import KSampler
 from .mask_to_latent import MaskToLatent
 from .match_sampler import MatchSampler
@@ -16,6 +19,10 @@ NODES: list[type[io.ComfyNode]] = [
     MatchSampler,
     KSampler,
     Schedule,
+    Encode,
+    Composite,
+    Crop,
+    Stitch,
 ]
 
 

@@ -1,0 +1,79 @@
+"""A picture of any size into a latent, without traces of what is masked."""
+
+from typing import Any
+
+import comfy.model_management
+from comfy_api.v0_0_2 import io, ui
+from torch import Tensor
+
+from ..pixels.check import check_image, check_mask, match_batches
+from ..pixels.fill import FILLS
+from ..pixels.fill import fill as replaced
+from ..pixels.pad import pad_to_multiple
+from ..pixels.preview import draw_mask
+from ..samplers.checks import naming
+from ..samplers.mask_grid import SPATIAL_METHODS, mask_to_grid, noise_mask
+from .schema import schema
+
+ID = "LatentRepaint_Encode"
+
+
+class Encode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            ID,
+            display_name="Encode (Latent RePaint)",
+            description="Encodes a picture of any size for inpainting. It is padded by reflection to what the VAE "
+            "takes, and Composite takes the padding off again; what is masked is replaced first, because it would "
+            "leave traces in the latent around it.",
+            inputs=[
+                io.Image.Input("image", tooltip="The picture, or the frames of a video. Any size."),
+                io.Mask.Input("mask", tooltip="White (1) is painted anew, black (0) is kept; as large as the picture."),
+                io.Vae.Input("vae", tooltip="Encodes the picture, and says to which multiple of pixels it is padded."),
+                io.Combo.Input(
+                    "fill", options=FILLS, default="diffuse",
+                    tooltip="What stands under the mask while the picture is encoded. diffuse: the surroundings, "
+                    "carried on smoothly. original: the picture as it is. neutral: grey. noise: noise in the colours "
+                    "of the rest. A soft mask keeps its share of the original.",
+                ),
+                io.Combo.Input(
+                    "spatial_method", options=list(SPATIAL_METHODS), default="max",
+                    tooltip="What a cell takes from the pixels it covers. max: any white pixel makes it new, so "
+                    "nothing is lost. area, mean: the white share (a soft mask). nearest: its middle pixel. min: only "
+                    "wholly white cells.",
+                ),
+                io.Int.Input(
+                    "mask_expand_cells", default=1, min=0, max=64,
+                    tooltip="Grow the painted part by this many cells (8 pixels each for most models). Cells next to "
+                    "the mask carry most of its traces.",
+                ),
+            ],
+            outputs=[
+                io.Latent.Output("samples", display_name="samples", tooltip="With the mask on its own grid."),
+                io.Image.Output(
+                    "preview", display_name="preview",
+                    tooltip="What is encoded, padding and all. Red cells are painted, the rest is kept.",
+                ),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, image: Tensor, mask: Tensor, vae: Any, fill: str, spatial_method: str, mask_expand_cells: int
+    ) -> io.NodeOutput:
+        with naming(ID):
+            check_image("image", image)
+            image, mask = match_batches(image=image, mask=check_mask("mask", mask, image))
+            device = comfy.model_management.get_torch_device()
+            pixels = replaced(image.to(device), mask.to(device), fill).to(image.device)
+            ratio = vae.spacial_compression_encode()
+            pixels, mask = pad_to_multiple(pixels, ratio), pad_to_multiple(mask, ratio)
+            latent = vae.encode(pixels[..., :3])
+            cells = mask_to_grid(
+                mask, latent.shape, spatial_method, mask_expand_cells,
+                spatial_ratio=ratio, temporal_ratio=vae.temporal_compression_decode(),
+            )  # fmt: skip
+        preview = draw_mask(cells, pixels)
+        samples = {"samples": latent, "noise_mask": noise_mask(cells, latent.shape)}
+        return io.NodeOutput(samples, preview, ui=ui.PreviewImage(preview, cls=cls))

@@ -1,0 +1,149 @@
+"""Encode, Composite, Crop and Stitch in the real host: VAE, SaveImage and the nodes' own checks."""
+
+from pathlib import Path
+
+import in_process
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from latent_repaint.nodes.composite import Composite
+from latent_repaint.nodes.crop_stitch import Crop, Stitch
+from latent_repaint.nodes.encode import Encode
+from latent_repaint.pixels.composite import BLENDS
+from latent_repaint.pixels.fill import FILLS
+
+host = in_process.start()
+PREVIEWS = "latent_repaint.nodes.encode.ui.PreviewImage"
+
+
+@pytest.fixture(scope="module")
+def vae():
+    return host.nodes.CheckpointLoaderSimple().load_checkpoint(host.demo_checkpoint)[2]
+
+
+@pytest.fixture(autouse=True)
+def _as_the_server_runs_nodes(monkeypatch):
+    """Without gradients; previews, which the server writes for its page, are not written."""
+    monkeypatch.setattr(PREVIEWS, lambda *args, **kwargs: None)
+    with torch.inference_mode():
+        yield
+
+
+def picture(height: int, width: int, seed: int = 0, batch: int = 1) -> torch.Tensor:
+    """A smooth 8-bit picture, as Load Image would give it."""
+    rng = np.random.default_rng(seed)
+    small = torch.from_numpy(rng.random((batch, 3, 6, 6), np.float32))
+    smooth = torch.nn.functional.interpolate(small, (height, width), mode="bicubic").clamp(0, 1)
+    return (smooth.movedim(1, -1) * 255).round().div(255)
+
+
+def square(height: int, width: int, top: int, left: int, side: int) -> torch.Tensor:
+    mask = torch.zeros(1, height, width)
+    mask[:, top : top + side, left : left + side] = 1
+    return mask
+
+
+def encode(image, mask, vae, fill="diffuse", spatial_method="max", mask_expand_cells=1):
+    return Encode.execute(image, mask, vae, fill, spatial_method, mask_expand_cells).args
+
+
+def composite(original, generated, mask, expand=0, width=16, blend="multiband", match_colour=1.0):
+    return Composite.execute(original, generated, mask, expand, width, blend, match_colour).args
+
+
+@pytest.mark.parametrize("size", [(64, 64), (70, 75), (33, 129), (1, 9), (7, 200)])
+def test_any_size_goes_through_the_vae_and_comes_back(vae, size):
+    image, mask = picture(*size), square(*size, 0, size[1] // 2, 5)
+    samples, preview = encode(image, mask, vae)
+    rows, columns = (-(-side // 8) for side in size)
+    assert samples["samples"].shape == (1, 4, rows, columns)
+    assert samples["noise_mask"].shape == (1, 1, rows, columns)
+    assert preview.shape == (1, 8 * rows, 8 * columns, 3)
+    decoded = vae.decode(samples["samples"])
+    result, blended, _ = composite(image, decoded, mask)
+    assert result.shape == image.shape and torch.equal(result[blended == 0], image[blended == 0])
+
+
+def test_the_mask_lies_on_the_cells_that_are_decoded_there(vae):
+    """Sizes off the grid: every masked pixel is covered by a cell that is painted, and no cell too many is."""
+    image, mask = picture(70, 75), square(70, 75, 30, 41, 3)
+    cells = encode(image, mask, vae, mask_expand_cells=0)[0]["noise_mask"][0, 0]
+    covered = cells.repeat_interleave(8, 0).repeat_interleave(8, 1)[1:71, 2:77]  # of 72x80: 1 row, 2 columns before
+    assert (covered[mask[0] > 0] == 1).all()
+    assert cells.sum() == len({((y + 1) // 8, (x + 2) // 8) for y in range(30, 33) for x in range(41, 44)})
+
+
+@pytest.mark.parametrize("fill", FILLS)
+def test_only_the_original_fill_lets_masked_content_through(vae, fill):
+    image, mask = picture(96, 96), square(96, 96, 32, 32, 24)
+    other = torch.where(mask[..., None] > 0, 1 - image, image)
+    latents = [encode(x, mask, vae, fill)[0]["samples"] for x in (image, other)]
+    assert torch.equal(*latents) == (fill != "original")
+
+
+def test_one_picture_takes_many_masks_and_many_pictures_one(vae):
+    masks = torch.cat([square(64, 64, 8, 8, 16), square(64, 64, 40, 40, 8)])
+    one = encode(picture(64, 64), masks, vae)[0]
+    assert one["samples"].shape[0] == one["noise_mask"].shape[0] == 2
+    assert torch.allclose(one["samples"][1:], encode(picture(64, 64), masks[1:], vae)[0]["samples"], atol=1e-3)
+    assert encode(picture(64, 64, batch=3), masks[:1], vae)[0]["samples"].shape[0] == 3
+
+
+def saved(image: torch.Tensor, name: str) -> list[np.ndarray]:
+    """What SaveImage writes, read back."""
+    folder = Path(host.folder_paths.get_output_directory())
+    files = host.nodes.SaveImage().save_images(image, name)["ui"]["images"]
+    return [np.asarray(Image.open(folder / file["subfolder"] / file["filename"])) for file in files]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_byte_differs_outside_the_mask_in_the_saved_file(seed):
+    """The same over 200 cases: `benchmarks/pixels.py`."""
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(1, 160, 2)
+    mask = square(height, width, rng.integers(height), rng.integers(width), rng.integers(1, 80))
+    original, generated = picture(height, width, seed), picture(height, width, seed + 1000)
+    result, blended, report = composite(
+        original, generated, mask, int(rng.integers(8)), int(rng.integers(40)), BLENDS[seed % 2], rng.random()
+    )
+    before, after = saved(original, f"original_{seed}")[0], saved(result, f"result_{seed}")[0]
+    assert np.array_equal(before, (original[0] * 255).round().byte().numpy())
+    assert not (before != after)[blended[0].numpy() == 0].any()
+    assert "Largest difference outside the blended mask: 0\n" in report
+
+
+def test_a_crop_is_sampled_at_its_own_size_and_put_back(vae):
+    image, mask = picture(300, 420), square(300, 420, 100, 200, 40)
+    stitch, cropped, cropped_mask = Crop.execute(image, mask, 1.5, 128, 128, 32).args
+    assert cropped.shape == (1, 128, 128, 3) and cropped_mask.shape == (1, 128, 128)
+    decoded = vae.decode(encode(cropped, cropped_mask, vae)[0]["samples"])
+    result, report = Stitch.execute(stitch, decoded, 0, 16, "multiband", 1.0).args
+    assert result.shape == image.shape and "outside the blended mask: 0\n" in report
+    changed = (result != image).any(-1)
+    assert changed[mask > 0].any() and not changed[:, :84].any() and not changed[:, 156:].any()
+
+
+@pytest.mark.parametrize("node, call", [
+    ("LatentRepaint_Encode", lambda image, mask: encode(image, mask, None)),
+    ("LatentRepaint_Composite", lambda image, mask: composite(image, image, mask)),
+    ("LatentRepaint_Crop", lambda image, mask: Crop.execute(image, mask, 1.2, 64, 64, 8)),
+])  # fmt: skip
+def test_wrong_input_is_named_with_its_node(node, call):
+    image, mask = picture(32, 40), square(32, 40, 4, 4, 8)
+    for bad_image, bad_mask, message in [
+        (image, picture(16, 20)[..., 0], "input mask: found 20x16 pixels, wanted 40x32"),
+        (image[0], mask, r"input \w+: found shape \(32, 40, 3\), wanted \(batch"),
+        (image / 0, mask, r"input \w+: found NaN"),
+        (image, mask / 0, "input mask: found NaN"),
+        (image.repeat(3, 1, 1, 1), mask.repeat(2, 1, 1), "input mask: found a batch of 2, wanted one that divides 3"),
+    ]:
+        with pytest.raises(ValueError, match=f"{node}: {message}"):
+            call(bad_image, bad_mask)
+
+
+def test_the_empty_mask_of_load_image_fits_every_picture(vae):
+    image = picture(32, 40)
+    assert torch.equal(composite(image, 1 - image, torch.zeros(1, 64, 64))[0], image)
+    assert not encode(image, torch.zeros(1, 64, 64), vae)[0]["noise_mask"].any()
