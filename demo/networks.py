@@ -2,6 +2,7 @@
 
 import in_process
 import torch
+import torch.nn.functional as F
 
 in_process.start()
 
@@ -29,6 +30,8 @@ UNET = {  # 16, 8 and 4 cells wide; attention where it is cheap
     "legacy": False,
     "num_heads": CONFIG.unet_extra_config["num_heads"],
 }
+COLOURS = torch.tensor([[4 / 3, 4 / 3, 4 / 3], [3, 0, -3], [-3.5, 7, -3.5]])
+RISE = 6.0
 
 
 def initialise(network: torch.nn.Module) -> None:
@@ -40,38 +43,68 @@ def initialise(network: torch.nn.Module) -> None:
                 break
 
 
-def new_autoencoder() -> TAESD:
-    """TAESD, with first weights that already carry the mean colour of every 8x8 block to the latent and back.
+def encode(images: torch.Tensor) -> torch.Tensor:
+    """z = (4 (Y - 1/2), 3 (R - B), 7 (G - (R + B) / 2), 6 mean(Y (v - 3.5))), each a mean over a block of 8x8 pixels.
 
-    Three channels pass through all layers unchanged (their values are never negative, so no ReLU cuts them) and each
-    residual block starts as the identity. Training has only the detail left to learn.
+    Y is the mean of R, G and B, v = 0..7 the row in the block. What one block cannot tell, such as where an edge runs,
+    its neighbours do: to draw it is left to the decoder. Over the scenes each channel has about zero mean and a
+    deviation of a half to one.
+
+    Args:
+        images: (B, 3, 8h, 8w) in [0, 1].
+
+    Returns:
+        (B, 4, h, w).
+    """
+    colours = torch.einsum("zc,bcvu->bzvu", COLOURS.to(images.device), images)
+    rows = torch.arange(8, device=images.device).repeat(images.shape[2] // 8).sub(3.5).view(-1, 1)
+    luma = images.mean(dim=1, keepdim=True)
+    blocks = F.avg_pool2d(torch.cat([colours, RISE * luma * rows], dim=1), 8)
+    return blocks - torch.tensor([2.0, 0, 0, 0], device=images.device).view(-1, 1, 1)
+
+
+def new_autoencoder() -> TAESD:
+    """TAESD whose encoder computes `encode` and whose decoder starts with flat blocks of the right colour.
+
+    A few channels pass through all layers unchanged (they are never negative, so no ReLU cuts them) and each residual
+    block starts as the identity. Only the decoder is to be trained.
     """
     vae = TAESD()
-    for module in vae.modules():
-        if isinstance(module, torch.nn.Conv2d):
-            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            if module.bias is not None:
-                torch.nn.init.zeros_(module.bias)
-    for module in vae.modules():
-        if isinstance(module, Block):
-            torch.nn.init.zeros_(module.conv[-1].weight)
+    same, mean, rise = torch.zeros(3, 3, 3)
+    same[1, 1], mean[1:, 1:], rise[1, 1:], rise[2, 1:] = 1, 1 / 4, -1 / 8, 1 / 8
     encoder, decoder = vae.taesd_encoder, vae.taesd_decoder
-    same, mean = torch.zeros(3, 3), torch.zeros(3, 3)
-    same[1, 1], mean[1:, 1:] = 1, 0.25
     with torch.no_grad():
-        for last in (encoder[-1], decoder[-1]):
-            last.weight.mul_(0.1)
-        for layer in (m for half in (encoder, decoder) for m in half if isinstance(m, torch.nn.Conv2d)):
-            for channel in range(3):
+        for weight in encoder.parameters():
+            weight.zero_()
+        for channel in range(3):
+            encoder[0].weight[channel, channel] = same
+        encoder[0].bias[3] = 4  # keeps the sum over rows, which has a sign, above zero
+        for level, layer in enumerate(layer for layer in encoder if getattr(layer, "stride", None) == (2, 2)):
+            for channel in range(4):
+                layer.weight[channel, channel] = mean
+            layer.weight[3, :3] = 2**level / 3 * rise  # v - 3.5 = (v0 - 1/2) + 2 (v1 - 1/2) + 4 (v2 - 1/2) in binary
+        encoder[-1].weight[:3, :3, 1, 1] = COLOURS
+        encoder[-1].weight[3, 3] = RISE * same
+        encoder[-1].bias[:] = torch.tensor([-2.0, 0, 0, -4 * RISE])
+
+        for module in decoder.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    module.bias.zero_()
+        for module in decoder.modules():
+            if isinstance(module, Block):
+                module.conv[-1].weight.zero_()
+        for layer in (layer for layer in decoder if isinstance(layer, torch.nn.Conv2d)):
+            for channel in range(min(4, layer.out_channels)):
                 layer.weight[channel] = 0
-                layer.weight[channel, channel] = mean if layer.stride == (2, 2) else same
-        encoder[-1].weight[:3].mul_(4)  # colour in [0, 1] -> latent in [-2, 2] -> [1, 5] inside the decoder -> colour
-        encoder[-1].bias[:3] = -2
-        decoder[1].bias[:3] = 3
-        decoder[-1].weight.mul_(0.25)
-        decoder[-1].bias[:] = 0.5 - 3 / 4
-    vae.vae_scale.requires_grad_(False).fill_(LATENT_SCALE)  # the UNet then sees what the encoder gives
-    vae.vae_shift.requires_grad_(False)
+                layer.weight[channel, channel] = same
+        decoder[1].bias[:4] = 3
+        decoder[-1].weight.zero_()
+        decoder[-1].weight[:, :3, 1, 1] = COLOURS.inverse()
+        decoder[-1].bias[:] = COLOURS.inverse() @ torch.tensor([2.0 - 3, -3, -3])
+        vae.vae_scale.fill_(LATENT_SCALE)  # the UNet then sees what the encoder gives
+    vae.requires_grad_(False).taesd_decoder.requires_grad_(True)
     return vae.to(memory_format=torch.channels_last)
 
 
