@@ -1,0 +1,139 @@
+"""How far is each inpainting sampler from the exact posterior, at equal numbers of model evaluations?
+
+    python benchmarks/exactness            all problems, hours on two cores; resumes where it was stopped
+    python benchmarks/exactness --quick    a minute: small samples, small budgets, nothing kept
+
+For each problem, method and budget every setting of `methods.py` runs once on a small sample with a seed of its own;
+the one with the smallest energy distance then runs with three fresh seeds, and these count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+if not __package__:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    __package__ = "exactness"
+
+from .analytic_model import exact_denoiser, inpaint, patcher, sigmas
+from .learnt import load
+from .methods import METHODS, Setting
+from .metrics import Judge
+from .problems import PROBLEMS, Problem, textured_fields
+from .report import write_report
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+BUDGETS = (20, 40, 100, 8, 16, 200, 400)  # in the order in which they run
+SEEDS = (1, 2, 3)
+SELECTION_SEED = 1000
+GIVEN = 4  # known parts a problem
+
+
+class Bench:
+    """The cells of one problem: measured once, kept in a file, read from there afterwards.
+
+    Arguments:
+        key: the problem's name in the files, also "learnt" for the textured fields under the learnt denoiser.
+        path: of the file; None keeps nothing.
+        counts: pictures for each known part: to select a setting, and to measure the selected one. Beyond 100
+            evaluations a quarter of them, except for the measurement of the problems that are no pictures.
+    """
+
+    def __init__(self, key: str, path: Path | None, counts: tuple[int, int]) -> None:
+        self.key, self.path, self.counts = key, path, counts
+        self.problem: Problem = textured_fields() if key == "learnt" else PROBLEMS[key]()
+        self.model = patcher(load() if key == "learnt" else exact_denoiser(self.problem))
+        self.given = self.problem.given(GIVEN)
+        self.judges = [Judge(self.problem, y) for y in self.given]
+        self.cells: dict[str, Any] = json.loads(path.read_text()) if path and path.exists() else {}
+
+    def cell(self, name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        if name not in self.cells:
+            self.cells[name] = {k: round(v, 5) if isinstance(v, float) else v for k, v in measure().items()}
+            if self.path:
+                lines = ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in sorted(self.cells.items()))
+                self.path.write_text("{\n" + lines + "\n}\n")
+        return self.cells[name]
+
+    def _mean(self, samples: tuple[Tensor, ...]) -> dict[str, float]:
+        measures = [judge.measure(x) for judge, x in zip(self.judges, samples, strict=True)]
+        return {name: statistics.fmean(m[name] for m in measures) for name in measures[0]}
+
+    def floor(self, seed: int) -> dict[str, Any]:
+        """What exact samples of the same number score: the noise of the measures themselves."""
+        generator = torch.Generator().manual_seed(seed)
+        return self._mean(tuple(judge.posterior.sample(self.counts[1], generator) for judge in self.judges))
+
+    def run(self, setting: Setting, count: int, seed: int) -> dict[str, Any]:
+        """One run of `count` pictures for each known part."""
+        y = self.given.repeat_interleave(count, 0)
+        schedule = sigmas(self.model, setting.scheduler, setting.steps)
+        stacked = 1 if setting.one_picture_a_latent else count
+        x, evaluations = inpaint(self.model, setting.sampler, schedule, self.problem, y, seed, stacked)
+        return {**self._mean(x.split(count)), "evaluations": evaluations}
+
+    def best(self, method: str, budget: int) -> Setting | None:
+        """The setting of the method that comes nearest to the posterior on the selection sample."""
+        settings = list(METHODS[method](self.model, budget))
+
+        count = self.counts[0] if budget <= 100 else self.counts[0] // 4
+
+        def energy(setting: Setting) -> float:
+            name = f"{method} | {budget} | {setting.label} | selection"
+            return self.cell(name, lambda: self.run(setting, count, SELECTION_SEED))["energy"]
+
+        return min(settings, key=energy) if settings else None
+
+    def measure(self, method: str, budget: int) -> None:
+        setting = self.best(method, budget)
+        if setting is None:
+            return
+        count = self.counts[1]
+        if self.problem.is_picture and budget > 100:
+            count //= 4
+        for seed in SEEDS:
+            name = f"{method} | {budget} | best | seed {seed}"
+            cell = self.cell(name, lambda seed=seed: {"setting": setting.label, **self.run(setting, count, seed)})
+            sys.stdout.write(f"{self.key:9} {name:36} {cell['setting']:40} energy {cell['energy']:8.4f}\n")
+            sys.stdout.flush()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--problems", nargs="+", choices=[*PROBLEMS, "learnt"], default=[*PROBLEMS, "learnt"])
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--budgets", nargs="+", type=int, choices=BUDGETS, default=list(BUDGETS))
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--report-only", action="store_true", help="write table and plot from what is there")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    if options.quick:
+        options.budgets, options.problems = [8, 20], ["plane", "field"]
+    cells = RESULTS / "exactness"
+    cells.mkdir(parents=True, exist_ok=True)
+    for key in () if options.report_only else options.problems:
+        counts = (16, 64) if options.quick or key == "learnt" else (64, 512)
+        bench = Bench(key, None if options.quick else cells / f"{key}.json", counts)
+        for seed in SEEDS:
+            floor = bench.cell(f"floor | seed {seed}", lambda seed=seed, bench=bench: bench.floor(seed))
+            sys.stdout.write(f"{key:9} exact samples against exact samples: energy {floor['energy']:8.4f}\n")
+        for budget in options.budgets:
+            for method in options.methods:
+                if key != "learnt" or budget in (20, 40, 100):
+                    bench.measure(method, budget)
+    if not options.quick:
+        write_report(cells, RESULTS)
+
+
+if __name__ == "__main__":
+    main()
