@@ -10,7 +10,7 @@ from .blend import KnownRegion, Method, rms
 from .noise_level import NoiseLevel
 from .time_travel import Move, refined, spread
 
-LOWEST, HIGHEST = 0.1, 5.0  # b/a between which an extra evaluation pays, for latents of about unit deviation
+LOWEST, HIGHEST = 0.1, 3.0  # b/a between which an extra evaluation pays, for latents of about unit deviation
 FEEDBACK_LIMIT = 10.0  # b/a above which the prediction says nothing about the noise
 
 
@@ -55,10 +55,10 @@ class MatchedRegion(KnownRegion):
     (:math:`\gamma` is Newton's step for a prior of unit variance, up to where it is stable for every prior.) For any Gaussian prior the solution makes :math:`D_u` the exact denoiser of the conditional p(x_u | y). Each extra
     evaluation then takes a Leimkuhler-Matthews step of Langevin dynamics on the regenerated part,
 
-    .. math:: x_u \leftarrow x_u + \delta\,(a D_u - x_u) + b \sqrt{2\delta}\,
-              \Big(\tfrac12 \xi + \sqrt{\tfrac34 - \tfrac\delta2}\,\xi'\Big)
+    .. math:: x_u \leftarrow x_u + \delta\,(a D_u - x_u) + b \sqrt{2\delta}\,\tfrac12(\xi' + \xi)
 
-    whose stationary variance is exact for Gaussians at any stable :math:`\delta`.
+    with :math:`\xi'` the step's before, whose stationary variance is exact for Gaussians at any stable :math:`\delta`.
+    The noise is remembered from level to level too: the solver in between only scales what it left in the state.
 
     References:
         Rational construction of stochastic numerical methods (Leimkuhler and Matthews, 2013), section 3;
@@ -73,15 +73,16 @@ class MatchedRegion(KnownRegion):
         super().__init__(**parts)
         self.leak, self.step_size = leak, step_size
         self.last_residual: Tensor | None = None
+        self.last_noise = self.draw()
 
     def refine(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor:
         """One evaluation and one Langevin step of the regenerated part; x stays at its level."""
         denoised = self.predict_conditional(self.blend(x, sigma), sigma, model_options or {}, seed)
         self.feed_back(sigma, denoised)
         level, delta = self.level(sigma), self.step_size
-        noise = 0.5 * self.draw() + (0.75 - 0.5 * delta) ** 0.5 * self.draw()
+        before, self.last_noise = self.last_noise, self.draw()
         drift = delta * (level.a * denoised.float() - x.float())
-        return (x.float() + drift + level.b * (2 * delta) ** 0.5 * noise).to(x.dtype)
+        return (x.float() + drift + level.b * (0.5 * delta) ** 0.5 * (before + self.last_noise)).to(x.dtype)
 
     def feed_back(self, sigma: Tensor, conditional: Tensor) -> None:
         """The new e. A residual that grew means that the feedback ran away: e is drawn anew."""

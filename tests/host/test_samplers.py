@@ -150,9 +150,9 @@ def test_an_inner_evaluation_is_one_pass_without_the_negative_prompt(eps_model, 
     assert sorted(rows) == [1] * 6 + [2] * 6
 
 
-def test_a_soft_cell_joins_for_the_last_part_of_the_schedule(any_model):
+def test_a_soft_cell_joins_for_the_last_part_of_the_schedule(eps_model):
     """A cell of value v joins when a fraction v of the timesteps is left; a cell of value 0 never does."""
-    sampling, schedule = any_model.get_model_object("model_sampling"), sigmas(any_model, 20, "simple")
+    sampling, schedule = eps_model.get_model_object("model_sampling"), sigmas(eps_model, 20, "simple")
     mask = torch.linspace(0, 1, 11)
     joined = joining(sampling, mask, schedule)
     share = torch.stack([joined(sigma[None]) for sigma in schedule[:-1]]).float().mean(0)
