@@ -8,7 +8,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,7 @@ class Client:
             return answer.read()
 
 
-async def _follow(socket: aiohttp.ClientWebSocketResponse, run: Run, on_progress: Progress | None) -> None:
+async def _follow(socket: AsyncIterator[Any], run: Run, on_progress: Progress | None) -> None:
     """Read messages about one prompt until it is done."""
     async for message in socket:
         if message.type != aiohttp.WSMsgType.TEXT:

@@ -15,8 +15,8 @@ def sigmas(class_type, **inputs):
             "sigmas": {"class_type": class_type, "inputs": {"sigmas": ["whole", 0], **inputs}}}
 
 
-# A LATENT of sound has not the shape of a picture's.
-SOUND = {"encode": {"class_type": "EmptyLatentAudio", "inputs": {"seconds": 1.0, "batch_size": 1}}}
+# A LATENT of shapes has one dimension where a picture's has two.
+SHAPES = {"encode": {"class_type": "EmptyLatentHunyuan3Dv2", "inputs": {"resolution": 64, "batch_size": 1}}}
 # Three pictures, two masks.
 BATCHES = {
     "three": {"class_type": "RepeatImageBatch", "inputs": {"image": ["image", 0], "amount": 3}},
@@ -32,7 +32,7 @@ CASES = {
     "one sigma": ("blend", sigmas("SplitSigmas", step=0), "sample", "sigmas"),
     "rising sigmas": ("blend", sigmas("FlipSigmas"), "sample", "sigmas"),
     "batches": ("blend", BATCHES, "masked", "mask"),
-    "sound": ("blend", SOUND, "masked", "samples"),
+    "flat latent": ("blend", SHAPES, "masked", "samples"),
 }
 
 

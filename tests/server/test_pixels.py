@@ -1,0 +1,42 @@
+"""Encode, Composite, Crop and Stitch through the queue: any size in, the same picture out but for the mask."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SIZE = (150, 131)  # width and height: no multiple of anything
+
+
+def photograph() -> Image.Image:
+    y, x = np.mgrid[: SIZE[1], : SIZE[0]]
+    pixels = np.stack([x * 255 / SIZE[0], y * 255 / SIZE[1], 127 + 60 * np.sin(x / 7) * np.cos(y / 5)], axis=-1)
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+def hole() -> Image.Image:
+    pixels = np.zeros(SIZE[::-1], np.uint8)
+    pixels[60:85, 70:95] = 255
+    return Image.fromarray(pixels)
+
+
+@pytest.fixture(scope="module")
+def uploaded(client, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pixels")
+    for name, picture in (("odd.png", photograph()), ("odd_mask.png", hole())):
+        picture.save(folder / name)
+        client.upload(folder / name)
+
+
+@pytest.mark.parametrize("name", ["any_size", "crop"])
+def test_only_the_mask_and_its_ramp_change(client, prompt, uploaded, name):
+    run = client.run(prompt(name, steps=3, seed=5))
+    result = np.asarray(Image.open(io.BytesIO(client.fetch(run.outputs["save"]["images"][0]))))
+    changed = (result != np.asarray(photograph())).any(-1)
+    assert result.shape == (SIZE[1], SIZE[0], 3)
+    assert changed[60:85, 70:95].mean() > 0.5
+    near = np.zeros_like(changed)
+    near[44:101, 54:111] = True  # the ramp's 16 pixels
+    assert not changed[~near].any()
+    assert run.outputs["report"]["text"][0].startswith("Largest difference outside the blended mask: 0\n")
