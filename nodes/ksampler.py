@@ -25,7 +25,8 @@ class KSampler(io.ComfyNode):
         return schema(
             ID,
             display_name="KSampler (Latent RePaint)",
-            description="The KSampler with inpainting that works on any checkpoint: the same inputs, then a method and how "
+            description="The KSampler with inpainting that works on any checkpoint: the same inputs, then a "
+            "method and how "
             "many model evaluations a step it may cost.",
             inputs=[
                 io.Model.Input("model", tooltip="The model that denoises the latent."),
@@ -36,7 +37,8 @@ class KSampler(io.ComfyNode):
                 io.Int.Input("steps", default=20, min=1, max=10000, tooltip="Steps of the schedule."),
                 io.Float.Input(
                     "cfg", default=8.0, min=0.0, max=100.0, step=0.1, round=0.01,
-                    tooltip="Classifier-free guidance: how closely to follow the prompt. 1 leaves the negative prompt out.",
+                    tooltip="Classifier-free guidance: how closely to follow the prompt. 1 leaves the negative "
+                    "prompt out.",
                 ),
                 io.Combo.Input(
                     "sampler_name", options=comfy.samplers.KSampler.SAMPLERS,
@@ -60,7 +62,8 @@ class KSampler(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "evaluations_per_step", default=2.0, min=1.0, max=20.0, step=0.1,
-                    tooltip="The budget: model evaluations a step on average. 1 costs what KSampler costs; 2 twice that. "
+                    tooltip="The budget: model evaluations a step on average. 1 costs what KSampler costs; 2 "
+                    "twice that. "
                     "blend always uses 1.",
                 ),
             ],

@@ -21,19 +21,25 @@ class MaskToLatent(io.ComfyNode):
         return schema(
             ID,
             display_name="Mask to Latent (Latent RePaint)",
-            description="Brings a mask down to the latent's grid without losing a stroke, puts it into the latent, and shows "
+            description="Brings a mask down to the latent's grid without losing a stroke, puts it into the "
+            "latent, and shows "
             "which cells the model will keep and which it will paint.",
             inputs=[
-                io.Mask.Input("mask", tooltip="White (1) is painted anew, black (0) is kept. Any number of pictures or frames."),
+                io.Mask.Input(
+                    "mask", tooltip="White (1) is painted anew, black (0) is kept. Any number of pictures or frames."
+                ),
                 io.Latent.Input("samples", tooltip="The encoded picture or video that the mask belongs to."),
                 io.Combo.Input(
                     "spatial_method", options=list(SPATIAL_METHODS), default="max",
-                    tooltip="What a cell takes from the pixels it covers. max: any white pixel makes it new, so nothing is "
-                    "lost. area, mean: the white share (a soft mask). nearest: its middle pixel. min: only wholly white cells.",
+                    tooltip="What a cell takes from the pixels it covers. max: any white pixel makes it new, so "
+                    "nothing is "
+                    "lost. area, mean: the white share (a soft mask). nearest: its middle pixel. min: only "
+                    "wholly white cells.",
                 ),
                 io.Int.Input(
                     "mask_expand_cells", default=1, min=0, max=64,
-                    tooltip="Grow the painted part by this many cells (8 pixels each for most models). Cells near the mask "
+                    tooltip="Grow the painted part by this many cells (8 pixels each for most models). Cells "
+                    "near the mask "
                     "carry traces of what is under it.",
                 ),
                 io.Float.Input(
@@ -44,13 +50,17 @@ class MaskToLatent(io.ComfyNode):
                     "temporal_method", options=list(TEMPORAL_METHODS), default="max",
                     tooltip="Video only: what a latent frame takes from the frames it covers. max loses nothing.",
                 ),
-                io.Vae.Input("vae", optional=True, tooltip="Says how many pixels and frames a cell covers; else the sizes do."),
+                io.Vae.Input(
+                    "vae", optional=True, tooltip="Says how many pixels and frames a cell covers; else the sizes do."
+                ),
                 io.Image.Input("image", optional=True, tooltip="The picture to draw the preview over."),
             ],
             outputs=[
                 io.Latent.Output("latent", display_name="samples", tooltip="The latent with the mask on its own grid."),
                 io.Mask.Output("grid", display_name="mask", tooltip="The mask, one value a cell."),
-                io.Image.Output("preview", tooltip="Red cells are painted, amber ones late in the run, the rest is kept."),
+                io.Image.Output(
+                    "preview", tooltip="Red cells are painted, amber ones late in the run, the rest is kept."
+                ),
             ],
         )  # fmt: skip
 

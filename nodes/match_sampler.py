@@ -18,7 +18,8 @@ class MatchSampler(io.ComfyNode):
         return schema(
             ID,
             display_name="Match Sampler (Latent RePaint)",
-            description="Lets any sampler inpaint, closer to what fits the kept part than RePaint at the same cost: it gives "
+            description="Lets any sampler inpaint, closer to what fits the kept part than RePaint at the same "
+            "cost: it gives "
             "the kept part the very noise under which the model would have painted it.",
             inputs=[
                 sampler_input(),

@@ -18,7 +18,8 @@ class RePaintSampler(io.ComfyNode):
         return schema(
             ID,
             display_name="RePaint Sampler (Latent RePaint)",
-            description="Lets any sampler inpaint by RePaint: it walks back up the noise levels again and again, so that the "
+            description="Lets any sampler inpaint by RePaint: it walks back up the noise levels again and again, "
+            "so that the "
             "new part can agree with the kept part. The Schedule node shows the walk and its cost before the run.",
             inputs=[
                 sampler_input(),

@@ -22,7 +22,8 @@ class Schedule(io.ComfyNode):
         return schema(
             ID,
             display_name="Schedule (Latent RePaint)",
-            description="Draws the noise level of every model evaluation that a sampler will make, and counts them, without "
+            description="Draws the noise level of every model evaluation that a sampler will make, and counts "
+            "them, without "
             "running the model.",
             inputs=[
                 io.Model.Input("model", tooltip="The model to be sampled; only its noise schedule is asked."),

@@ -32,7 +32,8 @@ def window_inputs(what: str) -> list[io.Input]:
 def known_noise_input(default: str) -> io.Input:
     return io.Combo.Input(
         "known_noise", options=["fixed", "fresh", "predicted"], default=default,
-        tooltip="The noise shown in the kept part at each model evaluation. fixed: the initial noise, as ComfyUI does it. "
+        tooltip="The noise shown in the kept part at each model evaluation. fixed: the initial noise, as ComfyUI "
+        "does it. "
         "fresh: drawn anew each time, as RePaint does it. predicted: what the model itself sees there; "
         "it costs nothing and ties the new part to the kept part best.",
     )  # fmt: skip

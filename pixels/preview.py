@@ -33,5 +33,5 @@ def _frames(height: int, width: int, grid: torch.Size) -> Tensor:
     rows, columns = torch.arange(height) * grid[0] // height, torch.arange(width) * grid[1] // width
     if height < 4 * grid[0] or width < 4 * grid[1]:
         return torch.zeros(height, width, dtype=torch.bool)
-    first_row, first_column = rows.diff(prepend=rows.new_tensor([-1])) > 0, columns.diff(prepend=rows.new_tensor([-1])) > 0
-    return first_row[:, None] | first_column[None, :]
+    before = torch.tensor([-1])
+    return (rows.diff(prepend=before) > 0)[:, None] | (columns.diff(prepend=before) > 0)[None, :]

@@ -27,7 +27,7 @@ class Method:
     end_percent: float = 1.0
 
     def moves(self, levels: Sequence[NoiseLevel], window: range) -> list[Move]:
-        """The walk over the levels of a schedule, the last one its end; `window` holds the places inside the percents."""
+        """The walk over the levels of a schedule, its end included; `window` holds the places inside the percents."""
         raise NotImplementedError
 
     def region(self, **parts) -> "KnownRegion":

@@ -50,7 +50,7 @@ def check_latent(samples: Any, name: str) -> Tensor:
         raise ValueError(f"input {name}: found {found}, wanted a LATENT with samples")
     latent = samples["samples"]
     if getattr(latent, "is_nested", False):
-        raise ValueError(f"input {name}: found nested (audio and video) latents, wanted a latent of one picture or video")
+        raise ValueError(f"input {name}: found nested (audio and video) latents, wanted one picture or video")
     if not isinstance(latent, Tensor) or latent.ndim not in (4, 5) or 0 in latent.shape:
         found = list(latent.shape) if isinstance(latent, Tensor) else type(latent).__name__
         raise ValueError(f"input {name}: found shape {found}, wanted (batch, channels, [frames,] height, width)")
@@ -64,7 +64,7 @@ def check_run(sigmas: Tensor, noise: Tensor, latent_image: Tensor, denoise_mask:
     if latent_image.ndim < 3 or (latent_image.ndim == 3 and latent_image.shape[1] == 1):
         # the host packs nested latents to (B, 1, N)
         found = list(latent_image.shape)
-        raise ValueError(f"input latent_image: found shape {found} (nested or flat), wanted one picture, video or sound")
+        raise ValueError(f"input latent_image: found shape {found}, nested or flat, wanted one picture, video or sound")
     check_finite("latent_image", latent_image)
     check_finite("noise", noise)
     if denoise_mask is not None:

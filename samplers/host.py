@@ -100,7 +100,14 @@ class Combinator(comfy.samplers.KSAMPLER):
         return samples
 
     def region(
-        self, model, x: Tensor, clean: Tensor | None, mask: Tensor, extra_args: dict, seeds: list[int], progress: "Progress"
+        self,
+        model,
+        x: Tensor,
+        clean: Tensor | None,
+        mask: Tensor,
+        extra_args: dict,
+        seeds: list[int],
+        progress: "Progress",
     ) -> KnownRegion:
         """The known part, and the guided model that it is shown to.
 

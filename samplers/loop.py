@@ -13,11 +13,11 @@ from .time_travel import Descend, Jump, Move
 class Region(Protocol):
     """What the loop walks with: a k-diffusion denoiser that can also jump and refine."""
 
-    def __call__(self, x: Tensor, sigma: Tensor, **extra_args) -> Tensor: ...
+    def __call__(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor: ...
 
     def jump(self, x: Tensor, start: NoiseLevel, stop: NoiseLevel) -> Tensor: ...
 
-    def refine(self, x: Tensor, sigma: Tensor, **extra_args) -> Tensor: ...
+    def refine(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor: ...
 
 
 Solver = Callable[[Region, Tensor, Tensor, dict, int], Tensor]
@@ -58,6 +58,6 @@ def sample_moves(
             x = region.jump(x, levels[move.start], levels[move.stop])
         else:
             sigma = sigmas[move.level] * x.new_ones(x.shape[0])
-            for _ in range(move.count):
+            for _ in range(move.evaluations):
                 x = region.refine(x, sigma, **extra_args)
     return x

@@ -1,5 +1,7 @@
 """A mask in pixels brought down to the grid of a latent, any rank, without losing a stroke."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -9,7 +11,7 @@ TEMPORAL_METHODS = ("max", "mean", "min")
 
 
 def centre_crop(mask: Tensor, ratio: int) -> Tensor:
-    """(..., H, W) -> (..., H', W'), the largest multiples of `ratio`, cut from the middle as the host's VAE encode does."""
+    """(..., H, W) -> (..., H', W'), the largest multiples of `ratio`, from the middle as the host's VAE encode cuts."""
     height, width = mask.shape[-2:]
     top, left = height % ratio // 2, width % ratio // 2
     return mask[..., top : top + height // ratio * ratio, left : left + width // ratio * ratio]
@@ -68,7 +70,7 @@ def pool_frames(mask: Tensor, frames: int, ratio: int | None, method: str) -> Te
         raise ValueError(f"input mask: found {given} frames for {frames} latent frames, wanted {wanted}")
     if method not in TEMPORAL_METHODS:
         raise ValueError(f"input temporal_method: found {method!r}, wanted one of {', '.join(TEMPORAL_METHODS)}")
-    reduce = {"max": torch.amax, "mean": torch.mean, "min": torch.amin}[method]
+    reduce: Callable[..., Tensor] = {"max": torch.amax, "mean": torch.mean, "min": torch.amin}[method]
     later = mask[1 : (frames - 1) * ratio + 1].unflatten(0, (frames - 1, ratio))
     return torch.cat([mask[:1], reduce(later, dim=1)])
 
@@ -103,7 +105,8 @@ def mask_to_grid(
         (N, h, w), or (T, h, w) if the latent has five dimensions, values in [0, 1].
 
     Raises:
-        ValueError: if the mask has another rank, no extent, is not finite, or does not go with the latent's batch or frames.
+        ValueError: if the mask has another rank, no extent, is not finite, or does not go with the latent's batch or
+            frames.
     """
     if mask.ndim not in (2, 3) or 0 in mask.shape:
         raise ValueError(f"input mask: found shape {list(mask.shape)}, wanted (batch, height, width)")
@@ -113,7 +116,7 @@ def mask_to_grid(
     mask = torch.where(mask < mask_hipass_filter, 0.0, mask)
     video, batch = len(latent_shape) == 5, latent_shape[0]
     if not video and batch % len(mask):
-        raise ValueError(f"input mask: found a batch of {len(mask)}, wanted 1 or a divisor of the latent's batch {batch}")
+        raise ValueError(f"input mask: found a batch of {len(mask)}, wanted 1 or a divisor of the latent's {batch}")
     grid = (latent_shape[-2], latent_shape[-1])
     ratio = pixels_per_cell((mask.shape[-2], mask.shape[-1]), grid, spatial_ratio)
     cells = pool(mask if ratio is None else centre_crop(mask, ratio), grid, spatial_method)

@@ -12,6 +12,7 @@ from .time_travel import Move, refined, spread
 
 LOWEST, HIGHEST = 0.1, 3.0  # b/a between which an extra evaluation pays, for latents of about unit deviation
 FEEDBACK_LIMIT = 10.0  # b/a above which the prediction says nothing about the noise
+LOUDEST = 2.0  # root mean square of the known part's noise: no network has seen data so noisy at its level
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +53,9 @@ class MatchedRegion(KnownRegion):
     .. math:: e \leftarrow \sqrt{1 - r^2}\,\Big(e + \gamma\frac{a}{b}(y - D_k)\Big) + r\,\xi,
               \qquad \gamma = \min(2, 1 + b^2/a^2)
 
-    where :math:`\gamma` is Newton's step for a prior of unit variance, up to where it is stable for every prior. For any
-    Gaussian prior the solution makes :math:`D_u` the exact denoiser of the conditional p(x_u | y). Each extra evaluation
-    then takes a Leimkuhler-Matthews step of Langevin dynamics on the regenerated part,
+    where :math:`\gamma` is Newton's step for a prior of unit variance, up to where it is stable for every prior. For
+    any Gaussian prior the solution makes :math:`D_u` the exact denoiser of the conditional p(x_u | y). Each extra
+    evaluation then takes a Leimkuhler-Matthews step of Langevin dynamics on the regenerated part,
 
     .. math:: x_u \leftarrow x_u + \delta\,(a D_u - x_u) + b \sqrt{2\delta}\,\tfrac12(\xi' + \xi)
 
@@ -91,12 +92,10 @@ class MatchedRegion(KnownRegion):
         offset = self.y.float() - conditional.float()
         residual = rms(offset, known)
         fresh = self.draw()
-        gain = (1 + (level.b / level.a) ** 2).clamp(max=2.0)
+        gain = torch.as_tensor(1 + (level.b / level.a) ** 2).clamp(max=2.0)
         e = self.noise + gain * (level.a / level.b) * offset
         e = (1 - self.leak**2) ** 0.5 * e + self.leak * fresh
-        # no picture in training had noise louder than unit noise is, by chance, over this many values
-        loudest = 1 + 2 / known.expand(e.shape).flatten(1).sum(1).clamp(min=1).sqrt()
-        e = e * (loudest.reshape(-1, *[1] * (e.ndim - 1)) / rms(e, known)).clamp(max=1.0)
+        e = e * (LOUDEST / rms(e, known)).clamp(max=1.0)
         if self.last_residual is not None:
             e = torch.where(residual > 1.5 * self.last_residual, fresh, e)
         self.last_residual = residual

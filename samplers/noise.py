@@ -18,9 +18,10 @@ def derive_seed(*parts: int | bytes) -> int:
 def image_seeds(seed: int, noise: Tensor, latent_image: Tensor) -> list[int]:
     """One seed per image of a batch, such that image k of a batch and the same image alone get the same.
 
-    A solver is told neither the batch index nor its place in the batch, but the initial noise of an image is a function of
-    both: its bytes are the image's identity. Without initial noise (a second stage) the latent stands in. The image
-    whose noise is the first draw of `seed` keeps `seed` itself, so a single image stays what the host's own sampler makes.
+    A solver is told neither the batch index nor its place in the batch, but the initial noise of an image is a
+    function of both: its bytes are the image's identity. Without initial noise (a second stage) the latent stands in.
+    The image whose noise is the first draw of `seed` keeps `seed` itself, so a single image stays what the host's own
+    sampler makes.
 
     Arguments:
         seed: the run's seed, any unsigned 64-bit integer.

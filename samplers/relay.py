@@ -1,8 +1,8 @@
 """Hands the clean latent of a first stage on to its second stage.
 
-A stage whose sigmas end above 0 returns a known part that is noisy, as it must be, and the host passes nothing else to the
-next stage's sampler: whoever takes that for the picture keeps the noise for ever. So a first stage leaves its clean latent
-here, filed under what it returned, and a second stage finds it by what it was given.
+A stage whose sigmas end above 0 returns a known part that is noisy, as it must be, and the host passes nothing else
+to the next stage's sampler: whoever takes that for the picture keeps the noise for ever. So a first stage leaves its
+clean latent here, filed under what it returned, and a second stage finds it by what it was given.
 """
 
 from collections import deque

@@ -42,8 +42,8 @@ class Plan:
 class DryRegion:
     """A denoiser that predicts 0 at once and writes down at which sigma it was asked.
 
-    It stands where a solver expects the host's: some look behind it for `model_sampling`, and the CFG++ solvers wait for
-    their hook to be called.
+    It stands where a solver expects the host's: some look behind it for `model_sampling`, and the CFG++ solvers wait
+    for their hook to be called.
     """
 
     def __init__(self, model_sampling):
@@ -53,7 +53,7 @@ class DryRegion:
         )
         self.evaluated: list[float] = []
 
-    def __call__(self, x: Tensor, sigma: Tensor, model_options=None, **extra_args) -> Tensor:
+    def __call__(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor:
         self.evaluated.append(float(sigma[0]))
         if len(self.evaluated) > MAX_EVALUATIONS:
             raise ValueError(f"found more model evaluations than {MAX_EVALUATIONS}, wanted a shorter schedule")
@@ -65,8 +65,8 @@ class DryRegion:
     def jump(self, x: Tensor, start: NoiseLevel, stop: NoiseLevel) -> Tensor:
         return x
 
-    def refine(self, x: Tensor, sigma: Tensor, **extra_args) -> Tensor:
-        self(x, sigma, **extra_args)
+    def refine(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor:
+        self(x, sigma, denoise_mask, model_options, seed)
         return x
 
 

@@ -23,10 +23,10 @@ class Jump(NamedTuple):
 
 
 class Refine(NamedTuple):
-    """Spend `count` extra model evaluations at one level, without leaving it."""
+    """Spend `evaluations` extra model evaluations at one level, without leaving it."""
 
     level: int
-    count: int
+    evaluations: int
 
 
 Move = Descend | Jump | Refine
@@ -84,8 +84,8 @@ def itinerary(steps: int, jump_length: int, jumps: Mapping[int, int]) -> list[Mo
 def refined(steps: int, counts: Mapping[int, int]) -> list[Move]:
     """The walk down `steps` levels with `counts[i]` extra evaluations at level i before its step.
 
-    A step with extra evaluations is a run of its own, so that a multistep solver never mixes a history with a state that
-    was moved behind its back.
+    A step with extra evaluations is a run of its own, so that a multistep solver never mixes a history with a state
+    that was moved behind its back.
     """
     moves: list[Move] = []
     start = 0
@@ -105,5 +105,5 @@ def steps_walked(moves: Iterable[Move]) -> int:
         if isinstance(move, Descend):
             cost += move.stop - move.start
         elif isinstance(move, Refine):
-            cost += move.count
+            cost += move.evaluations
     return cost

@@ -11,7 +11,7 @@ from latent_repaint.samplers.match import Match
 from latent_repaint.samplers.probe import joining
 from latent_repaint.samplers.repaint import RePaint, RePaintBudget
 
-SOLVERS = ["euler", "euler_ancestral", "dpmpp_2m", "dpmpp_2m_sde", "uni_pc", "ddim", "heun", "lcm", "ddpm", "euler_cfg_pp"]
+SOLVERS = "euler euler_ancestral dpmpp_2m dpmpp_2m_sde uni_pc ddim heun lcm ddpm euler_cfg_pp".split()
 STOCHASTIC = ["euler_ancestral", "dpmpp_2m_sde", "dpmpp_sde", "lcm", "ddpm"]
 METHODS = {
     "fixed": Blend(known_noise="fixed"),
@@ -54,7 +54,7 @@ def test_known_region_is_kept_and_evaluations_are_as_announced(any_model, latent
     """cfg 1 makes one pass of one evaluation."""
     model, counted = passes(any_model)
     sampler, schedule = combined(solver, method), sigmas(any_model, 5)
-    cfg = 3.0 if solver == "euler_cfg_pp" else 1.0  # its hook needs the unconditional pass, which is batched with the other
+    cfg = 3.0 if solver == "euler_cfg_pp" else 1.0  # its hook needs the unconditional pass, batched with the other
     result = sample(model, sampler, schedule, {"samples": latent, "noise_mask": mask}, cfg=cfg)
     assert result.samples.isfinite().all()
     assert kept_error(result.samples, latent, mask) <= TOLERANCE
@@ -128,7 +128,8 @@ def test_match_without_inner_steps_is_predicted_noise(eps_model, latent, mask):
     schedule, masked = sigmas(eps_model, 6), {"samples": latent, "noise_mask": mask}
     match = combine(ksampler("euler_ancestral"), Match(inner_steps=0.0), "node")
     predicted = combined("euler_ancestral", "predicted")
-    assert torch.equal(sample(eps_model, match, schedule, masked).samples, sample(eps_model, predicted, schedule, masked).samples)
+    ours, theirs = (sample(eps_model, sampler, schedule, masked).samples for sampler in (match, predicted))
+    assert torch.equal(ours, theirs)
 
 
 @pytest.mark.parametrize("effort", [1.0, 1.3, 2.0, 3.75])
@@ -227,7 +228,12 @@ def run(model, latent, mask, schedule, method="predicted"):
 
 @pytest.mark.parametrize(
     ("schedule", "message"),
-    [([3.0], "at least two"), ([1.0, 2.0, 0.0], "never rise"), ([float("nan"), 0.0], "finite"), ([2.0, -1.0], "from 0 up")],
+    [
+        ([3.0], "at least two"),
+        ([1.0, 2.0, 0.0], "never rise"),
+        ([float("nan"), 0.0], "finite"),
+        ([2.0, -1.0], "from 0 up"),
+    ],
 )
 def test_bad_sigmas_are_refused_before_any_evaluation(eps_model, latent, mask, schedule, message):
     model, counted = passes(eps_model)

@@ -39,7 +39,7 @@ def test_filter_drops_what_is_faint():
 
 
 def test_the_crop_is_the_hosts():
-    """VAEEncode cuts 70x75 to 64x72 from the middle: pixel (2, 1) outside the crop is lost, (3, 1) is in the first cell."""
+    """VAEEncode cuts 70x75 to 64x72 from the middle: pixel (2, 1) is outside, (3, 1) is in the first cell."""
     mask, latent = torch.zeros(1, 70, 75), torch.Size((1, 4, 8, 9))
     mask[0, 2, 1] = 1
     assert mask_to_grid(mask, latent).sum() == 0

@@ -17,7 +17,7 @@ from latent_repaint.samplers.time_travel import (
 
 
 def paper_levels(steps: int, jump_length: int, jump_n_sample: int) -> list[int]:
-    """The timesteps of the paper's algorithm 1 with its jumps, t = T - 1 .. 0 and -1 at the end, written down directly."""
+    """The timesteps of the paper's algorithm 1 with its jumps, T - 1 .. 0 and -1 at the end, written down directly."""
     jumps = {t: jump_n_sample - 1 for t in range(0, steps - jump_length, jump_length)}
     t, visited = steps, []
     while t >= 1:
@@ -42,7 +42,15 @@ def levels(moves, steps: int) -> list[int]:
 
 @pytest.mark.parametrize(
     ("steps", "jump_length", "jump_n_sample", "evaluations"),
-    [(250, 10, 10, 2410), (20, 5, 5, 80), (20, 10, 10, 110), (20, 1, 5, 96), (30, 1, 3, 88), (20, 20, 5, 20), (20, 3, 1, 20)],
+    [
+        (250, 10, 10, 2410),
+        (20, 5, 5, 80),
+        (20, 10, 10, 110),
+        (20, 1, 5, 96),
+        (30, 1, 3, 88),
+        (20, 20, 5, 20),
+        (20, 3, 1, 20),
+    ],
 )
 def test_the_papers_schedule_entry_by_entry(steps, jump_length, jump_n_sample, evaluations):
     jumps = paper_jumps(steps, jump_length, jump_n_sample, range(steps))
@@ -80,7 +88,7 @@ def test_refined_walks_every_step_once(steps, counts):
     stretches = [m for m in moves if isinstance(m, Descend)]
     assert [level for m in stretches for level in range(m.start, m.stop)] == list(range(steps))
     asked = {level: count for level, count in counts.items() if count and level < steps}
-    assert {m.level: m.count for m in moves if isinstance(m, Refine)} == asked
+    assert {m.level: m.evaluations for m in moves if isinstance(m, Refine)} == asked
     for before, after in zip(moves, moves[1:], strict=False):
         if isinstance(before, Refine):
             assert after == Descend(before.level, before.level + 1)
