@@ -55,9 +55,11 @@ class KnownRegion:
     - fresh: e is drawn anew at every evaluation (RePaint, equation 8a),
     - predicted: e is the noise which the model itself sees in the known part (DDNM's idea),
 
-      .. math:: e \leftarrow (x_k - a D_k)/b = e + \frac{a}{b}\,(y - D_k)
+      .. math:: e \leftarrow e + \gamma \frac{a}{b}\,(y - D_k), \qquad \gamma = \min(2, 1 + b^2/a^2)
 
-      with D from the conditional prediction alone, since guidance makes this feedback unstable.
+      which for :math:`\gamma = 1` is :math:`(x_k - a D_k)/b`. D changes by J times what x does, J in (0, 1), and the error
+      by :math:`1 - \gamma J`: this :math:`\gamma` is Newton's step for data of unit variance, as far as it is stable for
+      every J. D is the conditional prediction alone, since guidance makes the feedback unstable.
 
     It is called as a k-diffusion model, `region(x, sigma, **extra_args) -> denoised`.
 
@@ -113,9 +115,8 @@ class KnownRegion:
         return torch.where(self.regenerated(sigma), denoised, self.y)
 
     def feed_back(self, sigma: Tensor, conditional: Tensor) -> None:
-        """e <- e + a/b (y - D_k), in float32."""
-        level = self.level(sigma)
-        moved = self.noise + (level.a / level.b) * (self.y.float() - conditional.float())
+        """The new e, in float32."""
+        moved = self.noise + gain(self.level(sigma)) * (self.y.float() - conditional.float())
         self.noise = torch.where(self.in_window(sigma), moved, self.noise)
 
     def at(self, level: NoiseLevel, known: Tensor) -> Tensor:
@@ -139,6 +140,12 @@ class KnownRegion:
         """One evaluation more at this level, of the conditional prediction: here only e moves."""
         self.feed_back(sigma, self.predict_conditional(self.blend(x, sigma), sigma, model_options or {}, seed))
         return x
+
+
+def gain(level: NoiseLevel) -> Tensor:
+    """gamma a/b: how much a known part predicted too low by 1 raises its noise."""
+    signal = torch.as_tensor(level.a / level.b)
+    return torch.minimum(2 * signal, signal + 1 / signal)
 
 
 def rms(values: Tensor, where: Tensor) -> Tensor:

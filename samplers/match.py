@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .blend import KnownRegion, Method, rms
+from .blend import KnownRegion, Method, gain, rms
 from .noise_level import NoiseLevel
 from .time_travel import Move, refined, spread
 
 LOWEST, HIGHEST = 0.1, 3.0  # b/a between which an extra evaluation pays, for latents of about unit deviation
-FEEDBACK_LIMIT = 10.0  # b/a above which the prediction says nothing about the noise
 LOUDEST = 2.0  # root mean square of the known part's noise: no network has seen data so noisy at its level
 
 
@@ -27,7 +26,7 @@ class Match(Method):
 
     known_noise: str = "predicted"
     inner_steps: float
-    leak: float = 0.5
+    leak: float = 0.3
     step_size: float = 1.0
 
     def moves(self, levels: Sequence[NoiseLevel], window: range) -> list[Move]:
@@ -50,12 +49,11 @@ def ratio(level: NoiseLevel) -> float:
 class MatchedRegion(KnownRegion):
     r"""A known region whose noise e solves :math:`D_k(x_u, a y + b e) = y`, by feedback with a leak,
 
-    .. math:: e \leftarrow \sqrt{1 - r^2}\,\Big(e + \gamma\frac{a}{b}(y - D_k)\Big) + r\,\xi,
-              \qquad \gamma = \min(2, 1 + b^2/a^2)
+    .. math:: e \leftarrow \sqrt{1 - r^2}\,\Big(e + \gamma\frac{a}{b}(y - D_k)\Big) + r\,\xi
 
-    where :math:`\gamma` is Newton's step for a prior of unit variance, up to where it is stable for every prior. For
-    any Gaussian prior the solution makes :math:`D_u` the exact denoiser of the conditional p(x_u | y). Each extra
-    evaluation then takes a Leimkuhler-Matthews step of Langevin dynamics on the regenerated part,
+    (:math:`\gamma` as in `KnownRegion`). For any Gaussian prior the solution makes :math:`D_u` the exact denoiser of the
+    conditional p(x_u | y). Each extra evaluation then takes a Leimkuhler-Matthews step of Langevin dynamics on the
+    regenerated part,
 
     .. math:: x_u \leftarrow x_u + \delta\,(a D_u - x_u) + b \sqrt{2\delta}\,\tfrac12(\xi' + \xi)
 
@@ -92,12 +90,10 @@ class MatchedRegion(KnownRegion):
         offset = self.y.float() - conditional.float()
         residual = rms(offset, known)
         fresh = self.draw()
-        gain = torch.as_tensor(1 + (level.b / level.a) ** 2).clamp(max=2.0)
-        e = self.noise + gain * (level.a / level.b) * offset
+        e = self.noise + gain(level) * offset
         e = (1 - self.leak**2) ** 0.5 * e + self.leak * fresh
         e = e * (LOUDEST / rms(e, known)).clamp(max=1.0)
         if self.last_residual is not None:
             e = torch.where(residual > 1.5 * self.last_residual, fresh, e)
         self.last_residual = residual
-        believable = self.in_window(sigma) & (level.b < FEEDBACK_LIMIT * level.a)
-        self.noise = torch.where(believable, e, self.noise)
+        self.noise = torch.where(self.in_window(sigma), e, self.noise)
