@@ -53,7 +53,7 @@ class Bench:
         self.problem: Problem = textured_fields() if key == "learnt" else PROBLEMS[key]()
         self.model = patcher(load() if key == "learnt" else exact_denoiser(self.problem))
         self.given = self.problem.given(GIVEN)
-        self.judges = [Judge(self.problem, y) for y in self.given]
+        self.judges = [Judge(self.problem, y, 512 if path is None else 2048) for y in self.given]
         self.cells: dict[str, Any] = json.loads(path.read_text()) if path and path.exists() else {}
 
     def cell(self, name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def main() -> None:
     cells = RESULTS / "exactness"
     cells.mkdir(parents=True, exist_ok=True)
     for key in () if options.report_only else options.problems:
-        counts = (16, 64) if options.quick or key == "learnt" else (64, 512)
+        counts = (16, 64) if options.quick or key == "learnt" else (48, 384)
         bench = Bench(key, None if options.quick else cells / f"{key}.json", counts)
         for seed in SEEDS:
             floor = bench.cell(f"floor | seed {seed}", lambda seed=seed, bench=bench: bench.floor(seed))

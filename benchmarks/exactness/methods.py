@@ -40,7 +40,7 @@ class Setting:
 
 def _walk_lengths(budget: int) -> list[int]:
     """Numbers of steps of which a method with inner work may choose."""
-    return [steps for steps in (4, 5, 8, 10, 20, 40) if budget / 20 <= steps < budget]
+    return [steps for steps in (5, 10, 20, 40) if budget / 20 <= steps < budget]
 
 
 def _host(model: Any, budget: int) -> Iterator[Setting]:
@@ -76,7 +76,7 @@ def _repaint(model: Any, budget: int) -> Iterator[Setting]:
             for jump_length in (1, 5, 10):
                 if jump_length >= steps:
                     continue
-                for name in ("euler_ancestral", "euler"):
+                for name in SINGLE_STEP if jump_length == 1 else SINGLE_STEP[1:]:
                     found = _visits_within(budget, model, sigmas(model, scheduler, steps), jump_length, name)
                     if found:
                         label = f"{name} {scheduler} {steps} steps J={jump_length} r={found[1]}"
@@ -88,9 +88,9 @@ def _langevin(model: Any, budget: int) -> Iterator[Setting]:
         for steps in _walk_lengths(budget):
             n = inner_steps_within(budget, sigmas(model, scheduler, steps))
             for step in (0.2, 0.5, 1.0):
-                for name in SINGLE_STEP if n else ():
-                    label = f"{name} {scheduler} {steps} steps n={n} step={step}"
-                    yield Setting(label, scheduler, steps, langevin(solver(name), n, step=step))
+                if n:
+                    label = f"euler {scheduler} {steps} steps n={n} step={step}"
+                    yield Setting(label, scheduler, steps, langevin(solver("euler"), n, step=step))
 
 
 def _match(model: Any, budget: int) -> Iterator[Setting]:
