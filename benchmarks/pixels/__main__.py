@@ -1,0 +1,37 @@
+"""Seams, leaks, exactness and cost of everything in pixel space.
+
+    python benchmarks/pixels                      all of it, some minutes on two cores
+    python benchmarks/pixels exactness seams      some of it: exactness, seams, leak, sampling, speed
+
+Prints tables, and keeps them in benchmarks/results/pixels/, one file a part.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+
+if not __package__:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    __package__ = "pixels"
+
+from .cost import sampling, speed
+from .leak import leak
+from .seams import exactness, seams
+from .table import Table
+
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "pixels"
+PARTS = {part.__name__: part for part in (exactness, seams, leak, sampling, speed)}
+
+
+@torch.inference_mode()
+def main() -> None:
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    for name in sys.argv[1:] or PARTS:
+        table: Table = PARTS[name](RESULTS)
+        (RESULTS / f"{name}.md").write_text(table.text)
+        print(table.text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""How wrong the known latents are for what was under the mask when the picture was encoded."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from comfy.ldm.models.autoencoder import AutoencoderKL
+from latent_repaint.pixels.fill import FILLS, fill
+from scipy import ndimage
+from torch import Tensor
+from torch.nn import functional
+
+from .pictures import demo, scene, square
+from .table import Table
+
+SIZE, FARTHEST = 256, 8
+KL = {
+    "double_z": True, "z_channels": 4, "resolution": 256, "in_channels": 3, "out_ch": 3, "ch": 64,
+    "ch_mult": [1, 2, 4, 4], "num_res_blocks": 2, "attn_resolutions": [], "dropout": 0.0,
+}  # fmt: skip
+
+
+def leak(_: Path) -> Table:
+    encoders = (("demo VAE (TAESD)", demo()[2].encode, 8), ("AutoencoderKL", _untrained_kl(), 2))
+    rows = [
+        [encoder, method, *figures]
+        for encoder, encode, scenes in encoders
+        for method, figures in _errors(encode, scenes).items()
+    ]
+    return Table(
+        "Error of known latents, by distance to the mask",
+        ["encoder", "fill", *(f"{d} cells" for d in range(1, FARTHEST + 1)), "farther"],
+        rows,
+        "A loud object of 64x64 pixels is to be removed from a scene of 256x256. Root mean square difference of the "
+        "latents encoded with the fill from those of the scene without the object, in standard deviations of the "
+        "latter, by distance to the mask in cells of 8 pixels. AutoencoderKL is SD 1.5's encoder with half its channels and random weights: "
+        "it shows how far traces reach through this architecture, and not how strong they are in a trained one.",
+    )
+
+
+def _errors(encode: Callable[[Tensor], Tensor], scenes: int) -> dict[str, list[float]]:
+    mask = square(SIZE, 64)
+    masked_cells = functional.max_pool2d(mask, 8)[0].numpy() > 0
+    distance = torch.from_numpy(ndimage.distance_transform_cdt(~masked_cells, "chessboard")).long()
+    distance = distance.clamp(max=FARTHEST + 1).flatten()
+    squares = {method: torch.zeros(FARTHEST + 2) for method in FILLS}
+    for seed in range(scenes):
+        clean = scene(seed, SIZE)
+        with_object = torch.where(mask[..., None] > 0, _loud(seed), clean)
+        truth = encode(clean)
+        for method in FILLS:
+            error = (encode(fill(with_object, mask, method)) - truth) / truth.std()
+            squares[method].index_add_(0, distance, error.square().mean((0, 1)).flatten() / scenes)
+    return {method: (total / distance.bincount()).sqrt()[1:].tolist() for method, total in squares.items()}
+
+
+def _loud(seed: int) -> Tensor:
+    """Tiles of 16 pixels in random full colours, (1, SIZE, SIZE, 3)."""
+    tiles = torch.rand(1, SIZE // 16, SIZE // 16, 3, generator=torch.Generator().manual_seed(seed)).round()
+    return tiles.repeat_interleave(16, 1).repeat_interleave(16, 2)
+
+
+def _untrained_kl() -> Callable[[Tensor], Tensor]:
+    """SD 1.5's encoder, half as wide; every layer keeps the variance of what it is given."""
+    model = AutoencoderKL(ddconfig=KL, embed_dim=4).eval()
+    generator = torch.Generator().manual_seed(0)
+    for name, weight in model.named_parameters():
+        if weight.ndim > 1:
+            weight.data = torch.randn(weight.shape, generator=generator) * (2 / weight[0].numel()) ** 0.5
+        else:
+            weight.data = torch.full(weight.shape, 0.0 if name.endswith("bias") else 1.0)
+
+    def encode(image: Tensor) -> Tensor:
+        moments = model.quant_conv(model.encoder(2 * image.movedim(-1, 1) - 1))
+        return moments.chunk(2, dim=1)[0]
+
+    return encode
