@@ -87,8 +87,9 @@ class Composite(io.ComfyNode):
             generated = unpad(generated, *original.shape[1:3])
             pictures = match_batches(original=original, generated=generated, mask=mask)
         device = comfy.model_management.get_torch_device()
+        original, generated, mask = (x.to(device) for x in pictures)
         result = composite(
-            *(x.to(device) for x in pictures), mask_expand_pixels, mask_blend_pixels, blend, match_colour
+            original, generated, mask, mask_expand_pixels, mask_blend_pixels, blend, match_colour
         )
         home = comfy.model_management.intermediate_device()
         return io.NodeOutput(result.image.to(home), result.mask.to(home), result.report)

@@ -57,9 +57,9 @@ class KnownRegion:
 
       .. math:: e \leftarrow e + \gamma \frac{a}{b}\,(y - D_k), \qquad \gamma = \min(2, 1 + b^2/a^2)
 
-      which for :math:`\gamma = 1` is :math:`(x_k - a D_k)/b`. D changes by J times what x does, J in (0, 1), and the error
-      by :math:`1 - \gamma J`: this :math:`\gamma` is Newton's step for data of unit variance, as far as it is stable for
-      every J. D is the conditional prediction alone, since guidance makes the feedback unstable.
+      which for :math:`\gamma = 1` is :math:`(x_k - a D_k)/b`. D changes by J times what x does, J in (0, 1), and the
+      error by :math:`1 - \gamma J`: this :math:`\gamma` is Newton's step for data of unit variance, as far as it is
+      stable for every J. D is the conditional prediction alone, since guidance makes the feedback unstable.
 
     It is called as a k-diffusion model, `region(x, sigma, **extra_args) -> denoised`.
 

@@ -1,7 +1,5 @@
 """A mask in pixels brought down to the grid of a latent, any rank, without losing a stroke."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -70,9 +68,9 @@ def pool_frames(mask: Tensor, frames: int, ratio: int | None, method: str) -> Te
         raise ValueError(f"input mask: found {given} frames for {frames} latent frames, wanted {wanted}")
     if method not in TEMPORAL_METHODS:
         raise ValueError(f"input temporal_method: found {method!r}, wanted one of {', '.join(TEMPORAL_METHODS)}")
-    reduce: Callable[..., Tensor] = {"max": torch.amax, "mean": torch.mean, "min": torch.amin}[method]
-    later = mask[1 : (frames - 1) * ratio + 1].unflatten(0, (frames - 1, ratio))
-    return torch.cat([mask[:1], reduce(later, dim=1)])
+    groups = mask[1 : (frames - 1) * ratio + 1].unflatten(0, (frames - 1, ratio))
+    later = groups.mean(1) if method == "mean" else groups.amax(1) if method == "max" else groups.amin(1)
+    return torch.cat([mask[:1], later])
 
 
 def expand(cells: Tensor, by: int) -> Tensor:

@@ -51,8 +51,8 @@ class MatchedRegion(KnownRegion):
 
     .. math:: e \leftarrow \sqrt{1 - r^2}\,\Big(e + \gamma\frac{a}{b}(y - D_k)\Big) + r\,\xi
 
-    (:math:`\gamma` as in `KnownRegion`). For any Gaussian prior the solution makes :math:`D_u` the exact denoiser of the
-    conditional p(x_u | y). Each extra evaluation then takes a Leimkuhler-Matthews step of Langevin dynamics on the
+    (:math:`\gamma` as in `KnownRegion`). For any Gaussian prior the solution makes :math:`D_u` the exact denoiser of
+    the conditional p(x_u | y). Each extra evaluation then takes a Leimkuhler-Matthews step of Langevin dynamics on the
     regenerated part,
 
     .. math:: x_u \leftarrow x_u + \delta\,(a D_u - x_u) + b \sqrt{2\delta}\,\tfrac12(\xi' + \xi)
