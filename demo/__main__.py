@@ -1,7 +1,7 @@
 """`python demo`: a real ComfyUI inpaints a picture with a model that was never trained for it.
 
-Starts the host with this pack, queues three prompts over its HTTP interface (the host's own KSampler with a noise mask,
-Blend, RePaint; all with one seed), and writes their pictures to demo/out. `--ui` leaves the host running instead.
+Starts the host with this pack, queues four prompts over its HTTP interface (the host's own KSampler with a noise mask,
+Blend, RePaint, Match; all with one seed), and writes their pictures to demo/out. `--ui` leaves the host running instead.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from server_process import HostError, Server, serve  # noqa: E402
 DEMO = bootstrap.ROOT / "demo"
 OUT = DEMO / "out"
 PICTURE, MASK = DEMO / "example_image.png", DEMO / "example_mask.png"
-METHODS = {"plain": "KSampler", "blend": "Blend", "repaint": "RePaint"}
+METHODS = {"plain": "KSampler", "blend": "Blend", "repaint": "RePaint", "match": "Match"}
 TO_COMPARE = {  # stock nodes that save what the demo measures: the latent before and after, and the mask's grid
     "before": {"class_type": "SaveLatent", "inputs": {"samples": ["masked", 0], "filename_prefix": "before"}},
     "after": {"class_type": "SaveLatent", "inputs": {"samples": ["sample", 0], "filename_prefix": "after"}},
