@@ -4,7 +4,8 @@
     python demo/train.py all --device cuda
 
 Decoder and UNet do not need each other: on a machine with few cores they are best trained side by side, on one thread
-each. Both keep a checkpoint in `.train/` and go on from it when run again. The networks are the host's own classes, so what is trained is what the host later loads.
+each. Both keep a checkpoint in `.train/` and go on from it when run again. The networks are the host's own classes, so
+what is trained is what the host later loads.
 """
 
 import argparse
