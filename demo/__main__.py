@@ -1,7 +1,7 @@
 """`python demo`: a real ComfyUI inpaints a picture with a model that was never trained for it.
 
 Starts the host with this pack, queues four prompts over its HTTP interface (the host's own KSampler with a noise mask,
-Blend, RePaint, Match; all with one seed), and writes their pictures to demo/out. `--ui` leaves the host running instead.
+Blend, RePaint, Match; all with one seed), and writes their pictures to demo/out. `--ui` leaves it running instead.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> None:
         with serve(HOST, arguments.port) as server:
             say(f"ComfyUI answers at {server.address} after {time.monotonic() - started:.0f} s")
             client = Client(server.address)
-            for path in (PICTURE, MASK):
+            for path in sorted(DEMO.glob("example_*.png")):
                 client.upload(path)
             if arguments.ui:
                 stay(server)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 
 import torch
 from torch import Tensor
@@ -31,8 +32,9 @@ class Match(Method):
 
     def moves(self, levels: Sequence[NoiseLevel], window: range) -> list[Move]:
         steps = len(levels) - 1
-        # nothing to refine before the last step: its prediction is the result
-        places = [i for i in range(steps - 1) if i in window and LOWEST < ratio(levels[i]) < HIGHEST]
+        places = [i for i in window if LOWEST < ratio(levels[i]) < HIGHEST and i < steps - 1]
+        if window and not places:  # a schedule of few steps: the level next to where they pay, so that the total holds
+            places = [min(window, key=lambda i: abs(log(ratio(levels[i]) / (LOWEST * HIGHEST) ** 0.5)))]
         return refined(steps, spread(round(self.inner_steps * steps), places))
 
     def region(self, **parts) -> KnownRegion:
@@ -43,7 +45,7 @@ class Match(Method):
 
 def ratio(level: NoiseLevel) -> float:
     """b/a, the noise against the signal; infinite where there is no signal."""
-    return float(level.b) / float(level.a) if level.a else float("inf")
+    return float(level.b) / float(level.a) if level.a > 0 else float("inf")
 
 
 class MatchedRegion(KnownRegion):

@@ -132,11 +132,13 @@ def test_match_without_inner_steps_is_predicted_noise(eps_model, latent, mask):
     assert torch.equal(ours, theirs)
 
 
+@pytest.mark.parametrize("steps", [2, 4, 20])
 @pytest.mark.parametrize("effort", [1.0, 1.3, 2.0, 3.75])
-def test_a_budget_is_spent_to_the_evaluation(any_model, effort):
-    schedule = sigmas(any_model, 20)
+def test_a_budget_is_spent_to_the_evaluation(any_model, effort, steps):
+    schedule = sigmas(any_model, steps)
     for method in (RePaintBudget(evaluations_per_step=effort, known_noise="fresh"), Match(inner_steps=effort - 1)):
-        assert announced(combine(ksampler("euler"), method, "node"), any_model, schedule) == round(20 * effort)
+        spent = announced(combine(ksampler("euler"), method, "node"), any_model, schedule)
+        assert spent == steps + round(steps * (effort - 1))
 
 
 def test_an_inner_evaluation_is_one_pass_without_the_negative_prompt(eps_model, latent, mask):

@@ -6,7 +6,7 @@ import pytest
 from client import PromptError
 from PIL import Image
 
-EVALUATIONS = {"plain": 4, "blend": 4, "repaint": 10, "ksampler": 8}  # of 4 steps
+EVALUATIONS = {"plain": 4, "blend": 4, "repaint": 10, "match": 8, "ksampler": 8}  # of 4 steps
 
 
 @pytest.mark.parametrize("name", EVALUATIONS)
