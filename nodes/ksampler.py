@@ -67,7 +67,7 @@ class KSampler(io.ComfyNode):
                     "blend always uses 1.",
                 ),
             ],
-            outputs=[io.Latent.Output("samples", tooltip="The inpainted latent.")],
+            outputs=[io.Latent.Output("samples", display_name="samples", tooltip="The inpainted latent.")],
         )  # fmt: skip
 
     @classmethod

@@ -59,7 +59,8 @@ class MaskToLatent(io.ComfyNode):
                 io.Latent.Output("latent", display_name="samples", tooltip="The latent with the mask on its own grid."),
                 io.Mask.Output("grid", display_name="mask", tooltip="The mask, one value a cell."),
                 io.Image.Output(
-                    "preview", tooltip="Red cells are painted, amber ones late in the run, the rest is kept."
+                    "preview", display_name="preview",
+                    tooltip="Red cells are painted, amber ones late in the run, the rest is kept.",
                 ),
             ],
         )  # fmt: skip

@@ -31,10 +31,15 @@ class Schedule(io.ComfyNode):
                 io.Sigmas.Input("sigmas", tooltip="The noise levels it shall walk (BasicScheduler)."),
             ],
             outputs=[
-                io.Image.Output("plot", tooltip="Noise level against model evaluation; jumps back up are time travel."),
-                io.Int.Output("evaluations", tooltip="How many model evaluations the run will cost."),
+                io.Image.Output(
+                    "plot", display_name="plot",
+                    tooltip="Noise level against model evaluation; jumps back up are time travel.",
+                ),
+                io.Int.Output(
+                    "evaluations", display_name="evaluations", tooltip="How many model evaluations the run will cost."
+                ),
             ],
-        )
+        )  # fmt: skip
 
     @classmethod
     def execute(cls, model: Any, sampler: Any, sigmas: Tensor) -> io.NodeOutput:
