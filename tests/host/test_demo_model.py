@@ -32,6 +32,14 @@ def test_held_out_pictures_survive_the_autoencoder(loaded):
     assert measure.reconstruction_psnr(loaded[2], images).mean() >= 24
 
 
+def test_its_encoder_is_the_closed_form_that_training_used(loaded):
+    import networks
+
+    images, _ = measure.held_out(2)
+    expected = networks.encode(images.movedim(-1, 1))
+    assert torch.allclose(loaded[0].model.process_latent_in(loaded[2].encode(images)), expected, atol=5e-3)  # fp16 file
+
+
 def test_latents_have_about_unit_deviation(loaded):
     model, _, vae = loaded
     latent = model.model.process_latent_in(vae.encode(measure.held_out(16)[0]))
