@@ -1,0 +1,183 @@
+"""The nodes themselves: what they hand on, and what they refuse by name."""
+
+import comfy.nested_tensor
+import comfy.samplers
+import pytest
+import torch
+from tiny import conditioning, ksampler, sample, sigmas
+
+from latent_repaint.nodes import NODES
+from latent_repaint.nodes.blend_sampler import BlendSampler
+from latent_repaint.nodes.ksampler import KSampler
+from latent_repaint.nodes.mask_to_latent import MaskToLatent
+from latent_repaint.nodes.match_sampler import MatchSampler
+from latent_repaint.nodes.repaint_sampler import RePaintSampler
+from latent_repaint.nodes.schedule import Schedule
+
+
+@pytest.fixture(autouse=True)
+def no_preview_files(monkeypatch):
+    """Previews are written by the host's server process; here only what flows through the wires counts."""
+    for module in ("mask_to_latent", "schedule"):
+        monkeypatch.setattr(f"latent_repaint.nodes.{module}.ui.PreviewImage", lambda *args, **kwargs: None)
+
+
+def to_latent(mask, samples, **changed):
+    inputs = {
+        "spatial_method": "max",
+        "mask_expand_cells": 1,
+        "mask_hipass_filter": 0.0,
+        "temporal_method": "max",
+        **changed,
+    }
+    return MaskToLatent.execute(mask, samples, **inputs).result
+
+
+def sampled(model, latent, **changed):
+    inputs = {
+        "model": model,
+        "seed": 3,
+        "steps": 5,
+        "cfg": 2.0,
+        "sampler_name": "euler",
+        "scheduler": "normal",
+        "positive": conditioning(1),
+        "negative": conditioning(2),
+        "latent_image": latent,
+        "denoise": 1.0,
+        "method": "match",
+        "evaluations_per_step": 2.0,
+        **changed,
+    }
+    with torch.inference_mode():
+        return KSampler.execute(**inputs).result[0]
+
+
+def test_every_node_has_a_valid_schema_with_a_tooltip_for_every_input_and_output():
+    for node in NODES:
+        schema = node.GET_SCHEMA()
+        schema.validate()
+        assert schema.category == "latent repaint" and schema.description
+        for part in (*schema.inputs, *schema.outputs):
+            assert part.tooltip, f"{schema.node_id}.{part.id}"
+
+
+def test_mask_to_latent_adds_the_mask_and_nothing_else(latent):
+    given = {"samples": latent, "batch_index": [4]}
+    mask = torch.zeros(1, 128, 128)
+    mask[0, 60, 60] = 1
+    masked, grid, preview = to_latent(mask, given)
+    assert masked["samples"] is latent and masked["batch_index"] == [4] and "noise_mask" not in given
+    assert torch.equal(masked["noise_mask"][:, 0], grid) and grid.sum() == 9
+    assert preview.shape == (1, 128, 128, 3) and preview[0, 60, 60, 0] > 0.4 and preview[0, 0, 0].sum() == 0
+
+
+def test_mask_to_latent_takes_a_video(latent):
+    video = {"samples": torch.zeros(1, 16, 3, 4, 4)}
+    masked, grid, preview = to_latent(torch.ones(9, 32, 32), video, mask_expand_cells=0)
+    assert masked["noise_mask"].shape == (1, 1, 3, 4, 4) and grid.shape == (3, 4, 4) and len(preview) == 3
+
+
+@pytest.mark.parametrize(
+    ("mask", "samples", "message"),
+    [
+        (torch.ones(8), None, "input mask: found shape"),
+        (torch.ones(1, 1, 128, 128), None, "input mask: found shape"),
+        (torch.full((1, 128, 128), float("nan")), None, "input mask: found NaN"),
+        (torch.ones(2, 128, 128), None, "input mask: found a batch of 2"),
+        (None, {}, "input samples: found .* wanted a LATENT with samples"),
+        (None, {"samples": torch.zeros(64)}, "input samples: found shape"),
+        (None, {"samples": torch.full((1, 4, 16, 16), float("inf"))}, "input samples: found NaN or infinity"),
+        (None, {"samples": comfy.nested_tensor.NestedTensor([torch.zeros(1, 4, 8, 8)] * 2)}, "found nested"),
+    ],
+)
+def test_mask_to_latent_refuses_by_name(latent, mask, samples, message):
+    mask = torch.ones(1, 128, 128) if mask is None else mask
+    samples = {"samples": latent} if samples is None else samples
+    with pytest.raises(ValueError, match=f"LatentRepaint_MaskToLatent: .*{message}"):
+        to_latent(mask, samples)
+
+
+@pytest.mark.parametrize("effort", [1.0, 2.0, 2.6])
+@pytest.mark.parametrize("method", ["match", "repaint", "blend"])
+def test_the_drop_in_keeps_the_kept_part_and_the_budget(eps_model, latent, mask, method, effort):
+    passes, model = [], eps_model.clone()
+
+    def count(apply_model, arguments):
+        passes.append(1)
+        return apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
+
+    model.set_model_unet_function_wrapper(count)
+    given = {"samples": latent, "noise_mask": mask}
+    result = sampled(model, given, cfg=1.0, method=method, evaluations_per_step=effort)
+    assert ((result["samples"] - latent) * (1 - mask)).abs().max() <= 1e-5
+    assert len(passes) == (5 if method == "blend" else round(5 * effort))
+
+
+def test_the_drop_in_without_a_mask_is_the_hosts_ksampler(eps_model, latent):
+    import nodes
+
+    with torch.inference_mode():
+        plain = nodes.common_ksampler(
+            eps_model, 3, 5, 2.0, "dpm_2", "karras", conditioning(1), conditioning(2), {"samples": latent}, 0.7
+        )[0]
+    ours = sampled(eps_model, {"samples": latent}, sampler_name="dpm_2", scheduler="karras", denoise=0.7)
+    assert torch.equal(ours["samples"], plain["samples"])
+
+
+def test_the_drop_in_leaves_a_latent_without_work_bit_for_bit(eps_model, latent):
+    unmasked = {"samples": latent, "noise_mask": torch.zeros(1, 1, 16, 16)}
+    assert torch.equal(sampled(eps_model, unmasked)["samples"], latent)
+    assert torch.equal(sampled(eps_model, {"samples": latent}, denoise=0.0)["samples"], latent)
+
+
+def test_the_drop_in_refuses_by_name(eps_model, latent):
+    with pytest.raises(ValueError, match="LatentRepaint_KSampler: input latent_image: found shape"):
+        sampled(eps_model, {"samples": torch.zeros(16)})
+    with pytest.raises(ValueError, match="LatentRepaint_KSampler: input sampler: found dpm_adaptive"):
+        sampled(eps_model, {"samples": latent}, sampler_name="dpm_adaptive")
+
+
+def combinators(sampler, start=0.0, end=1.0):
+    yield BlendSampler, lambda: BlendSampler.execute(sampler, "predicted", start, end)
+    yield RePaintSampler, lambda: RePaintSampler.execute(sampler, 1, 2, start, end, "fresh")
+    yield MatchSampler, lambda: MatchSampler.execute(sampler, 1.0, start, end)
+
+
+def test_combinators_refuse_by_name():
+    for node, build in combinators(comfy.samplers.Sampler()):
+        name = node.GET_SCHEMA().node_id
+        with pytest.raises(ValueError, match=f"{name}: input sampler: found Sampler, wanted a KSAMPLER"):
+            build()
+    for node, build in combinators(ksampler("euler"), 0.8, 0.2):
+        name = node.GET_SCHEMA().node_id
+        with pytest.raises(ValueError, match=f"{name}: inputs start_percent, end_percent: found 0.8, 0.2"):
+            build()
+
+
+@pytest.mark.parametrize(("start", "end"), [(0.0, 0.0), (0.3, 0.7), (1.0, 1.0)])
+def test_any_window_keeps_the_kept_part(any_model, latent, mask, start, end):
+    for _, build in combinators(ksampler("euler_ancestral"), start, end):
+        result = sample(any_model, build().result[0], sigmas(any_model, 6), {"samples": latent, "noise_mask": mask})
+        assert result.samples.isfinite().all() and ((result.samples - latent) * (1 - mask)).abs().max() <= 1e-5
+
+
+def test_schedule_draws_and_counts(any_model):
+    sampler = RePaintSampler.execute(ksampler("euler"), 2, 3, 0.0, 1.0, "fresh").result[0]
+    plot, count = Schedule.execute(any_model, sampler, sigmas(any_model, 10)).result
+    assert count == 10 + 4 * 2 * 2  # jumps of 2, twice, from t = 0, 2, 4, 6
+    assert plot.ndim == 4 and plot.shape[-1] == 3 and 0 <= plot.min() and plot.max() <= 1 and plot.std() > 0.02
+    assert Schedule.execute(any_model, ksampler("heun"), sigmas(any_model, 10)).result[1] == 19
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"), [([], "at least two"), ([3.0], "at least two"), ([1.0, 2.0, 0.0], "never rise")]
+)
+def test_schedule_refuses_by_name(eps_model, schedule, message):
+    with pytest.raises(ValueError, match=f"LatentRepaint_Schedule: input sigmas: .*{message}"):
+        Schedule.execute(eps_model, ksampler("euler"), torch.tensor(schedule))
+
+
+def test_schedule_refuses_other_samplers(eps_model):
+    with pytest.raises(ValueError, match="LatentRepaint_Schedule: input sampler"):
+        Schedule.execute(eps_model, comfy.samplers.Sampler(), sigmas(eps_model, 4))
