@@ -1,7 +1,7 @@
 """`python tests`: installs what is missing, then runs every tier and the static checks.
 
     python tests                 everything
-    python tests unit host       only these; the names are unit, host, server, style, types, rooms
+    python tests unit host       only these; the names are unit, host, server, browser, style, types, rooms
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ TESTS = Path(__file__).resolve().parent
 sys.path.append(str(TESTS.parent / "demo"))
 
 import bootstrap  # noqa: E402
+import chromium  # noqa: E402
 import static_checks  # noqa: E402
 
 TIERS = {
     "unit": "the mathematics, without the host",
     "host": "nodes and samplers inside the host",
     "server": "the host as a process, over HTTP and websocket",
+    "browser": "the host's page in a real browser",
 }
 
 
@@ -44,6 +46,10 @@ def main() -> int:
         if tool in missing:
             totals["skipped"] += 1
             skipped.append(f"{name}: {tool} is not installed beside the ComfyUI that COMFYUI_PATH names")
+            continue
+        if name == "browser" and (lacking := chromium.lacking()):
+            totals["skipped"] += 1
+            skipped.append(f"{name}: {lacking}")
             continue
         start = time.monotonic()
         counts = run_tier(name) if name in TIERS else static_checks.run(name)

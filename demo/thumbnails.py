@@ -1,0 +1,56 @@
+"""`python demo/thumbnails.py [name ...]`: runs the shipped workflows and draws their thumbnails, workflows/<name>.jpg.
+
+A thumbnail shows what the workflow made with the demo model, and small in its corner what it was given: the picture,
+with red over what was to be made new.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import bootstrap
+
+HOST = bootstrap.run_under_host()
+
+from client import Client  # noqa: E402 - from here on, the host's packages
+from PIL import Image, ImageOps  # noqa: E402
+from server_process import serve  # noqa: E402
+from workflow import to_prompt  # noqa: E402
+
+WORKFLOWS, DEMO = bootstrap.ROOT / "workflows", bootstrap.ROOT / "demo"
+SIDE, INSET, BORDER = 512, 176, 4
+
+
+def main() -> None:
+    names = sys.argv[1:] or sorted(path.stem for path in WORKFLOWS.glob("*.json"))
+    with serve(HOST) as server:
+        client = Client(server.address)
+        for path in sorted(DEMO.glob("example_*.png")):
+            client.upload(path)
+        for name in names:
+            path = WORKFLOWS / f"{name}.jpg"
+            draw(client, WORKFLOWS / f"{name}.json").save(path, quality=88, optimize=True)
+            sys.stdout.write(f"{path}\n")
+
+
+def draw(client: Client, path: Path) -> Image.Image:
+    """Run one workflow and draw its thumbnail, SIDE by SIDE pixels."""
+    prompt = to_prompt(json.loads(path.read_text(encoding="utf-8")))
+    given = next(node["inputs"]["image"] for node in prompt.values() if node["class_type"] == "LoadImage")
+    saved = next(key for key, node in prompt.items() if node["class_type"] == "SaveImage")
+    made = Image.open(io.BytesIO(client.fetch(client.run(prompt).outputs[saved]["images"][0]))).convert("RGB")
+    before = Image.open(DEMO / given).convert("RGBA")
+    red = Image.blend(before.convert("RGB"), Image.new("RGB", before.size, "#e5533d"), 0.75)
+    before = Image.composite(before.convert("RGB"), red, before.getchannel("A"))
+    sheet = ImageOps.pad(made, (SIDE, SIDE), Image.Resampling.BICUBIC, "#202020", (0.5, 0.0))
+    before = ImageOps.contain(before, (INSET, INSET), Image.Resampling.BICUBIC)
+    before = ImageOps.expand(before, BORDER, "white")
+    sheet.paste(before, (0, SIDE - before.height))
+    return sheet
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""A workflow as the page saves it, turned into a prompt as the host's queue takes it, without a page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+NOTES = ("Note", "MarkdownNote")
+BEHIND = {"seed": 1, "noise_seed": 1}
+"""How many values of the page's own, such as control_after_generate, stand behind the value of a widget."""
+
+
+def to_prompt(graph: dict[str, Any]) -> dict[str, Any]:
+    """Widgets are saved by position, in the order of the node's inputs; links by number.
+
+    Args:
+        graph: The content of `workflows/<name>.json`; without subgraphs, reroutes and muted nodes.
+
+    Returns:
+        The prompt; a node's id is the one it has in the graph.
+    """
+    sources = {link[0]: [str(link[1]), link[2]] for link in graph["links"]}
+    prompt = {}
+    for node in graph["nodes"]:
+        if node["type"] in NOTES:
+            continue
+        values, position, inputs = node["widgets_values"], 0, {}
+        for slot in node["inputs"]:
+            if "widget" in slot:
+                inputs[slot["name"]] = values[position]
+                position += 1 + BEHIND.get(slot["name"], 0)
+            if slot.get("link") is not None:
+                inputs[slot["name"]] = sources[slot["link"]]
+        prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
+    return prompt
