@@ -1,5 +1,6 @@
 """The colour shift of a decoded picture, measured where the truth is known and carried on into the hole."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -8,6 +9,9 @@ from .fill import membrane
 CELL = 8
 """Pixels over which the shift is averaged: coarse enough to be colour and not detail, fine enough to follow shading."""
 
+SAME_CONTENT = 32 / 255
+"""Farther than this from the median difference, two pixels do not show the same thing in two colours."""
+
 
 def colour_shift(original: Tensor, generated: Tensor, ring: Tensor) -> Tensor:
     r"""What to add to the generated picture,
@@ -15,17 +19,21 @@ def colour_shift(original: Tensor, generated: Tensor, ring: Tensor) -> Tensor:
     .. math:: c = \operatorname{upsample}\, u, \qquad u = \overline{x - y} \text{ on cells that touch the ring},
               \quad \Delta u = 0 \text{ on all others}
 
-    with the bar an average over the ring's pixels in cells of 8x8.
+    with the bar an average over the ring's pixels in cells of 8x8. New content that reaches into the ring does not
+    count: pixels are left out whose difference is far from the median of the ring.
 
     Arguments:
-        original, generated: x and y, (B, C, H, W).
-        ring: (B, 1, H, W), bool; where x is what y should be. Empty: no shift.
+        original, generated: x and y, (1, C, H, W).
+        ring: (1, 1, H, W), bool; where x is what y should be. Empty: no shift.
 
     Returns:
-        (B, C, H, W), smooth.
+        (1, C, H, W), smooth.
     """
     height, width = ring.shape[-2:]
+    difference = original - generated
+    median = difference.where(ring, torch.nan).flatten(2).nanmedian(dim=2).values[..., None, None]
+    ring = ring & ((difference - median).abs().amax(1, keepdim=True) <= SAME_CONTENT)
     weight = F.avg_pool2d(ring.to(original), CELL, ceil_mode=True)
-    mean = F.avg_pool2d((original - generated) * ring, CELL, ceil_mode=True) / weight.clamp(min=1e-6)
+    mean = F.avg_pool2d(difference * ring, CELL, ceil_mode=True) / weight.clamp(min=1e-6)
     cells = membrane(mean, weight > 0)
     return F.interpolate(cells, scale_factor=CELL, mode="bilinear")[..., :height, :width]

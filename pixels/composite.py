@@ -11,8 +11,9 @@ from .region import bounding_box, distance_to_mask
 
 BLENDS = ["feather", "multiband"]
 
-RING = 16
-"""Pixels around the mask in which colour is compared at least, also where the blend is narrower."""
+RING = 32
+"""Pixels around the mask in which colour is compared: wider than the cells that are painted along with the mask, so
+that part of it is the plain decoded original."""
 
 
 class Composite(NamedTuple):
@@ -38,8 +39,9 @@ def composite(
               z = B_w(x, y') \text{ between}, \qquad y' = y + k\,c
 
     with w the `ramp` that is 1 up to `expand` pixels from the mask and falls to 0 over `width` more, B_w the blend,
-    and c the `colour_shift` measured in the ring around the mask. The ramp lies outside the mask, because there both
-    pictures show the same thing. The first case is a selection and no arithmetic: these pixels keep every bit.
+    and c the `colour_shift` measured in the ring around that. The ramp lies outside the mask, because there both
+    pictures show the same thing. The first two cases are selections and no arithmetic: the original keeps every bit
+    where w = 0, and has no say where w = 1.
 
     Arguments:
         original: x, (B, H, W, C).
@@ -55,10 +57,9 @@ def composite(
     for k in range(len(mask)):  # each in its own box, so that nothing else in a batch has a say in it
         box = bounding_box(mask[k : k + 1])
         if box is not None:
-            ring_width = max(expand + width, RING)
-            box = box.grown(ring_width).within(*mask.shape[1:])
+            box = box.grown(expand + max(width, RING)).within(*mask.shape[1:])
             x, y, m = (box.of(batch[k : k + 1]) for batch in (original, generated, mask))
-            z, w, measured = _composite_one(x, y, m, ring_width, expand, width, blend, match_colour)
+            z, w, measured = _composite_one(x, y, m, expand, width, blend, match_colour)
             box.of(image[k : k + 1]).copy_(z)
             box.of(blended[k : k + 1]).copy_(w)
             found.append(measured)
@@ -77,7 +78,6 @@ def _composite_one(
     original: Tensor,
     generated: Tensor,
     mask: Tensor,
-    ring_width: int,
     expand: int,
     width: int,
     blend: str,
@@ -87,7 +87,7 @@ def _composite_one(
     x, y = original.movedim(-1, 1), generated.movedim(-1, 1)
     distance = distance_to_mask(mask).unsqueeze(1)
     masked = distance == 0
-    ring = ~masked & (distance <= ring_width)
+    ring = (distance > expand) & (distance <= expand + RING)
 
     shift = colour_shift(x[:, :3], y[:, :3], ring)
     matched = y.clone()

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .fill import membrane
+
 
 def ramp(distance: Tensor, start: float, width: float) -> Tensor:
     r"""A smooth step down, outward from the mask,
@@ -19,9 +21,10 @@ def ramp(distance: Tensor, start: float, width: float) -> Tensor:
 def multiband(original: Tensor, generated: Tensor, distance: Tensor, start: int, width: int) -> Tensor:
     r"""Blends band by band,
 
-    .. math:: z = x + \sum_{l=0}^{L} w_l\, (G_l - G_{l+1})(y - x), \qquad G_0 = 1, \quad G_{L+1} = 0
+    .. math:: z = x + \sum_{l=0}^{L} w_l\, (G_l - G_{l+1})\, \delta, \qquad G_0 = 1, \quad G_{L+1} = 0
 
-    where G_l is a low-pass of 2^l pixels and w_l the `ramp` of width / 2^(L-l) pixels. So fine detail changes over
+    where G_l is a low-pass of 2^l pixels, w_l the `ramp` of width / 2^(L-l) pixels, and delta = y - x outside the
+    first ramp's start and its `membrane` inside: what the original shows there has no say. So fine detail changes over
     within a few pixels and cannot show double, and colour changes over the whole width and cannot show an edge. Where
     a decimated pyramid spreads beyond the ramp, this sum is x wherever the widest ramp is 0.
 
@@ -32,9 +35,12 @@ def multiband(original: Tensor, generated: Tensor, distance: Tensor, start: int,
         original, generated: x and y, (B, C, H, W).
         distance: d, to the mask in pixels, (B, 1, H, W).
         start, width: of the widest ramp, in pixels.
+
+    Returns:
+        z, (B, C, H, W), of use where d > start.
     """
     levels = max(width.bit_length() - 2, 0)  # so that the narrowest ramp is 2 or 3 pixels wide
-    difference = band_and_below = generated - original
+    difference = band_and_below = membrane(generated - original, distance > start)
     blended = original
     for level in range(levels):
         below = _low_pass(difference, 2 ** (level + 1))

@@ -23,7 +23,8 @@ def random(*shape: int, seed: int = 0) -> torch.Tensor:
 def landscape(height: int = 160, width: int = 192) -> torch.Tensor:
     """Smooth shading, waves of many lengths, and a little grain."""
     v, u = torch.meshgrid(torch.arange(height) / 160, torch.arange(width) / 160, indexing="ij")
-    waves = sum(torch.sin(a * u + b * v + c) / (a + b) for a, b, c in [(9, 4, 0), (30, 17, 1), (80, 70, 2), (11, 90, 3)])
+    frequencies = [(9, 4, 0), (30, 17, 1), (80, 70, 2), (11, 90, 3)]
+    waves = sum(torch.sin(a * u + b * v + c) / (a + b) for a, b, c in frequencies)
     image = torch.stack([0.45 + 0.3 * v + waves, 0.5 + 0.2 * u - waves, 0.55 - 0.2 * v + waves], dim=-1)
     return (image + 0.02 * random(height, width, 3)).clamp(0, 1)[None]
 
@@ -86,6 +87,15 @@ def test_on_the_mask_is_the_generated_picture(blend):
 
 
 @pytest.mark.parametrize("blend", BLENDS)
+def test_what_the_original_shows_under_the_mask_leaves_no_trace(blend):
+    original, mask = landscape(), rectangle()
+    generated = shifted(original)
+    loud = torch.where(mask[..., None] > 0, random(*original.shape).round(), original)
+    quiet, found = (composite(x, generated, mask, 3, 16, blend, 1.0).image for x in (original, loud))
+    assert torch.equal(quiet, found)
+
+
+@pytest.mark.parametrize("blend", BLENDS)
 def test_an_unchanged_picture_stays_unchanged(blend):
     image = landscape()
     assert torch.equal(composite(image, image, rectangle(), 3, 20, blend, 1.0).image, image)
@@ -115,6 +125,15 @@ def test_no_seam_and_no_colour_shift_are_left(blend):
     x, z = original.movedim(-1, 1), result.image.movedim(-1, 1)
     assert seam_energy(z, x, result.mask[:, None]) == pytest.approx(1, abs=0.05)
     assert error(result.image) < 0.35 * error(unmatched.image)
+
+
+def test_new_content_beside_the_mask_does_not_count_as_a_colour_shift():
+    original, mask = landscape(), rectangle()
+    generated = shifted(original)
+    generated[:, 40:110, 130:152] = torch.tensor([0.9, 0.1, 0.1])  # something red that reaches out of the mask
+    image = composite(original, generated, mask, **OPTIONS).image
+    clean = composite(original, shifted(original), mask, **OPTIONS).image
+    assert (image - clean)[:, 50:110, 60:120].abs().max() < 8 / 255
 
 
 def test_report_states_what_can_be_measured_from_outside():
