@@ -30,7 +30,7 @@ def main() -> None:
     for name in sys.argv[1:] or PARTS:
         table: Table = PARTS[name](RESULTS)
         (RESULTS / f"{name}.md").write_text(table.text)
-        print(table.text)
+        sys.stdout.write(table.text + "\n")
 
 
 if __name__ == "__main__":

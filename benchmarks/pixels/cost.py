@@ -7,16 +7,17 @@ from pathlib import Path
 import kornia
 import numpy as np
 import torch
+from scipy import sparse
+from scipy.sparse.linalg import cg
+from torch import Tensor
+from torch.nn import functional
+
 from latent_repaint.pixels.composite import composite
 from latent_repaint.pixels.crop_stitch import crop, scale, stitch
 from latent_repaint.pixels.fill import fill, membrane
 from latent_repaint.pixels.multiband import multiband
 from latent_repaint.pixels.pad import pad_to_multiple
 from latent_repaint.pixels.region import distance_to_mask
-from scipy import sparse
-from scipy.sparse.linalg import cg
-from torch import Tensor
-from torch.nn import functional
 
 from . import host
 from .pictures import demo, scene, square

@@ -6,10 +6,11 @@ from pathlib import Path
 import torch
 from comfy.ldm.models.autoencoder import AutoencoderKL
 from comfy.taesd.taesd import TAESD
-from latent_repaint.pixels.fill import FILLS, fill
 from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
+
+from latent_repaint.pixels.fill import FILLS, fill
 
 from .pictures import scene, square
 from .table import Table

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from latent_repaint.pixels.composite import BLENDS, composite, seam_energy
-from latent_repaint.pixels.region import distance_to_mask
 from PIL import Image
 from torch import Tensor
+
+from latent_repaint.pixels.composite import BLENDS, composite, seam_energy
+from latent_repaint.pixels.region import distance_to_mask
 
 from .pictures import demo, ellipse, saved, scene, shifted
 from .table import Table
