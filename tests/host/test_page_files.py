@@ -1,0 +1,70 @@
+"""Help and translations: the files that the page looks for say all that the schemas say, and nothing else."""
+
+import json
+import re
+
+import bootstrap
+import pytest
+
+from latent_repaint.nodes import NODES
+
+SCHEMAS = {node.GET_SCHEMA().node_id: node.GET_SCHEMA() for node in NODES}
+LANGUAGES = ("en", "zh", "ja", "ko", "ru", "fr", "es", "de")
+
+
+@pytest.mark.parametrize("node_id", SCHEMAS)
+def test_the_help_of_a_node_names_every_input_and_output(node_id):
+    text = (bootstrap.ROOT / "web" / "docs" / f"{node_id}.md").read_text(encoding="utf-8")
+    head, inputs, outputs, graph = re.split(r"\n## (?:Inputs|Outputs|Graph)\n", text)
+    schema = SCHEMAS[node_id]
+    assert re.findall(r"^- \*\*(\w+)\*\*", inputs, re.M) == [slot.id for slot in schema.inputs]
+    assert re.findall(r"^- \*\*(\w+)\*\*", outputs, re.M) == [slot.display_name or slot.id for slot in schema.outputs]
+    assert len(re.findall(r"[.!?](?:\s|$)", head)) >= 2 and "```" in graph
+
+
+def test_help_is_for_nodes_that_exist():
+    assert {path.stem for path in (bootstrap.ROOT / "web" / "docs").glob("*.md")} == set(SCHEMAS)
+
+
+def expected() -> dict:
+    """The English texts, as the schemas have them."""
+    return {
+        node_id: {
+            "display_name": schema.display_name,
+            "description": schema.description,
+            "inputs": {slot.id: {"name": slot.id, "tooltip": slot.tooltip} for slot in schema.inputs},
+            "outputs": {str(i): {"name": slot.display_name or slot.id, "tooltip": slot.tooltip}
+                        for i, slot in enumerate(schema.outputs)},
+        }
+        for node_id, schema in SCHEMAS.items()
+    }  # fmt: skip
+
+
+def paths(tree: object, prefix: str = "") -> dict[str, str]:
+    """Every text of a tree, by its path."""
+    if not isinstance(tree, dict):
+        return {prefix: str(tree)}
+    return {path: text for key, value in tree.items() for path, text in paths(value, f"{prefix}/{key}").items()}
+
+
+def read(language: str, name: str) -> dict[str, str]:
+    return paths(json.loads((bootstrap.ROOT / "locales" / language / name).read_text(encoding="utf-8")))
+
+
+def test_english_is_what_the_schemas_say():
+    assert read("en", "nodeDefs.json") == paths(expected())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_language_has_every_text_and_no_other(language):
+    texts = read(language, "nodeDefs.json")
+    assert texts.keys() == paths(expected()).keys()
+    assert read(language, "main.json").keys() == read("en", "main.json").keys()
+    assert all(text.strip() and not set(text) & set("@{}|") for text in texts.values())  # the page's own syntax
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+def test_a_language_is_translated(language):
+    own, english = read(language, "nodeDefs.json"), read("en", "nodeDefs.json")
+    same = [path for path in own if path.endswith(("tooltip", "description")) and own[path] == english[path]]
+    assert same == []
