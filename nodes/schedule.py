@@ -39,6 +39,7 @@ class Schedule(io.ComfyNode):
                     "evaluations", display_name="evaluations", tooltip="How many model evaluations the run will cost."
                 ),
             ],
+            is_output_node=True,  # its plot is what one wants of it, so it runs also where nothing is connected
         )  # fmt: skip
 
     @classmethod
