@@ -15,10 +15,12 @@ from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 from server_process import Server, serve
 
 PACK = "latent-repaint"
-PATIENCE = 300_000  # milliseconds: the page is 30 MB of scripts, and a busy machine takes minutes to read them
+LOADING = 420_000  # milliseconds: the page is 30 MB of scripts, and a busy machine takes minutes to read them
+PATIENCE = 120_000
 PICTURES = bootstrap.ROOT / ".artefacts"
 READY = "() => window.app?.graph && window.LiteGraph?.registered_node_types?.LatentRepaint_KSampler"
-NOT_OURS = re.compile(r"Content Security Policy|user\.css|/api/userdata/")  # a fresh host has no settings of a user yet
+# What a fresh host has not got, what no page may reach, and help in the user's language, for which ours stands in.
+NOT_OURS = re.compile(r"Content Security Policy|user\.css|favicon\.ico|/api/userdata|/docs/\w+/\w+\.md")
 
 OPEN = """async (graph) => {
     await window.app.loadGraphData(graph)
@@ -75,8 +77,24 @@ class Desk:
         assert result["end"] == "execution_success", result
         return result["outputs"]
 
+    def load(self) -> None:
+        """Load the page anew, and wait until it knows the nodes."""
+        self.page.goto(self.server.address, wait_until="commit")
+        self.page.wait_for_function(READY, timeout=LOADING)
+        self.errors.clear()  # the pack has no scripts: what the page complains of while it loads is its own
+
+    def set(self, settings: dict[str, Any]) -> None:
+        """Change settings of the user, for the next load."""
+        data = json.dumps(settings).encode()
+        urllib.request.urlopen(urllib.request.Request(f"{self.server.address}/settings", data)).close()
+
+    def fit(self) -> None:
+        """Fit the graph into the view, and let it be drawn."""
+        self.page.evaluate("() => app.extensionManager.command.execute('Comfy.Canvas.FitView')")
+        self.page.wait_for_timeout(1500)
+
     def photograph(self, name: str) -> Path:
-        """Keep a picture of the whole page, the graph fitted into it."""
+        """Keep a picture of the whole page."""
         PICTURES.mkdir(exist_ok=True)
         path = PICTURES / f"{name}.png"
         self.page.screenshot(path=path)
@@ -88,15 +106,13 @@ def session_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     with serve(bootstrap.find_host(), pack_name=PACK) as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch_persistent_context(
             tmp_path_factory.mktemp("browser"), executable_path=chromium.find(), headless=True, args=chromium.FLAGS,
-            viewport={"width": 1600, "height": 950}, timeout=PATIENCE)
+            viewport={"width": 1800, "height": 1050}, timeout=LOADING)
         desk = Desk(browser.new_page(), server)
         for path in sorted((bootstrap.ROOT / "demo").glob("example_*.png")):
             desk.client.upload(path)
         # else the page greets a new user with the host's own templates, over everything
-        settings = json.dumps({"Comfy.TutorialCompleted": True}).encode()
-        urllib.request.urlopen(urllib.request.Request(f"{server.address}/settings", settings)).close()
-        desk.page.goto(server.address, wait_until="commit")
-        desk.page.wait_for_function(READY)
+        desk.set({"Comfy.TutorialCompleted": True, "LiteGraph.Canvas.MinFontSizeForLOD": 0})
+        desk.load()
         yield desk
         browser.close()
 

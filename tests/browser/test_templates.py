@@ -10,6 +10,7 @@ from workflow import to_prompt
 
 WORKFLOWS = bootstrap.ROOT / "workflows"
 TEMPLATES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
+SAVED = sorted((bootstrap.ROOT / "tests" / "compat").glob("*/*.ui.json"))
 DROP = """async ([url, name]) => {
     const content = await (await fetch(url)).blob()
     app.graph.clear()
@@ -31,8 +32,7 @@ def test_a_template_opens_runs_and_comes_back_out_of_its_picture(desk, name):
     assert opened["missing"] == []
     assert inputs(opened["prompt"]) == inputs(to_prompt(graph))  # every value in the widget that it was meant for
     outputs = desk.run()
-    desk.page.keyboard.press(".")  # fit the graph into the view
-    desk.page.wait_for_timeout(1000)
+    desk.fit()
     desk.photograph(name)
     (save,) = (node for node in graph["nodes"] if node["type"] == "SaveImage")
     (file,) = outputs[str(save["id"])]["images"]
@@ -48,6 +48,16 @@ def test_a_template_has_a_thumbnail_and_says_what_to_change(name):
     graph = json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
     notes = " ".join(node["widgets_values"][0] for node in graph["nodes"] if node["type"] == "MarkdownNote")
     assert "SD 1.5" in notes and "SDXL" in notes and "Load Checkpoint" in notes
+
+
+@pytest.mark.parametrize("path", SAVED, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_saved_workflow_opens(desk, path):
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    opened = desk.open(saved)
+    assert opened["missing"] == []
+    now = inputs(opened["prompt"])
+    for key, (class_type, values) in inputs(to_prompt(saved)).items():
+        assert now[key][0] == class_type and now[key][1].items() >= values.items()  # inputs may have been added
 
 
 def test_the_template_browser_lists_them_all(desk):
