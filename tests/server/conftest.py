@@ -23,8 +23,8 @@ def server() -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def client(server: Server) -> Client:
     client = Client(server.address)
-    for name in ("example_image.png", "example_mask.png"):
-        client.upload(bootstrap.ROOT / "demo" / name)
+    for path in sorted((bootstrap.ROOT / "demo").glob("example_*.png")):
+        client.upload(path)
     return client
 
 
