@@ -7,7 +7,7 @@ from torch import Tensor
 from ..pixels.check import check_image, check_mask, match_batches
 from ..pixels.composite import BLENDS, composite
 from ..pixels.pad import unpad
-from ..samplers.checks import naming
+from ..samplers.checks import check_choice, naming
 from .schema import schema
 
 ID = "LatentRepaint_Composite"
@@ -81,6 +81,7 @@ class Composite(io.ComfyNode):
         match_colour: float,
     ) -> io.NodeOutput:
         with naming(ID):
+            check_choice("blend", blend, BLENDS)
             check_image("original", original)
             check_image("generated", generated)
             mask = check_mask("mask", mask, original)

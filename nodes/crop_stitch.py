@@ -5,9 +5,10 @@ from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..pixels.check import check_image, check_mask, match_batches
+from ..pixels.composite import BLENDS
 from ..pixels.crop_stitch import Cut, crop
 from ..pixels.crop_stitch import stitch as put_back
-from ..samplers.checks import naming
+from ..samplers.checks import check_choice, naming
 from .composite import REPORT, blending_inputs
 from .schema import schema
 
@@ -114,6 +115,7 @@ class Stitch(io.ComfyNode):
         device = comfy.model_management.get_torch_device()
         cut = stitch._replace(image=stitch.image.to(device), mask=stitch.mask.to(device))
         with naming(STITCH_ID):
+            check_choice("blend", blend, BLENDS)
             check_image("generated", generated)
             result = put_back(cut, generated.to(device), mask_expand_pixels, mask_blend_pixels, blend, match_colour)
         return io.NodeOutput(result.image.to(comfy.model_management.intermediate_device()), result.report)

@@ -11,7 +11,7 @@ from ..pixels.fill import FILLS
 from ..pixels.fill import fill as replaced
 from ..pixels.pad import pad_to_multiple
 from ..pixels.preview import draw_mask
-from ..samplers.checks import naming
+from ..samplers.checks import check_choice, naming
 from ..samplers.mask_grid import SPATIAL_METHODS, mask_to_grid, noise_mask
 from .schema import schema
 
@@ -63,6 +63,8 @@ class Encode(io.ComfyNode):
         cls, image: Tensor, mask: Tensor, vae: Any, fill: str, spatial_method: str, mask_expand_cells: int
     ) -> io.NodeOutput:
         with naming(ID):
+            check_choice("fill", fill, FILLS)
+            check_choice("spatial_method", spatial_method, SPATIAL_METHODS)
             check_image("image", image)
             image, mask = match_batches(image=image, mask=check_mask("mask", mask, image))
             device = comfy.model_management.get_torch_device()

@@ -9,7 +9,7 @@ import latent_preview
 from comfy_api.v0_0_2 import io
 
 from ..samplers.blend import Blend, Method
-from ..samplers.checks import check_latent, naming
+from ..samplers.checks import check_choice, check_latent, naming
 from ..samplers.host import combine
 from ..samplers.match import Match
 from ..samplers.repaint import RePaintBudget
@@ -86,9 +86,12 @@ class KSampler(io.ComfyNode):
         method: str,
         evaluations_per_step: float,
     ) -> io.NodeOutput:
-        sampler = combine(comfy.samplers.sampler_object(sampler_name), _method(method, evaluations_per_step), ID)
         with naming(ID):
+            check_choice("sampler_name", sampler_name, comfy.samplers.KSampler.SAMPLERS)
+            check_choice("scheduler", scheduler, comfy.samplers.KSampler.SCHEDULERS)
+            check_choice("method", method, METHODS)
             latent = comfy.sample.fix_empty_latent_channels(model, check_latent(latent_image, "latent_image"))
+        sampler = combine(comfy.samplers.sampler_object(sampler_name), _method(method, evaluations_per_step), ID)
         noise = comfy.sample.prepare_noise(latent, seed, latent_image.get("batch_index"))
         # the host's own schedule, with what it does for denoise and for solvers that skip the last but one sigma
         schedule = comfy.samplers.KSampler(

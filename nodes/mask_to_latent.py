@@ -7,7 +7,7 @@ from comfy_api.v0_0_2 import io, ui
 from torch import Tensor
 
 from ..pixels.preview import draw_mask
-from ..samplers.checks import check_latent, naming
+from ..samplers.checks import check_choice, check_latent, naming
 from ..samplers.mask_grid import SPATIAL_METHODS, TEMPORAL_METHODS, centre_crop, mask_to_grid, noise_mask
 from .schema import schema
 
@@ -79,6 +79,8 @@ class MaskToLatent(io.ComfyNode):
     ) -> io.NodeOutput:
         with naming(ID):
             latent = check_latent(samples, "samples")
+            check_choice("spatial_method", spatial_method, SPATIAL_METHODS)
+            check_choice("temporal_method", temporal_method, TEMPORAL_METHODS)
             spatial_ratio = None if vae is None else vae.spacial_compression_decode()
             temporal_ratio = None if vae is None else vae.temporal_compression_decode()
             cells = mask_to_grid(

@@ -4,7 +4,8 @@ from typing import Any
 
 from comfy_api.v0_0_2 import io
 
-from ..samplers.checks import check_window, naming
+from ..samplers.blend import KNOWN_NOISE
+from ..samplers.checks import check_choice, check_window, naming
 from ..samplers.host import combine
 from ..samplers.repaint import RePaint
 from .schema import known_noise_input, sampler_input, sampler_output, schema, window_inputs
@@ -50,6 +51,7 @@ class RePaintSampler(io.ComfyNode):
         known_noise: str,
     ) -> io.NodeOutput:
         with naming(ID):
+            check_choice("known_noise", known_noise, KNOWN_NOISE)
             check_window(start_percent, end_percent)
         method = RePaint(
             jump_length=jump_length,

@@ -4,6 +4,8 @@ from typing import Any
 
 from comfy_api.v0_0_2 import io
 
+from ..samplers.blend import KNOWN_NOISE
+
 CATEGORY = "latent repaint"
 SEARCH = ["inpaint", "repaint", "mask", "outpaint"]
 
@@ -31,7 +33,7 @@ def window_inputs(what: str) -> list[io.Input]:
 
 def known_noise_input(default: str) -> io.Input:
     return io.Combo.Input(
-        "known_noise", options=["fixed", "fresh", "predicted"], default=default,
+        "known_noise", options=list(KNOWN_NOISE), default=default,
         tooltip="The noise shown in the kept part at each model evaluation. fixed: the initial noise, as ComfyUI "
         "does it. "
         "fresh: drawn anew each time, as RePaint does it. predicted: what the model itself sees there; "

@@ -3,7 +3,7 @@
 Every message says which input, what was found and what is wanted; `naming` puts the node's id in front.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -78,3 +78,9 @@ def check_window(start_percent: float, end_percent: float) -> None:
             f"inputs start_percent, end_percent: found {start_percent}, {end_percent}, "
             "wanted 0 <= start_percent <= end_percent <= 1"
         )
+
+
+def check_choice(name: str, value: str, options: Sequence[str]) -> None:
+    """Raises ValueError unless `value`, the input `name`, is one of `options`: not every host checks a combo."""
+    if value not in options:
+        raise ValueError(f"input {name}: found {value!r}, wanted one of {', '.join(options)}")

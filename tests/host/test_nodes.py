@@ -138,6 +138,25 @@ def test_the_drop_in_refuses_by_name(eps_model, latent):
         sampled(eps_model, {"samples": latent}, sampler_name="dpm_adaptive")
 
 
+@pytest.mark.parametrize("name", ["method", "scheduler", "sampler_name"])
+def test_a_misspelt_choice_is_refused_by_name(eps_model, latent, name):
+    with pytest.raises(ValueError, match=f"LatentRepaint_KSampler: input {name}: found 'mach', wanted one of"):
+        sampled(eps_model, {"samples": latent}, **{name: "mach"})
+
+
+@pytest.mark.parametrize("name", ["spatial_method", "temporal_method"])
+def test_a_misspelt_way_to_pool_is_refused_by_name(latent, name):
+    with pytest.raises(ValueError, match=f"LatentRepaint_MaskToLatent: input {name}: found 'maxx', wanted one of"):
+        to_latent(torch.ones(1, 128, 128), {"samples": latent}, **{name: "maxx"})
+
+
+def test_misspelt_known_noise_is_refused_by_name():
+    with pytest.raises(ValueError, match="LatentRepaint_BlendSampler: input known_noise: found 'fixt'"):
+        BlendSampler.execute(ksampler("euler"), "fixt", 0.0, 1.0)
+    with pytest.raises(ValueError, match="LatentRepaint_RePaintSampler: input known_noise: found 'fixt'"):
+        RePaintSampler.execute(ksampler("euler"), 1, 2, 0.0, 1.0, "fixt")
+
+
 def combinators(sampler, start=0.0, end=1.0):
     yield BlendSampler, lambda: BlendSampler.execute(sampler, "predicted", start, end)
     yield RePaintSampler, lambda: RePaintSampler.execute(sampler, 1, 2, start, end, "fresh")
