@@ -2,11 +2,12 @@
 
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .check import match_batches
-from .composite import Composite, composite, with_channels
+from .composite import Composite, composite
 from .pad import reflected, unpad
 from .region import Box, bounding_box, fill_holes
 
@@ -112,7 +113,7 @@ def scale(image: Tensor, height: int, width: int) -> Tensor:
 
 
 def stitch(cut: Cut, generated: Tensor, expand: int, width: int, blend: str, match_colour: float) -> Composite:
-    """Scales the generated crop (B, h, w, C) back and composites it over the whole picture.
+    """Scales the generated crop (B, h, w, C) back and composites it there; beyond the crop all is copied.
 
     `expand` and `width`, in pixels of the whole picture, are cut to what the crop shows around the mask; for the rest
     see `composite`.
@@ -127,11 +128,15 @@ def stitch(cut: Cut, generated: Tensor, expand: int, width: int, blend: str, mat
     visible = Box(
         inside.top - cut.box.top, inside.left - cut.box.left, inside.bottom - cut.box.top, inside.right - cut.box.left
     )
-    whole = image.clone()
-    inside.of(whole).copy_(with_channels(visible.of(back), image.shape[-1]))
     margin = _margin(mask, inside)
     expand = min(expand, margin)
-    return composite(image, whole, mask, expand, min(width, margin - expand), blend, match_colour)
+    part = composite(
+        inside.of(image), visible.of(back), inside.of(mask), expand, min(width, margin - expand), blend, match_colour
+    )
+    whole, blended = image.clone(), torch.zeros_like(mask)
+    inside.of(whole).copy_(part.image)
+    inside.of(blended).copy_(part.mask)
+    return Composite(whole, blended, part.report)
 
 
 def _margin(mask: Tensor, inside: Box) -> int:
