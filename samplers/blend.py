@@ -102,19 +102,20 @@ class KnownRegion:
         self.y, self.noise = y, noise.float()
         self.in_window, self.known_noise, self.draw = in_window, known_noise, draw
 
-    def blend(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """x with its known part at the level of sigma."""
-        return torch.where(self.regenerated(sigma), x, self.noised(x, sigma, self.noise.to(x.dtype)))
+    def blend(self, x: Tensor, sigma: Tensor, free: Tensor) -> Tensor:
+        """x where it is free, and the known part at the level of sigma elsewhere."""
+        return torch.where(free, x, self.noised(x, sigma, self.noise.to(x.dtype)))
 
     def __call__(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor:
         if self.known_noise == "fresh":
             self.noise = torch.where(self.in_window(sigma), self.draw(), self.noise)
-        denoised, conditional = self.predict(self.blend(x, sigma), sigma, model_options or {}, seed)
+        free = self.regenerated(sigma)
+        denoised, conditional = self.predict(self.blend(x, sigma, free), sigma, model_options or {}, seed)
         if self.known_noise == "predicted":
-            self.feed_back(sigma, conditional)
-        return torch.where(self.regenerated(sigma), denoised, self.y)
+            self.feed_back(sigma, conditional, free)
+        return torch.where(free, denoised, self.y)
 
-    def feed_back(self, sigma: Tensor, conditional: Tensor) -> None:
+    def feed_back(self, sigma: Tensor, conditional: Tensor, free: Tensor) -> None:
         """The new e, in float32."""
         moved = self.noise + gain(self.level(sigma)) * (self.y.float() - conditional.float())
         self.noise = torch.where(self.in_window(sigma), moved, self.noise)
@@ -138,7 +139,9 @@ class KnownRegion:
 
     def refine(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor:
         """One evaluation more at this level, of the conditional prediction: here only e moves."""
-        self.feed_back(sigma, self.predict_conditional(self.blend(x, sigma), sigma, model_options or {}, seed))
+        free = self.regenerated(sigma)
+        denoised = self.predict_conditional(self.blend(x, sigma, free), sigma, model_options or {}, seed)
+        self.feed_back(sigma, denoised, free)
         return x
 
 

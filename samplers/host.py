@@ -123,6 +123,8 @@ class Combinator(comfy.samplers.KSAMPLER):
         if clean is not None:  # go on with the noise that the first stage left in the known part
             y, noise = clean, noise_level(model_sampling, model.sigmas[0]).noise_in(x, clean)
 
+        known = mask == 0
+
         def predict(x, sigma, model_options, seed):
             comfy.model_management.throw_exception_if_processing_interrupted()
             conditional = []
@@ -134,7 +136,7 @@ class Combinator(comfy.samplers.KSAMPLER):
             after_cfg = [*model_options.get("sampler_post_cfg_function", []), remember]
             options = {**model_options, "sampler_post_cfg_function": after_cfg}
             denoised = guider(x, sigma, model_options=options, seed=seed)
-            progress(torch.where(mask == 0, y, denoised), x)
+            progress(torch.where(known, y, denoised), x)
             return denoised, conditional[-1] if conditional else denoised
 
         def predict_conditional(x, sigma, model_options, seed):
@@ -143,7 +145,7 @@ class Combinator(comfy.samplers.KSAMPLER):
                 return predict(x, sigma, model_options, seed)[1]
             comfy.model_management.throw_exception_if_processing_interrupted()
             (denoised,) = comfy.samplers.calc_cond_batch(base_model, [positive], x, sigma, model_options)
-            progress(torch.where(mask == 0, y, denoised), x)
+            progress(torch.where(known, y, denoised), x)
             return denoised
 
         def noised(x, sigma, noise):

@@ -79,16 +79,17 @@ class MatchedRegion(KnownRegion):
 
     def refine(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor:
         """One evaluation and one Langevin step of the regenerated part; x stays at its level."""
-        denoised = self.predict_conditional(self.blend(x, sigma), sigma, model_options or {}, seed)
-        self.feed_back(sigma, denoised)
+        free = self.regenerated(sigma)
+        denoised = self.predict_conditional(self.blend(x, sigma, free), sigma, model_options or {}, seed)
+        self.feed_back(sigma, denoised, free)
         level, delta = self.level(sigma), self.step_size
         before, self.last_noise = self.last_noise, self.draw()
         drift = delta * (level.a * denoised.float() - x.float())
         return (x.float() + drift + level.b * (0.5 * delta) ** 0.5 * (before + self.last_noise)).to(x.dtype)
 
-    def feed_back(self, sigma: Tensor, conditional: Tensor) -> None:
+    def feed_back(self, sigma: Tensor, conditional: Tensor, free: Tensor) -> None:
         """The new e. A residual that grew means that the feedback ran away: e is drawn anew."""
-        level, known = self.level(sigma), ~self.regenerated(sigma)
+        level, known = self.level(sigma), ~free
         offset = self.y.float() - conditional.float()
         residual = rms(offset, known)
         fresh = self.draw()
