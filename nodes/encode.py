@@ -13,7 +13,7 @@ from ..pixels.pad import pad_to_multiple
 from ..pixels.preview import draw_mask
 from ..samplers.checks import check_choice, naming
 from ..samplers.mask_grid import SPATIAL_METHODS, mask_to_grid, noise_mask
-from .schema import schema
+from .schema import schema, spatial_method_input
 
 ID = "LatentRepaint_Encode"
 
@@ -37,12 +37,7 @@ class Encode(io.ComfyNode):
                     "carried on smoothly. original: the picture as it is. neutral: grey. noise: noise in the colours "
                     "of the rest. A soft mask keeps its share of the original.",
                 ),
-                io.Combo.Input(
-                    "spatial_method", options=list(SPATIAL_METHODS), default="max",
-                    tooltip="What a cell takes from the pixels it covers. max: any white pixel makes it new, so "
-                    "nothing is lost. area, mean: the white share (a soft mask). nearest: its middle pixel. min: only "
-                    "wholly white cells.",
-                ),
+                spatial_method_input(),
                 io.Int.Input(
                     "mask_expand_cells", default=1, min=0, max=64,
                     tooltip="Grow the painted part by this many cells (8 pixels each for most models). Cells next to "

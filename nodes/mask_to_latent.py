@@ -9,7 +9,7 @@ from torch import Tensor
 from ..pixels.preview import draw_mask
 from ..samplers.checks import check_choice, check_latent, naming
 from ..samplers.mask_grid import SPATIAL_METHODS, TEMPORAL_METHODS, centre_crop, mask_to_grid, noise_mask
-from .schema import schema
+from .schema import schema, spatial_method_input
 
 ID = "LatentRepaint_MaskToLatent"
 PREVIEW_PIXELS_PER_CELL = 8  # of a preview without a picture
@@ -29,13 +29,7 @@ class MaskToLatent(io.ComfyNode):
                     "mask", tooltip="White (1) is painted anew, black (0) is kept. Any number of pictures or frames."
                 ),
                 io.Latent.Input("samples", tooltip="The encoded picture or video that the mask belongs to."),
-                io.Combo.Input(
-                    "spatial_method", options=list(SPATIAL_METHODS), default="max",
-                    tooltip="What a cell takes from the pixels it covers. max: any white pixel makes it new, so "
-                    "nothing is "
-                    "lost. area, mean: the white share (a soft mask). nearest: its middle pixel. min: only "
-                    "wholly white cells.",
-                ),
+                spatial_method_input(),
                 io.Int.Input(
                     "mask_expand_cells", default=1, min=0, max=64,
                     tooltip="Grow the painted part by this many cells (8 pixels each for most models). Cells "

@@ -5,6 +5,7 @@ from typing import Any
 from comfy_api.v0_0_2 import io
 
 from ..samplers.blend import KNOWN_NOISE
+from ..samplers.mask_grid import SPATIAL_METHODS
 
 CATEGORY = "latent repaint"
 SEARCH = ["inpaint", "repaint", "mask", "outpaint"]
@@ -38,6 +39,14 @@ def known_noise_input(default: str) -> io.Input:
         "does it. "
         "fresh: drawn anew each time, as RePaint does it. predicted: what the model itself sees there; "
         "it costs nothing and ties the new part to the kept part best.",
+    )  # fmt: skip
+
+
+def spatial_method_input() -> io.Input:
+    return io.Combo.Input(
+        "spatial_method", options=list(SPATIAL_METHODS), default="max",
+        tooltip="What a cell takes from the pixels it covers. max: any white pixel makes it new, so nothing is lost. "
+        "area, mean: the white share (a soft mask). nearest: its middle pixel. min: only wholly white cells.",
     )  # fmt: skip
 
 
