@@ -4,10 +4,10 @@ from typing import Any
 
 from comfy_api.v0_0_2 import io
 
-from ..samplers.blend import KNOWN_NOISE, Blend
-from ..samplers.checks import check_choice, check_window, naming
+from ..samplers.blend import Blend
+from ..samplers.checks import check_window, naming
 from ..samplers.host import combine
-from .schema import known_noise_input, sampler_input, sampler_output, schema, window_inputs
+from .schema import checked, known_noise_input, sampler_input, sampler_output, schema, window_inputs
 
 ID = "LatentRepaint_BlendSampler"
 
@@ -26,9 +26,9 @@ class BlendSampler(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, sampler: Any, known_noise: str, start_percent: float, end_percent: float) -> io.NodeOutput:
         with naming(ID):
-            check_choice("known_noise", known_noise, KNOWN_NOISE)
             check_window(start_percent, end_percent)
         method = Blend(known_noise=known_noise, start_percent=start_percent, end_percent=end_percent)
         return io.NodeOutput(combine(sampler, method, ID))

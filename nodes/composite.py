@@ -1,17 +1,25 @@
 """The generated picture over the original one."""
 
 import comfy.model_management
+import torch
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..pixels.check import check_image, check_mask, match_batches
-from ..pixels.composite import BLENDS, composite
+from ..pixels.composite import BLENDS
+from ..pixels.composite import composite as put_over
 from ..pixels.pad import unpad
-from ..samplers.checks import check_choice, naming
-from .schema import schema
+from ..samplers.checks import naming
+from .schema import checked, schema
 
 ID = "LatentRepaint_Composite"
 REPORT = "Largest difference outside the mask, colour shift and seam energy, before and after."
+
+
+def device() -> torch.device:
+    """Where pixels are computed: the host's GPU, or the CPU where torch lacks antialiased scaling (Apple's, others)."""
+    found = comfy.model_management.get_torch_device()
+    return found if found.type == "cuda" else torch.device("cpu")
 
 
 def blending_inputs() -> list[io.Input]:
@@ -70,6 +78,7 @@ class Composite(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
+    @checked
     def execute(
         cls,
         original: Tensor,
@@ -81,16 +90,13 @@ class Composite(io.ComfyNode):
         match_colour: float,
     ) -> io.NodeOutput:
         with naming(ID):
-            check_choice("blend", blend, BLENDS)
-            check_image("original", original)
-            check_image("generated", generated)
-            mask = check_mask("mask", mask, original)
-            generated = unpad(generated, *original.shape[1:3])
-            pictures = match_batches(original=original, generated=generated, mask=mask)
-        device = comfy.model_management.get_torch_device()
-        original, generated, mask = (x.to(device) for x in pictures)
-        result = composite(
-            original, generated, mask, mask_expand_pixels, mask_blend_pixels, blend, match_colour
-        )
-        home = comfy.model_management.intermediate_device()
-        return io.NodeOutput(result.image.to(home), result.mask.to(home), result.report)
+            original = check_image("original", original)
+            generated = unpad(check_image("generated", generated), *original.shape[1:3])
+            original, generated, mask = match_batches(
+                original=original, generated=generated, mask=check_mask("mask", mask, original)
+            )
+        home = original.device
+        return io.NodeOutput(*put_over(
+            original, generated.to(home), mask.to(home), mask_expand_pixels, mask_blend_pixels, blend, match_colour,
+            device(),
+        ))  # fmt: skip

@@ -1,16 +1,14 @@
 """Work on the neighbourhood of the mask only."""
 
-import comfy.model_management
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..pixels.check import check_image, check_mask, match_batches
-from ..pixels.composite import BLENDS
 from ..pixels.crop_stitch import Cut, crop
 from ..pixels.crop_stitch import stitch as put_back
-from ..samplers.checks import check_choice, naming
-from .composite import REPORT, blending_inputs
-from .schema import schema
+from ..samplers.checks import naming
+from .composite import REPORT, blending_inputs, device
+from .schema import checked, schema
 
 CROP_ID = "LatentRepaint_Crop"
 STITCH_ID = "LatentRepaint_Stitch"
@@ -64,6 +62,7 @@ class Crop(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
+    @checked
     def execute(
         cls,
         image: Tensor,
@@ -75,12 +74,12 @@ class Crop(io.ComfyNode):
         mask_fill_holes: bool = False,
     ) -> io.NodeOutput:
         with naming(CROP_ID):
-            check_image("image", image)
-            image, mask = match_batches(image=image, mask=check_mask("mask", mask, image))
-        return io.NodeOutput(*crop(
-            image, mask, context_from_mask_extend_factor, output_target_width, output_target_height, output_padding,
-            mask_fill_holes,
-        ))  # fmt: skip
+            image = check_image("image", image)
+            image, mask = match_batches(image=image, mask=check_mask("mask", mask, image).to(image.device))
+            return io.NodeOutput(*crop(
+                image, mask, context_from_mask_extend_factor, output_target_width, output_target_height,
+                output_padding, mask_fill_holes, device(),
+            ))  # fmt: skip
 
 
 class Stitch(io.ComfyNode):
@@ -103,6 +102,7 @@ class Stitch(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
+    @checked
     def execute(
         cls,
         stitch: Cut,
@@ -112,10 +112,9 @@ class Stitch(io.ComfyNode):
         blend: str,
         match_colour: float,
     ) -> io.NodeOutput:
-        device = comfy.model_management.get_torch_device()
-        cut = stitch._replace(image=stitch.image.to(device), mask=stitch.mask.to(device))
         with naming(STITCH_ID):
-            check_choice("blend", blend, BLENDS)
-            check_image("generated", generated)
-            result = put_back(cut, generated.to(device), mask_expand_pixels, mask_blend_pixels, blend, match_colour)
-        return io.NodeOutput(result.image.to(comfy.model_management.intermediate_device()), result.report)
+            generated = check_image("generated", generated).to(stitch.image.device)
+            result = put_back(
+                stitch, generated, mask_expand_pixels, mask_blend_pixels, blend, match_colour, device()
+            )
+        return io.NodeOutput(result.image, result.report)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import comfy.model_management
 from comfy_api.v0_0_2 import io, ui
 from torch import Tensor
 
@@ -11,9 +10,10 @@ from ..pixels.fill import FILLS
 from ..pixels.fill import fill as replaced
 from ..pixels.pad import pad_to_multiple
 from ..pixels.preview import draw_mask
-from ..samplers.checks import check_choice, naming
-from ..samplers.mask_grid import SPATIAL_METHODS, mask_to_grid, noise_mask
-from .schema import schema, spatial_method_input
+from ..samplers.checks import naming
+from ..samplers.mask_grid import mask_to_grid
+from .composite import device
+from .schema import checked, schema, spatial_method_input
 
 ID = "LatentRepaint_Encode"
 
@@ -54,23 +54,37 @@ class Encode(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
+    @checked
     def execute(
         cls, image: Tensor, mask: Tensor, vae: Any, fill: str, spatial_method: str, mask_expand_cells: int
     ) -> io.NodeOutput:
         with naming(ID):
-            check_choice("fill", fill, FILLS)
-            check_choice("spatial_method", spatial_method, SPATIAL_METHODS)
-            check_image("image", image)
-            image, mask = match_batches(image=image, mask=check_mask("mask", mask, image))
-            device = comfy.model_management.get_torch_device()
-            pixels = replaced(image.to(device), mask.to(device), fill).to(image.device)
+            image = check_image("image", image)
+            image, mask = match_batches(image=image, mask=check_mask("mask", mask, image).to(image.device))
+            pixels = replaced(image, mask, fill, device())
             ratio = vae.spacial_compression_encode()
             pixels, mask = pad_to_multiple(pixels, ratio), pad_to_multiple(mask, ratio)
             latent = vae.encode(pixels[..., :3])
+            stills, frames_per_cell = len(latent) == len(image), vae.temporal_compression_decode()
+            if not stills:
+                _check_frames(len(image), latent.shape[2], frames_per_cell)
             cells = mask_to_grid(
-                mask, latent.shape, spatial_method, mask_expand_cells,
-                spatial_ratio=ratio, temporal_ratio=vae.temporal_compression_decode(),
+                mask, latent.shape[:2] + latent.shape[-2:] if stills else latent.shape, spatial_method,
+                mask_expand_cells, spatial_ratio=ratio, temporal_ratio=frames_per_cell,
             )  # fmt: skip
         preview = draw_mask(cells, pixels)
-        samples = {"samples": latent, "noise_mask": noise_mask(cells, latent.shape)}
+        samples = {"samples": latent, "noise_mask": cells.reshape(len(latent), 1, *latent.shape[2:])}
         return io.NodeOutput(samples, preview, ui=ui.PreviewImage(preview, cls=cls))
+
+
+def _check_frames(given: int, cells: int, frames_per_cell: int) -> None:
+    """Raises ValueError if the VAE left frames out; it does so without a word, and the video would come back shorter.
+
+    A causal VAE reads the first frame into one cell of time, and every `frames_per_cell` further ones into another.
+    """
+    read = (cells - 1) * frames_per_cell + 1
+    if given != read:
+        raise ValueError(
+            f"input image: found {given} frames, wanted {read} or {read + frames_per_cell}: this VAE reads a batch as "
+            f"a video of {frames_per_cell}k + 1 frames"
+        )

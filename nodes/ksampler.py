@@ -9,11 +9,11 @@ import latent_preview
 from comfy_api.v0_0_2 import io
 
 from ..samplers.blend import Blend, Method
-from ..samplers.checks import check_choice, check_latent, naming
+from ..samplers.checks import check_latent, naming
 from ..samplers.host import combine
 from ..samplers.match import Match
 from ..samplers.repaint import RePaintBudget
-from .schema import schema
+from .schema import checked, schema
 
 ID = "LatentRepaint_KSampler"
 METHODS = ["match", "repaint", "blend"]
@@ -71,6 +71,7 @@ class KSampler(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
+    @checked
     def execute(
         cls,
         model: Any,
@@ -87,9 +88,6 @@ class KSampler(io.ComfyNode):
         evaluations_per_step: float,
     ) -> io.NodeOutput:
         with naming(ID):
-            check_choice("sampler_name", sampler_name, comfy.samplers.KSampler.SAMPLERS)
-            check_choice("scheduler", scheduler, comfy.samplers.KSampler.SCHEDULERS)
-            check_choice("method", method, METHODS)
             latent = comfy.sample.fix_empty_latent_channels(model, check_latent(latent_image, "latent_image"))
         sampler = combine(comfy.samplers.sampler_object(sampler_name), _method(method, evaluations_per_step), ID)
         noise = comfy.sample.prepare_noise(latent, seed, latent_image.get("batch_index"))

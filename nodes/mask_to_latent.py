@@ -7,9 +7,9 @@ from comfy_api.v0_0_2 import io, ui
 from torch import Tensor
 
 from ..pixels.preview import draw_mask
-from ..samplers.checks import check_choice, check_latent, naming
-from ..samplers.mask_grid import SPATIAL_METHODS, TEMPORAL_METHODS, centre_crop, mask_to_grid, noise_mask
-from .schema import schema, spatial_method_input
+from ..samplers.checks import check_latent, naming
+from ..samplers.mask_grid import TEMPORAL_METHODS, centre_crop, mask_to_grid, noise_mask
+from .schema import checked, schema, spatial_method_input
 
 ID = "LatentRepaint_MaskToLatent"
 PREVIEW_PIXELS_PER_CELL = 8  # of a preview without a picture
@@ -60,6 +60,7 @@ class MaskToLatent(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
+    @checked
     def execute(
         cls,
         mask: Tensor,
@@ -73,8 +74,6 @@ class MaskToLatent(io.ComfyNode):
     ) -> io.NodeOutput:
         with naming(ID):
             latent = check_latent(samples, "samples")
-            check_choice("spatial_method", spatial_method, SPATIAL_METHODS)
-            check_choice("temporal_method", temporal_method, TEMPORAL_METHODS)
             spatial_ratio = None if vae is None else vae.spacial_compression_decode()
             temporal_ratio = None if vae is None else vae.temporal_compression_decode()
             cells = mask_to_grid(

@@ -7,7 +7,7 @@ from comfy_api.v0_0_2 import io
 from ..samplers.checks import check_window, naming
 from ..samplers.host import combine
 from ..samplers.match import Match
-from .schema import sampler_input, sampler_output, schema, window_inputs
+from .schema import checked, sampler_input, sampler_output, schema, window_inputs
 
 ID = "LatentRepaint_MatchSampler"
 
@@ -34,6 +34,7 @@ class MatchSampler(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
+    @checked
     def execute(cls, sampler: Any, inner_steps: float, start_percent: float, end_percent: float) -> io.NodeOutput:
         with naming(ID):
             check_window(start_percent, end_percent)

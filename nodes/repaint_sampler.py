@@ -4,11 +4,10 @@ from typing import Any
 
 from comfy_api.v0_0_2 import io
 
-from ..samplers.blend import KNOWN_NOISE
-from ..samplers.checks import check_choice, check_window, naming
+from ..samplers.checks import check_window, naming
 from ..samplers.host import combine
 from ..samplers.repaint import RePaint
-from .schema import known_noise_input, sampler_input, sampler_output, schema, window_inputs
+from .schema import checked, known_noise_input, sampler_input, sampler_output, schema, window_inputs
 
 ID = "LatentRepaint_RePaintSampler"
 
@@ -41,6 +40,7 @@ class RePaintSampler(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
+    @checked
     def execute(
         cls,
         sampler: Any,
@@ -51,7 +51,6 @@ class RePaintSampler(io.ComfyNode):
         known_noise: str,
     ) -> io.NodeOutput:
         with naming(ID):
-            check_choice("known_noise", known_noise, KNOWN_NOISE)
             check_window(start_percent, end_percent)
         method = RePaint(
             jump_length=jump_length,

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ..samplers.host import evaluations
-from .schema import schema
+from .schema import checked, schema
 
 ID = "LatentRepaint_Schedule"
 WIDTH, HEIGHT, MARGIN = 960, 480, 56
@@ -43,6 +43,7 @@ class Schedule(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
+    @checked
     def execute(cls, model: Any, sampler: Any, sigmas: Tensor) -> io.NodeOutput:
         visited = evaluations(sampler, model.get_model_object("model_sampling"), sigmas, ID)
         plot = draw_schedule(visited)

@@ -1,21 +1,67 @@
-"""What the schemas of several nodes share."""
+"""What the schemas of several nodes share, and the check of a node's inputs against its schema."""
 
+import functools
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 from comfy_api.v0_0_2 import io
+from torch import Tensor
 
 from ..samplers.blend import KNOWN_NOISE
+from ..samplers.checks import check_choice, naming
 from ..samplers.mask_grid import SPATIAL_METHODS
 
 CATEGORY = "latent repaint"
 SEARCH = ["inpaint", "repaint", "mask", "outpaint"]
+ADVANCED = {"start_percent", "end_percent", "mask_hipass_filter", "temporal_method"}
 
 
-def schema(node_id: str, **fields: Any) -> io.Schema:
-    """A node's schema; what the page's search looks for is added where the host knows of it (after 0.3.75)."""
-    known = io.Schema.__dataclass_fields__
-    newer = {"search_aliases": SEARCH} if "search_aliases" in known else {}
-    return io.Schema(node_id=node_id, category=CATEGORY, **fields, **newer)
+def schema(node_id: str, inputs: list[io.Input], **fields: Any) -> io.Schema:
+    """A node's schema; with what the page's search looks for where the host knows of that (from 0.11 on), and with the
+    inputs marked that the page folds away (from 0.10 on)."""
+    newer = {"search_aliases": SEARCH} if "search_aliases" in io.Schema.__dataclass_fields__ else {}
+    for slot in inputs:
+        if slot.id in ADVANCED and hasattr(slot, "advanced"):
+            slot.advanced = True
+    return io.Schema(node_id=node_id, category=CATEGORY, inputs=inputs, **fields, **newer)
+
+
+def checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutput]:
+    """A node's `execute`, behind a check of every input against the node's schema.
+
+    The host holds only what is typed into a widget against its limits, and lets NaN and misspelt choices pass there;
+    what comes over a link it takes as it is.
+
+    Raises:
+        ValueError: if a number is not one or out of its limits, a choice is none, or a tensor is something else.
+    """
+    signature = inspect.signature(execute)
+
+    @functools.wraps(execute)
+    def checked_execute(cls, *args: Any, **kwargs: Any) -> io.NodeOutput:
+        given = signature.bind(cls, *args, **kwargs).arguments
+        node = cls.define_schema()
+        with naming(node.node_id):
+            for slot in node.inputs:
+                if slot.id in given and not (slot.optional and given[slot.id] is None):
+                    check_input(slot, given[slot.id])
+        return execute(cls, *args, **kwargs)
+
+    return checked_execute
+
+
+def check_input(slot: io.Input, value: Any) -> None:
+    """Raises ValueError if `value` is not what the input `slot` takes."""
+    if slot.io_type == "COMBO":
+        check_choice(slot.id, value, slot.options)
+    elif slot.io_type in ("INT", "FLOAT"):
+        wanted = "a whole number" if slot.io_type == "INT" else "a number"
+        numbers = int if slot.io_type == "INT" else (int, float)
+        if not (isinstance(value, numbers) and slot.min <= value <= slot.max):  # NaN compares false
+            raise ValueError(f"input {slot.id}: found {value!r:.80}, wanted {wanted} from {slot.min} to {slot.max}")
+    elif slot.io_type in ("IMAGE", "MASK", "SIGMAS") and not isinstance(value, Tensor):
+        raise ValueError(f"input {slot.id}: found {type(value).__name__}, wanted {slot.io_type}")
 
 
 def window_inputs(what: str) -> list[io.Input]:

@@ -34,9 +34,9 @@ def test_interrupting_stops_within_an_evaluation_and_the_next_prompt_runs(client
     reported = []
 
     def stop(node, value, total):
-        reported.append(value)
-        if value == 3:
+        if value >= 3 and max(reported, default=0) < 3:  # newer hosts leave out some values
             client.interrupt()
+        reported.append(value)
 
     with pytest.raises(PromptError) as error:
         client.run(prompt("repaint", steps=200, noise_seed=5), stop)
