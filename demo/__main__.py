@@ -47,7 +47,7 @@ def main() -> None:
     try:
         say("starting ComfyUI ...")
         started = time.monotonic()
-        with serve(HOST, arguments.port) as server:
+        with serve(HOST, arguments.port, previews=arguments.ui) as server:
             say(f"ComfyUI answers at {server.address} after {time.monotonic() - started:.0f} s")
             client = Client(server.address)
             for path in sorted(DEMO.glob("example_*.png")):

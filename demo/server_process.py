@@ -52,13 +52,16 @@ class Server:
 
 
 @contextmanager
-def serve(host: HostFiles, port: int | None = None, pack_name: str = "latent-repaint") -> Iterator[Server]:
+def serve(
+    host: HostFiles, port: int | None = None, pack_name: str = "latent-repaint", previews: bool = False
+) -> Iterator[Server]:
     """Start a host, wait until it answers, and end it with all its children on leaving.
 
     Arguments:
         host: Which ComfyUI, and which Python.
         port: Its port; None takes a free one.
         pack_name: The pack's folder in custom_nodes; any name works.
+        previews: Whether the picture is shown while it is sampled, which takes a little time at every evaluation.
 
     Raises:
         HostError: If the port is taken, the disk is full, or the host ends before it answers.
@@ -73,7 +76,7 @@ def serve(host: HostFiles, port: int | None = None, pack_name: str = "latent-rep
         command = [
             str(host.python), str(ROOT / "demo" / "launch.py"), str(host.tree), "--port", str(port),
             "--base-directory", str(base), "--database-url", f"sqlite:///{(base / 'comfyui.db').as_posix()}",
-            "--disable-api-nodes", "--disable-auto-launch",
+            "--disable-api-nodes", "--disable-auto-launch", "--preview-method", "latent2rgb" if previews else "none",
         ]
         # The demo model is too small to gain from more threads; beside other work, every operation waits for them.
         environment = {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONUNBUFFERED": "1"}

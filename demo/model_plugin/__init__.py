@@ -4,6 +4,7 @@ It is a custom_nodes folder without nodes: on import it adds one entry to the ho
 the tests use it; the node pack itself never does.
 """
 
+import comfy.latent_formats
 import comfy.supported_models
 from comfy.sd1_clip import SD1ClipModel, SD1Tokenizer, SDClipModel
 from comfy.supported_models_base import ClipTarget
@@ -44,10 +45,19 @@ class DemoClip(SD1ClipModel):
         super().__init__(clip_model=DemoTextModel, **kwargs)
 
 
+class DemoLatent(comfy.latent_formats.SD15):
+    """SD 1.5's, but for the colours in the host's live previews: red, green and blue as `networks.encode` hides them."""
+
+    def __init__(self):
+        super().__init__()
+        self.latent_rgb_factors = [[1 / 2, 1 / 2, 1 / 2], [1 / 3, 0, -1 / 3], [-2 / 21, 4 / 21, -2 / 21], [0, 0, 0]]
+
+
 class LatentRepaintDemo(comfy.supported_models.SD15):
     """SD 1.5 with 64 instead of 320 channels and a context 64 instead of 768 wide."""
 
     unet_config = comfy.supported_models.SD15.unet_config | {"context_dim": WIDTH, "model_channels": 64}
+    latent_format = DemoLatent
 
     def clip_target(self, state_dict=None):
         return ClipTarget(DemoTokenizer, DemoClip)

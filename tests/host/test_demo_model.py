@@ -2,6 +2,7 @@
 
 import in_process
 import measure
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -38,6 +39,18 @@ def test_its_encoder_is_the_closed_form_that_training_used(loaded):
     images, _ = measure.held_out(2)
     expected = networks.encode(images.movedim(-1, 1))
     assert torch.allclose(loaded[0].model.process_latent_in(loaded[2].encode(images)), expected, atol=5e-3)  # fp16 file
+
+
+def test_live_previews_show_the_picture_in_its_colours(loaded):
+    import latent_preview
+
+    model, _, vae = loaded
+    images, _ = measure.held_out(4)
+    previewer = latent_preview.Latent2RGBPreviewer(model.model.latent_format.latent_rgb_factors)
+    for image in images:
+        shown = previewer.decode_latent_to_preview(model.model.process_latent_in(vae.encode(image[None])))
+        blocks = torch.nn.functional.avg_pool2d(image.movedim(-1, 0), 8).movedim(0, -1)
+        assert (torch.from_numpy(np.array(shown)) / 255 - blocks).abs().max() < 0.02
 
 
 def test_latents_have_about_unit_deviation(loaded):
