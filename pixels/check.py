@@ -8,19 +8,27 @@ import torch
 from torch import Tensor
 
 
-def check_image(name: str, image: Tensor) -> None:
-    """Raises ValueError unless `image` is (B, H, W, C) with 3 or 4 channels, at least one pixel, and finite."""
+def check_image(name: str, image: Tensor) -> Tensor:
+    """The image in float32, which holds every half-precision value exactly.
+
+    Raises:
+        ValueError: for an image that is not (B, H, W, C) with 3 or 4 channels and at least one pixel, that is not
+            made of floats, or is not finite.
+    """
     shape = tuple(image.shape)
     if image.ndim != 4 or shape[-1] not in (3, 4) or 0 in shape:
         raise ValueError(
             f"input {name}: found shape {shape}, wanted (batch, height, width, channels) "
             "with 3 or 4 channels and no empty dimension"
         )
+    if not image.is_floating_point():
+        raise ValueError(f"input {name}: found {image.dtype} values, wanted floats from 0 to 1")
     _check_finite(name, image)
+    return image.float()
 
 
 def check_mask(name: str, mask: Tensor, image: Tensor) -> Tensor:
-    """The mask, clamped to 0..1, at the size of the image (B, H, W, C).
+    """The mask in float32, clamped to 0..1, at the size of the image (B, H, W, C).
 
     A mask of one single value means the same at every size, so it is resized; the host's Load Image hands out an empty
     64x64 mask for every picture without alpha. Any other mask must have the picture's size.
@@ -33,7 +41,7 @@ def check_mask(name: str, mask: Tensor, image: Tensor) -> Tensor:
     if mask.ndim != 3 or 0 in shape:
         raise ValueError(f"input {name}: found shape {shape}, wanted (batch, height, width), none of them 0")
     _check_finite(name, mask)
-    mask = mask.clamp(0, 1)
+    mask = mask.float().clamp(0, 1)
     if shape[1:] == size:
         return mask
     if mask.amin() == mask.amax():

@@ -31,7 +31,9 @@ def colour_shift(original: Tensor, generated: Tensor, ring: Tensor) -> Tensor:
     """
     height, width = ring.shape[-2:]
     difference = original - generated
-    median = difference.where(ring, torch.nan).flatten(2).nanmedian(dim=2).values[..., None, None]
+    if not ring.any():
+        return torch.zeros_like(difference)
+    median = difference[..., ring[0, 0]].median(dim=2).values[..., None, None]
     ring = ring & ((difference - median).abs().amax(1, keepdim=True) <= SAME_CONTENT)
     weight = F.avg_pool2d(ring.to(original), CELL, ceil_mode=True)
     mean = F.avg_pool2d(difference * ring, CELL, ceil_mode=True) / weight.clamp(min=1e-6)

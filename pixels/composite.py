@@ -15,6 +15,9 @@ RING = 32
 """Pixels around the mask in which colour is compared: wider than the cells that are painted along with the mask, so
 that part of it is the plain decoded original."""
 
+ROUNDING = 0.5 / 255
+"""The step between two pixels that rounding to 8 bits makes of none."""
+
 
 class Composite(NamedTuple):
     """The picture (B, H, W, C), the weight of the generated one in it (B, H, W), and what was measured, in words."""
@@ -32,6 +35,7 @@ def composite(
     width: int,
     blend: str,
     match_colour: float,
+    device: torch.device | None = None,
 ) -> Composite:
     r"""Puts the generated picture in place of the masked part,
 
@@ -50,6 +54,7 @@ def composite(
         expand, width: pixels, >= 0.
         blend: `feather` (z = x + w (y' - x)) or `multiband`.
         match_colour: k, 0..1.
+        device: where to compute, one picture's box at a time, however long the video; None: where the pictures are.
     """
     image, blended = original.clone(), torch.zeros_like(mask)
     generated = with_channels(generated, original.shape[-1])
@@ -58,7 +63,7 @@ def composite(
         box = bounding_box(mask[k : k + 1])
         if box is not None:
             box = box.grown(expand + max(width, RING)).within(*mask.shape[1:])
-            x, y, m = (box.of(batch[k : k + 1]) for batch in (original, generated, mask))
+            x, y, m = (box.of(batch[k : k + 1]).to(device or mask.device) for batch in (original, generated, mask))
             z, w, measured = _composite_one(x, y, m, expand, width, blend, match_colour)
             box.of(image[k : k + 1]).copy_(z)
             box.of(blended[k : k + 1]).copy_(w)
@@ -116,7 +121,8 @@ def seam_energy(image: Tensor, original: Tensor, weight: Tensor) -> float:
     .. math:: E = \sum |\nabla w|\,|\nabla z| \,/ \sum |\nabla w|\,|\nabla x|
 
     with differences of neighbouring pixels, rows and columns taken together. For a hard mask that is the mean step
-    across its edge over the same mean in the original. 1 is seamless, above it a seam shows, below it a blur.
+    across its edge over the same mean in the original. 1 is seamless, above it a seam shows, below it a blur. Both
+    sums count as half a level of 255 a step at least, what rounding to 8 bits leaves: a flat original has no slope.
 
     Arguments:
         image, original: z and x, (B, C, H, W).
@@ -126,11 +132,12 @@ def seam_energy(image: Tensor, original: Tensor, weight: Tensor) -> float:
         A number >= 0; 1 if the weight is constant, so that there is no seam.
     """
     steps = [weight.diff(dim=axis).abs() for axis in (-1, -2)]
+    least = ROUNDING * image.shape[1] * sum(float(step.sum()) for step in steps)
     found, wanted = (
-        sum(float((step * x.diff(dim=axis).abs()).sum()) for step, axis in zip(steps, (-1, -2), strict=True))
+        max(sum(float((step * x.diff(dim=axis).abs()).sum()) for step, axis in zip(steps, (-1, -2), strict=True)), least)
         for x in (image, original)
     )
-    return found / wanted if wanted else float("inf") if found else 1.0
+    return found / wanted if wanted else 1.0
 
 
 def with_channels(image: Tensor, channels: int) -> Tensor:

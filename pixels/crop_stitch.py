@@ -14,6 +14,9 @@ from .region import Box, bounding_box, fill_holes
 LEAST_CONTEXT = 32
 """Pixels that a crop shows around the mask at least, so that blending and colour matching have their ring."""
 
+LARGEST_CROP = 8192 * 8192
+"""Pixels; the largest that both target sides allow."""
+
 
 class Cut(NamedTuple):
     """What the way back into the picture needs.
@@ -40,6 +43,7 @@ def crop(
     target_height: int,
     multiple: int,
     holes_filled: bool,
+    device: torch.device | None = None,
 ) -> tuple[Cut, Tensor, Tensor]:
     """Cuts out one box around everything that is masked in any picture of the batch, and scales it to the target.
 
@@ -52,22 +56,31 @@ def crop(
         target_width, target_height: pixels of the crop; 0: by the other one and the box's aspect; both 0: no scaling.
         multiple: the crop's sides are rounded up to multiples of this many pixels.
         holes_filled: regenerate what the mask encloses, too.
+        device: where to scale; None: where the pictures are.
 
     Returns:
         The cut, the crop (B, h, w, C), and its mask (B, h, w).
+
+    Raises:
+        ValueError: if the crop would be enlarged beyond `LARGEST_CROP`: a thin picture at a great width, say.
     """
     if holes_filled:
         mask = fill_holes(mask)
     picture = Box(0, 0, *mask.shape[1:])
     masked = bounding_box(mask) or picture
     box, height, width = place(masked, picture, context_factor, target_width, target_height, multiple)
+    if height * width > max(LARGEST_CROP, box.height * box.width):
+        raise ValueError(
+            f"inputs output_target_width, output_target_height: found {target_width}, {target_height}, which makes a "
+            f"crop of {width}x{height} pixels; wanted {LARGEST_CROP} pixels or fewer"
+        )
     rows = reflected(picture.height, box.top, box.bottom, image.device)
     columns = reflected(picture.width, box.left, box.right, image.device)
     cropped, cropped_mask = (x.index_select(1, rows).index_select(2, columns) for x in (image, mask))
     if (height, width) != (box.height, box.width):
         # the greatest value of all that fall on one pixel: a thin stroke stays whole
         cropped_mask = F.adaptive_max_pool2d(cropped_mask, (height, width))
-    return Cut(image, mask, box, height, width), scale(cropped, height, width), cropped_mask
+    return Cut(image, mask, box, height, width), scale(cropped, height, width, device), cropped_mask
 
 
 def place(
@@ -104,15 +117,30 @@ def _start(first: int, end: int, length: int, limit: int) -> int:
     return min(max((first + end - length) // 2, 0), limit - length)
 
 
-def scale(image: Tensor, height: int, width: int) -> Tensor:
-    """Bicubic with antialiasing, (B, H, W, C) -> (B, height, width, C); the same tensor if nothing changes."""
+def scale(image: Tensor, height: int, width: int, device: torch.device | None = None) -> Tensor:
+    """Bicubic with antialiasing, (B, H, W, C) -> (B, height, width, C); the same tensor if nothing changes.
+
+    Computed on `device`, one picture at a time; the result is where the image is.
+    """
     if image.shape[1:3] == (height, width):
         return image
-    scaled = F.interpolate(image.movedim(-1, 1), (height, width), mode="bicubic", antialias=True)
-    return scaled.clamp(0, 1).movedim(1, -1)
+    scaled = image.new_empty(len(image), height, width, image.shape[-1])
+    for picture, result in zip(image, scaled, strict=True):
+        channels = picture.to(device or image.device).movedim(-1, 0)[None]
+        larger = F.interpolate(channels, (height, width), mode="bicubic", antialias=True)
+        result.copy_(larger[0].clamp(0, 1).movedim(0, -1))
+    return scaled
 
 
-def stitch(cut: Cut, generated: Tensor, expand: int, width: int, blend: str, match_colour: float) -> Composite:
+def stitch(
+    cut: Cut,
+    generated: Tensor,
+    expand: int,
+    width: int,
+    blend: str,
+    match_colour: float,
+    device: torch.device | None = None,
+) -> Composite:
     """Scales the generated crop (B, h, w, C) back and composites it there; beyond the crop all is copied.
 
     `expand` and `width`, in pixels of the whole picture, are cut to what the crop shows around the mask; for the rest
@@ -122,7 +150,7 @@ def stitch(cut: Cut, generated: Tensor, expand: int, width: int, blend: str, mat
         ValueError: if the generated picture has neither the size of the crop nor that size padded, or if its batch and
             the picture's do not go together.
     """
-    back = scale(unpad(generated, cut.height, cut.width), cut.box.height, cut.box.width)
+    back = scale(unpad(generated, cut.height, cut.width), cut.box.height, cut.box.width, device)
     image, mask, back = match_batches(stitch=cut.image, mask=cut.mask, generated=back)
     inside = cut.box.within(*mask.shape[1:])
     visible = Box(
@@ -131,8 +159,9 @@ def stitch(cut: Cut, generated: Tensor, expand: int, width: int, blend: str, mat
     margin = _margin(mask, inside)
     expand = min(expand, margin)
     part = composite(
-        inside.of(image), visible.of(back), inside.of(mask), expand, min(width, margin - expand), blend, match_colour
-    )
+        inside.of(image), visible.of(back), inside.of(mask), expand, min(width, margin - expand), blend, match_colour,
+        device,
+    )  # fmt: skip
     whole, blended = image.clone(), torch.zeros_like(mask)
     inside.of(whole).copy_(part.image)
     inside.of(blended).copy_(part.mask)

@@ -13,7 +13,7 @@ from .region import MASKED, bounding_box
 FILLS = ["diffuse", "original", "neutral", "noise"]
 
 
-def fill(image: Tensor, mask: Tensor, method: str) -> Tensor:
+def fill(image: Tensor, mask: Tensor, method: str, device: torch.device | None = None) -> Tensor:
     r"""The picture with its masked content replaced,
 
     .. math:: y = x + m\,(f(x) - x)
@@ -26,28 +26,29 @@ def fill(image: Tensor, mask: Tensor, method: str) -> Tensor:
         image: (B, H, W, C) in 0..1; unmasked pixels come out bit for bit.
         mask: (B, H, W) in 0..1, 1 = replace.
         method: one of `FILLS`.
+        device: where to compute, one picture at a time; None: where the pictures are.
     """
     filled = image.clone()
     for k in range(len(image) if method != "original" else 0):
-        _fill_one(filled[k : k + 1], mask[k : k + 1], method)
+        _fill_one(filled[k : k + 1], mask[k : k + 1], method, device or image.device)
     return filled
 
 
-def _fill_one(image: Tensor, mask: Tensor, method: str) -> None:
+def _fill_one(image: Tensor, mask: Tensor, method: str, device: torch.device) -> None:
     """Fills one picture (1, H, W, C) in place; nothing else in a batch has a say in it."""
     box = bounding_box(mask)
     if box is None:
         return
     # the membrane sees one pixel around the hole; a few more give its coarse levels something to stand on
     box = box.grown(16).within(*mask.shape[1:])
-    x, m = box.of(image).movedim(-1, 1), box.of(mask).unsqueeze(1)
+    x, m = box.of(image).to(device).movedim(-1, 1), box.of(mask).to(device).unsqueeze(1)
     known = m < MASKED
     if method == "diffuse":
         content = membrane(x, known)
     elif method == "neutral":
         content = torch.full_like(x, 0.5)
     else:
-        content = box.of(_noise(image, mask)).movedim(-1, 1)
+        content = box.of(_noise(image, mask)).to(device).movedim(-1, 1)
     box.of(image).copy_(torch.where(known, x, x.lerp(content, m)).movedim(1, -1))
 
 
