@@ -8,12 +8,11 @@ import torch
 from safetensors.torch import save_file
 
 
-def export(vae: torch.nn.Module, denoiser: networks.Denoiser, used_tokens: torch.Tensor, facts: dict[str, object],
-           path: Path) -> None:
+def export(vae: torch.nn.Module, denoiser: networks.Denoiser, facts: dict[str, object], path: Path) -> None:
     """Writes half-precision weights under the names that SD 1.x checkpoints have.
 
     Args:
-        used_tokens: ids that training has seen; the rows of all others stay zero, and cost nothing once compressed.
+        denoiser: with a vocabulary; the rows of all other tokens are zero, and cost nothing once compressed.
         facts: about the training, for the file's metadata.
     """
     parts = {
@@ -23,10 +22,9 @@ def export(vae: torch.nn.Module, denoiser: networks.Denoiser, used_tokens: torch
     }
     state = {prefix + name: weight.detach().half().contiguous()
              for prefix, network in parts.items() for name, weight in network.state_dict().items()}
-    table = state["cond_stage_model.transformer.text_model.embeddings.token_embedding.weight"]
-    unused = torch.ones(len(table), dtype=torch.bool)
-    unused[used_tokens] = False
-    table[unused] = 0
+    name = "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight"
+    rows = state[name]
+    state[name] = rows.new_zeros(networks.VOCABULARY_SIZE, rows.shape[1]).index_copy(0, denoiser.vocabulary, rows)
     state["cond_stage_model.logit_scale"] = torch.tensor(4.6055)  # CLIP's own; tells the host that this is a CLIP
     state["first_stage_model.vae_scale"] = vae.vae_scale.detach().clone()  # in full: rounding scales all latents
     path.parent.mkdir(exist_ok=True)

@@ -30,6 +30,7 @@ UNET = {  # 16, 8 and 4 cells wide; attention where it is cheap
     "legacy": False,
     "num_heads": CONFIG.unet_extra_config["num_heads"],
 }
+VOCABULARY_SIZE = 49408  # of the host's CLIP
 COLOURS = torch.tensor([[4 / 3, 4 / 3, 4 / 3], [3, 0, -3], [-3.5, 7, -3.5]])
 RISE = 6.0
 
@@ -114,14 +115,22 @@ def model_sampling() -> ModelSamplingDiscrete:
 
 
 class Denoiser(torch.nn.Module):
-    """eps(x_t, t, caption): the UNet and the text model that it listens to, trained together."""
+    """eps(x_t, t, caption): the UNet and the text model that it listens to, trained together.
 
-    def __init__(self):
+    Args:
+        vocabulary: the token ids that captions will hold, ascending. Rows for these alone are kept and trained: the scenes
+            need some fifty of the 49,408 that CLIP knows. None keeps all.
+    """
+
+    def __init__(self, vocabulary: torch.Tensor | None = None):
         super().__init__()
+        self.vocabulary = vocabulary
         self.unet = UNetModel(**UNET, operations=comfy.ops.disable_weight_init)
         self.text = CONFIG.clip_target().clip(dtype=torch.float32).clip_l.requires_grad_(True)
         initialise(self)
         embeddings = self.text.transformer.text_model.embeddings
+        if vocabulary is not None:
+            embeddings.token_embedding = torch.nn.Embedding(len(vocabulary), embeddings.token_embedding.embedding_dim)
         torch.nn.init.normal_(embeddings.position_embedding.weight, std=0.1)  # words matter more than their order
         for module in self.unet.modules():
             if isinstance(module, ResBlock):
@@ -133,7 +142,9 @@ class Denoiser(torch.nn.Module):
 
     def encode(self, tokens: torch.Tensor) -> torch.Tensor:
         """(B, 77) token ids -> (B, 77, width), what the host's CLIPTextEncode gives for them."""
-        embeds = self.text.transformer.get_input_embeddings()(tokens, out_dtype=torch.float32)
+        table = self.text.transformer.get_input_embeddings().weight
+        rows = tokens if self.vocabulary is None else torch.searchsorted(self.vocabulary, tokens)
+        embeds = F.embedding(rows, table)
         # The host's layers add in place to what autograd has saved: save copies.
         with torch.autograd.graph.saved_tensors_hooks(lambda saved: saved.detach().clone(), lambda saved: saved):
             return self.text.transformer(None, None, embeds=embeds, num_tokens=[tokens.shape[1]] * len(tokens))[0]
