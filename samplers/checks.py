@@ -25,9 +25,10 @@ def check_sigmas(sigmas: Tensor) -> None:
     if not isinstance(sigmas, Tensor) or sigmas.ndim != 1 or len(sigmas) < 2:
         found = list(sigmas.shape) if isinstance(sigmas, Tensor) else type(sigmas).__name__
         raise ValueError(f"input sigmas: found shape {found}, wanted at least two sigmas in one row")
+    check_finite("sigmas", sigmas)
     values = sigmas.tolist()
-    if not torch.isfinite(sigmas).all() or values[-1] < 0:
-        raise ValueError(f"input sigmas: found {values}, wanted finite numbers from 0 up")
+    if values[-1] < 0:
+        raise ValueError(f"input sigmas: found {values[-1]:.4g}, wanted numbers from 0 up")
     for here, after in zip(values, values[1:], strict=False):
         if after > here:
             raise ValueError(f"input sigmas: found {after:.4g} after {here:.4g}, wanted sigmas that never rise")

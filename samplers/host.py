@@ -56,7 +56,7 @@ def evaluations(sampler: comfy.samplers.KSAMPLER, model_sampling, sigmas: Tensor
     with naming(node):
         check_sigmas(sigmas)
         plan = Plan(method, model_sampling, sigmas)
-        return evaluation_sigmas(plan, model_sampling, sigmas, segment_solver(sampler, None))
+        return evaluation_sigmas(plan, model_sampling, sigmas, dry_solver(sampler))
 
 
 class Combinator(comfy.samplers.KSAMPLER):
@@ -76,7 +76,7 @@ class Combinator(comfy.samplers.KSAMPLER):
             full = denoise_mask is None or bool((denoise_mask >= 1).all())
             model_sampling = model_wrap.inner_model.model_sampling
             plan = Plan(None if full else self.method, model_sampling, sigmas)
-            total = len(evaluation_sigmas(plan, model_sampling, sigmas, segment_solver(self, None)))
+            total = len(evaluation_sigmas(plan, model_sampling, sigmas, dry_solver(self)))
         if full:
             denoise_mask = noise.new_ones(1)
         second_stage = not full and not noise.any()
@@ -180,7 +180,7 @@ def segment_solver(sampler: comfy.samplers.KSAMPLER, seeds: list[int] | None) ->
     Without seeds the solver draws its noise as it does in the host.
     """
     function, options = sampler.sampler_function, sampler.extra_options
-    draws = "noise_sampler" in inspect.signature(function).parameters and "noise_sampler" not in options
+    draws = takes_noise_sampler(sampler)
 
     def solve(region, x, sigmas, extra_args, descent):
         own: dict[str, Any] = {}
@@ -193,6 +193,24 @@ def segment_solver(sampler: comfy.samplers.KSAMPLER, seeds: list[int] | None) ->
         return function(region, x, sigmas, extra_args=extra_args, callback=None, disable=True, **options, **own)
 
     return solve
+
+
+def dry_solver(sampler: comfy.samplers.KSAMPLER) -> Solver:
+    """The solver for a walk without a model, spared the noise that it would draw for nothing."""
+    function, options = sampler.sampler_function, dict(sampler.extra_options)
+    if takes_noise_sampler(sampler):
+        options["noise_sampler"] = lambda sigma, sigma_next: torch.zeros(1, 1, 1, 1)
+
+    def solve(region, x, sigmas, extra_args, descent):
+        return function(region, x, sigmas, extra_args=extra_args, callback=None, disable=True, **options)
+
+    return solve
+
+
+def takes_noise_sampler(sampler: comfy.samplers.KSAMPLER) -> bool:
+    """Whether the solver takes a source of noise, and was not given one."""
+    named = inspect.signature(sampler.sampler_function).parameters
+    return "noise_sampler" in named and "noise_sampler" not in sampler.extra_options
 
 
 def noise_sampler(function: Callable, x: Tensor, sigmas: Tensor, seeds: list[int]) -> Callable[..., Tensor]:

@@ -9,9 +9,7 @@ from .blend import Method
 from .loop import Solver, sample_moves
 from .noise_level import NoiseLevel
 from .probe import noise_levels, window_sigmas
-from .time_travel import Descend, Jump, Move, steps_walked
-
-MAX_EVALUATIONS = 100_000  # of one run: a stranger's workflow must not be able to ask for more
+from .time_travel import MAX_EVALUATIONS, Descend, Jump, Move, check_length, steps_walked
 
 
 class Plan:
@@ -26,14 +24,14 @@ class Plan:
     """
 
     def __init__(self, method: Method | None, model_sampling, sigmas: Tensor):
+        check_length(len(sigmas) - 1)
         self.levels: list[NoiseLevel] = noise_levels(model_sampling, sigmas)
         self.moves: list[Move] = [Descend(0, len(sigmas) - 1)]
         if method is not None:
             lowest, highest = window_sigmas(model_sampling, method.start_percent, method.end_percent)
             inside = [i for i, sigma in enumerate(sigmas[:-1].tolist()) if lowest <= sigma <= highest]
             self.moves = method.moves(self.levels, range(inside[0], inside[-1] + 1) if inside else range(0))
-        if steps_walked(self.moves) > MAX_EVALUATIONS:
-            raise ValueError(f"found {steps_walked(self.moves)} steps in all, wanted at most {MAX_EVALUATIONS}")
+        check_length(steps_walked(self.moves))
         for move in set(self.moves):
             if isinstance(move, Jump):
                 self.levels[move.start].transition(self.levels[move.stop])

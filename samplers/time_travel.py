@@ -7,6 +7,9 @@ level i to go from i to i + 1.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+MAX_EVALUATIONS = 100_000
+"""Of one run: a stranger's workflow must not be able to ask for more."""
+
 
 class Descend(NamedTuple):
     """Let the solver run from level `start` down to level `stop`, its history intact on the way."""
@@ -68,7 +71,11 @@ def itinerary(steps: int, jump_length: int, jumps: Mapping[int, int]) -> list[Mo
 
     Returns:
         Moves; the levels of consecutive moves meet, the first starts at 0 and the last ends at `steps`.
+
+    Raises:
+        ValueError: if the walk is longer than MAX_EVALUATIONS.
     """
+    check_length(steps + jump_length * sum(jumps.values()))
     left = {level: count for level, count in jumps.items() if count > 0}
     moves: list[Move] = []
     start = level = 0
@@ -96,6 +103,12 @@ def refined(steps: int, counts: Mapping[int, int]) -> list[Move]:
             moves += [Refine(level, counts[level]), Descend(level, level + 1)]
             start = level + 1
     return [*moves, Descend(start, steps)] if start < steps else moves
+
+
+def check_length(steps: int) -> None:
+    """Raises ValueError if a walk of so many solver steps and extra evaluations is longer than MAX_EVALUATIONS."""
+    if steps > MAX_EVALUATIONS:
+        raise ValueError(f"found {steps} steps in all, wanted at most {MAX_EVALUATIONS}")
 
 
 def steps_walked(moves: Iterable[Move]) -> int:
