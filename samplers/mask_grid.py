@@ -71,7 +71,9 @@ def pool_frames(mask: Tensor, frames: int, ratio: int | None, method: str) -> Te
 
 def expand(cells: Tensor, by: int) -> Tensor:
     """(N, h, w): every cell takes the largest value within `by` cells, diagonals included."""
-    return functional.max_pool2d(cells[:, None], 2 * by + 1, stride=1, padding=by)[:, 0] if by else cells
+    for kernel, padding in (((2 * by + 1, 1), (by, 0)), ((1, 2 * by + 1), (0, by))):  # rows, then columns
+        cells = functional.max_pool2d(cells[:, None], kernel, stride=1, padding=padding)[:, 0]
+    return cells
 
 
 def mask_to_grid(
