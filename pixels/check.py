@@ -4,8 +4,14 @@ Everywhere in `pixels` an image is float (B, H, W, C) in 0..1 with 3 or 4 channe
 0..1 with 1 = regenerate. Messages name the input, what was found and what is wanted; the node puts its id in front.
 """
 
+from collections.abc import Sequence
+from math import prod
+
 import torch
 from torch import Tensor
+
+LARGEST = 2**28
+"""Pixels of all pictures of a batch that may be made out of smaller ones; as RGB in float32 they take 3 GB."""
 
 
 def check_image(name: str, image: Tensor) -> Tensor:
@@ -56,10 +62,12 @@ def match_batches(**batches: Tensor) -> tuple[Tensor, ...]:
     """All tensors repeated to the largest batch: item k of the result is item k mod B of a tensor with batch B.
 
     Raises:
-        ValueError: if a batch does not divide the largest one.
+        ValueError: if a batch does not divide the largest one, or would be repeated beyond `LARGEST` pixels.
     """
     largest = max(len(x) for x in batches.values())
     for name, x in batches.items():
+        if len(x) < largest:
+            check_pixels(f"input {name}", largest, x.shape[1:3])
         if largest % len(x):
             raise ValueError(
                 f"input {name}: found a batch of {len(x)}, wanted one that divides {largest}, "
@@ -68,10 +76,20 @@ def match_batches(**batches: Tensor) -> tuple[Tensor, ...]:
     return tuple(x.repeat(largest // len(x), *[1] * (x.ndim - 1)) if len(x) < largest else x for x in batches.values())
 
 
+def check_pixels(what: str, pictures: int, size: Sequence[int], given: int = 0) -> None:
+    """Raises ValueError if so many pictures of that size, (H, W), have more than `LARGEST` pixels in all, and more than
+    twice the pixels that were given."""
+    if pictures * prod(size) > max(LARGEST, 2 * given):
+        raise ValueError(
+            f"{what}: found a need for {pictures} pictures of {_pixels(size)}, wanted {LARGEST} pixels at most; "
+            "take fewer or smaller pictures at a time"
+        )
+
+
 def _check_finite(name: str, x: Tensor) -> None:
     if not torch.isfinite(x).all():
         raise ValueError(f"input {name}: found NaN or infinite values, wanted numbers from 0 to 1")
 
 
-def _pixels(size: tuple[int, ...]) -> str:
+def _pixels(size: Sequence[int]) -> str:
     return f"{size[1]}x{size[0]} pixels"

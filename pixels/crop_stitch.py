@@ -6,16 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .check import match_batches
+from .check import check_pixels, match_batches
 from .composite import Composite, composite
 from .pad import reflected, unpad
 from .region import Box, bounding_box, fill_holes
 
 LEAST_CONTEXT = 32
 """Pixels that a crop shows around the mask at least, so that blending and colour matching have their ring."""
-
-LARGEST_CROP = 8192 * 8192
-"""Pixels; the largest that both target sides allow."""
 
 
 class Cut(NamedTuple):
@@ -62,18 +59,15 @@ def crop(
         The cut, the crop (B, h, w, C), and its mask (B, h, w).
 
     Raises:
-        ValueError: if the crop would be enlarged beyond `LARGEST_CROP`: a thin picture at a great width, say.
+        ValueError: if the crop or what is scaled to it is too large: a thin picture at a great width, say.
     """
     if holes_filled:
         mask = fill_holes(mask)
     picture = Box(0, 0, *mask.shape[1:])
     masked = bounding_box(mask) or picture
     box, height, width = place(masked, picture, context_factor, target_width, target_height, multiple)
-    if height * width > max(LARGEST_CROP, box.height * box.width):
-        raise ValueError(
-            f"inputs output_target_width, output_target_height: found {target_width}, {target_height}, which makes a "
-            f"crop of {width}x{height} pixels; wanted {LARGEST_CROP} pixels or fewer"
-        )
+    for size in ((box.height, box.width), (height, width)):
+        check_pixels("inputs output_target_width, output_target_height", len(image), size, image[..., 0].numel())
     rows = reflected(picture.height, box.top, box.bottom, image.device)
     columns = reflected(picture.width, box.left, box.right, image.device)
     cropped, cropped_mask = (x.index_select(1, rows).index_select(2, columns) for x in (image, mask))
@@ -147,10 +141,12 @@ def stitch(
     see `composite`.
 
     Raises:
-        ValueError: if the generated picture has neither the size of the crop nor that size padded, or if its batch and
-            the picture's do not go together.
+        ValueError: if the generated picture has neither the size of the crop nor that size padded, if its batch and
+            the picture's do not go together, or if both are too large together.
     """
-    back = scale(unpad(generated, cut.height, cut.width), cut.box.height, cut.box.width, device)
+    size = cut.box.height, cut.box.width
+    check_pixels("input generated", len(generated), size, cut.image[..., 0].numel())
+    back = scale(unpad(generated, cut.height, cut.width), *size, device)
     image, mask, back = match_batches(stitch=cut.image, mask=cut.mask, generated=back)
     inside = cut.box.within(*mask.shape[1:])
     visible = Box(
