@@ -11,7 +11,7 @@ from .blend import KnownRegion, Method, gain, rms
 from .noise_level import NoiseLevel
 from .time_travel import Move, refined, spread
 
-LOWEST, HIGHEST = 0.1, 3.0  # b/a between which an extra evaluation pays, for latents of about unit deviation
+LOWEST, HIGHEST = 0.1, 3.0  # of b/a; see Match
 LOUDEST = 2.0  # root mean square of the known part's noise: no network has seen data so noisy at its level
 
 
@@ -23,18 +23,21 @@ class Match(Method):
         inner_steps: extra model evaluations a step; 0 is Blend with predicted noise.
         leak: share of fresh noise (as an amplitude) that each feedback mixes in, so that its errors do not wind up.
         step_size: of the Langevin step, 0 to 1; at 1 the regenerated part is noised anew around its prediction.
+        lowest, highest: b/a between which an extra evaluation pays, for latents of about unit deviation.
     """
 
     known_noise: str = "predicted"
     inner_steps: float
     leak: float = 0.3
     step_size: float = 1.0
+    lowest: float = LOWEST
+    highest: float = HIGHEST
 
     def moves(self, levels: Sequence[NoiseLevel], window: range) -> list[Move]:
         steps = len(levels) - 1
-        places = [i for i in window if LOWEST < ratio(levels[i]) < HIGHEST and i < steps - 1]
+        places = [i for i in window if self.lowest < ratio(levels[i]) < self.highest and i < steps - 1]
         if window and not places:  # a schedule of few steps: the level next to where they pay, so that the total holds
-            places = [min(window, key=lambda i: abs(log(ratio(levels[i]) / (LOWEST * HIGHEST) ** 0.5)))]
+            places = [min(window, key=lambda i: abs(log(ratio(levels[i]) / (self.lowest * self.highest) ** 0.5)))]
         return refined(steps, spread(round(self.inner_steps * steps), places))
 
     def region(self, **parts) -> KnownRegion:

@@ -29,7 +29,7 @@ from .learnt import load
 from .methods import METHODS, Setting
 from .metrics import Judge
 from .problems import PROBLEMS, Problem, textured_fields
-from .report import write_report
+from .report import VARIANTS, write_report
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 BUDGETS = (20, 40, 100, 8, 16, 200, 400)  # in the order in which they run
@@ -42,7 +42,8 @@ class Bench:
     """The cells of one problem: measured once, kept in a file, read from there afterwards.
 
     Arguments:
-        key: the problem's name in the files, also "learnt" for the textured fields under the learnt denoiser.
+        key: the problem's name in the files; "learnt" is the textured fields under the learnt denoiser, "flow" the same
+            under the exact one as a rectified flow.
         path: of the file; None keeps nothing.
         counts: pictures for each known part: to select a setting, and to measure the selected one. Beyond 100
             evaluations a quarter of them, except for the measurement of the problems that are no pictures.
@@ -50,8 +51,8 @@ class Bench:
 
     def __init__(self, key: str, path: Path | None, counts: tuple[int, int]) -> None:
         self.key, self.path, self.counts = key, path, counts
-        self.problem: Problem = textured_fields() if key == "learnt" else PROBLEMS[key]()
-        self.model = patcher(load() if key == "learnt" else exact_denoiser(self.problem))
+        self.problem: Problem = textured_fields() if key in VARIANTS else PROBLEMS[key]()
+        self.model = patcher(load() if key == "learnt" else exact_denoiser(self.problem), flow=key == "flow")
         self.given = self.problem.given(GIVEN)
         self.judges = [Judge(self.problem, y, 512 if path is None else 2048) for y in self.given]
         self.cells: dict[str, Any] = json.loads(path.read_text()) if path and path.exists() else {}
@@ -113,7 +114,7 @@ class Bench:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--problems", nargs="+", choices=[*PROBLEMS, "learnt"], default=[*PROBLEMS, "learnt"])
+    parser.add_argument("--problems", nargs="+", choices=[*PROBLEMS, *VARIANTS], default=[*PROBLEMS, *VARIANTS])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--budgets", nargs="+", type=int, choices=BUDGETS, default=list(BUDGETS))
     parser.add_argument("--threads", type=int, default=1)
@@ -132,7 +133,7 @@ def main() -> None:
             sys.stdout.write(f"{key:9} exact samples against exact samples: energy {floor['energy']:8.4f}\n")
         for budget in options.budgets:
             for method in options.methods:
-                if key != "learnt" or budget in (20, 40, 100):
+                if key not in VARIANTS or budget in (20, 40, 100):
                     bench.measure(method, budget)
     if not options.quick:
         write_report(cells, RESULTS)

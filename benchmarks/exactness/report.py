@@ -28,6 +28,7 @@ MEASURES = {
     "gap": "log-density gap",
     "seam": "seam ratio",
 }
+VARIANTS = {"learnt": "textured fields, learnt denoiser", "flow": "textured fields, rectified flow"}
 COMMAND = "python benchmarks/exactness"
 
 
@@ -35,13 +36,13 @@ def read_cells(folder: Path) -> dict[str, dict[str, Any]]:
     """The cells of every problem measured so far, in the order of the problems."""
     return {
         key: json.loads((folder / f"{key}.json").read_text())
-        for key in (*PROBLEMS, "learnt")
+        for key in (*PROBLEMS, *VARIANTS)
         if (folder / f"{key}.json").exists()
     }
 
 
 def title(key: str) -> str:
-    return "textured fields, learnt denoiser" if key == "learnt" else PROBLEMS[key]().name
+    return VARIANTS[key] if key in VARIANTS else PROBLEMS[key]().name
 
 
 def runs(cells: dict[str, Any], method: str, budget: int) -> list[dict[str, Any]]:

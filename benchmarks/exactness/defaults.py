@@ -1,0 +1,158 @@
+"""The defaults of the nodes for 20 to 30 steps, decided by measurement: one setting varied, all else held.
+
+    python benchmarks/exactness/defaults.py            the whole table, an hour on one core; resumes where it stopped
+    python benchmarks/exactness/defaults.py --report-only
+
+The 16-D mixture, both fields, and the textured fields under a learnt denoiser, whose column has the last word where
+the exact ones disagree. Each figure is the mean over two inner solvers, two known parts and two seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+if not __package__:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    __package__ = "exactness"
+
+from latent_repaint.samplers.blend import Blend, Method  # noqa: E402 - the line above makes the pack importable
+from latent_repaint.samplers.host import combine
+from latent_repaint.samplers.match import HIGHEST, LOWEST, Match
+from latent_repaint.samplers.repaint import RePaint
+
+from .analytic_model import exact_denoiser, inpaint, patcher, sigmas, solver
+from .learnt import load
+from .metrics import Judge
+from .problems import PROBLEMS, textured_fields
+from .report import title
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+KEYS = ("weak", "field", "textures", "learnt")
+SOLVERS = ("euler", "euler_ancestral")
+SEEDS, GIVEN, COUNT, LEARNT_COUNT = (1, 2), 2, 128, 48
+INTRODUCTION = """# What decided the defaults
+
+Written by `python benchmarks/exactness/defaults.py`. Energy distance to the exact posterior, karras schedule, mean over
+euler and euler_ancestral, two known parts and two seeds. The default in bold."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One row: a setting of one option, on a schedule of so many steps."""
+
+    section: str
+    label: str
+    steps: int
+    method: Method
+    is_default: bool = False
+
+
+def choices() -> Iterator[Choice]:
+    for steps in (20, 30):
+        for noise in ("fixed", "fresh", "predicted"):
+            yield Choice(
+                "Blend: known_noise", f"{noise}, {steps} steps", steps, Blend(known_noise=noise), noise == "predicted"
+            )
+    section = "Match: inner_steps at 20 steps"
+    for inner in (0.0, 0.5, 1.0, 2.0, 4.0):
+        yield Choice(section, f"{inner:g}", 20, Match(inner_steps=inner), inner == 1)
+    section = "Match: steps against inner_steps, 40 evaluations in all"
+    for steps in (40, 30, 20, 10, 5):
+        yield Choice(
+            section, f"{steps} steps, {40 / steps - 1:.3g}", steps, Match(inner_steps=40 / steps - 1), steps == 20
+        )
+    section = "Match: the noise levels b/a that get the extra evaluations, 20 steps, inner_steps 1"
+    for low, high in ((0.0, 1e9), (0.03, 3.0), (0.1, 1.0), (LOWEST, HIGHEST), (0.1, 10.0), (0.3, 3.0)):
+        method = Match(inner_steps=1.0, lowest=low, highest=high)
+        yield Choice(section, f"{low:g} to {high:g}", 20, method, (low, high) == (LOWEST, HIGHEST))
+    section = "Match: leak, 20 steps, inner_steps 1"
+    for leak in (0.0, 0.1, 0.3, 0.5, 0.7):
+        yield Choice(section, f"{leak:g}", 20, Match(inner_steps=1.0, leak=leak), leak == Match.leak)
+    section = "RePaint: jump_length and jump_n_sample at 20 steps"
+    for length, visits in ((1, 2), (1, 3), (1, 5), (5, 2), (5, 3), (5, 5), (10, 3), (10, 5)):
+        method = RePaint(known_noise="fresh", jump_length=length, jump_n_sample=visits)
+        yield Choice(section, f"J={length}, r={visits}", 20, method, (length, visits) == (1, 3))
+    section = "RePaint: start_percent and end_percent, 20 steps, J=1"
+    for start, end, visits in ((0.0, 1.0, 3), (0.0, 0.5, 5), (0.25, 0.75, 5), (0.5, 1.0, 5)):
+        method = RePaint(known_noise="fresh", jump_length=1, jump_n_sample=visits, start_percent=start, end_percent=end)
+        yield Choice(section, f"{start:g} to {end:g}, r={visits}", 20, method, (start, end) == (0, 1))
+
+
+class Study:
+    """One problem: the mean energy distance of a choice, kept in a file."""
+
+    def __init__(self, key: str, path: Path) -> None:
+        self.problem = textured_fields() if key == "learnt" else PROBLEMS[key]()
+        self.model = patcher(load() if key == "learnt" else exact_denoiser(self.problem))
+        self.count, self.path, self.key = LEARNT_COUNT if key == "learnt" else COUNT, path, key
+        self.given = self.problem.given(GIVEN)
+        self.judges = [Judge(self.problem, y, 2048) for y in self.given]
+
+    def measure(self, choice: Choice) -> dict[str, float]:
+        """Energy distance, its standard error over the eight runs, and the model evaluations of a run."""
+        name = f"{self.key} | {choice.section} | {choice.label}"
+        cells = json.loads(self.path.read_text()) if self.path.exists() else {}
+        if name not in cells:
+            energies, evaluations = [], 0
+            y = self.given.repeat_interleave(self.count, 0)
+            for inner in SOLVERS:
+                sampler = combine(solver(inner), choice.method, "benchmark")
+                for seed in SEEDS:
+                    schedule = sigmas(self.model, "karras", choice.steps)
+                    x, evaluations = inpaint(self.model, sampler, schedule, self.problem, y, seed)
+                    parts = zip(self.judges, x.split(self.count), strict=True)
+                    energies += [judge.measure(part)["energy"] for judge, part in parts]
+            error = statistics.stdev(energies) / len(energies) ** 0.5
+            cells[name] = {
+                "energy": round(statistics.fmean(energies), 4),
+                "error": round(error, 4),
+                "evaluations": evaluations,
+            }
+            lines = ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in sorted(cells.items()))
+            self.path.write_text("{\n" + lines + "\n}\n")
+        return cells[name]
+
+
+def report(path: Path) -> str:
+    """The tables of all that was measured so far, in Markdown."""
+    cells = json.loads(path.read_text())
+    lines, section = [INTRODUCTION], ""
+    for choice in choices():
+        if choice.section != section:
+            section = choice.section
+            columns = ["", "evaluations", *map(title, KEYS)]
+            lines += ["", f"## {section}", "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+        found = [cells.get(f"{key} | {section} | {choice.label}") for key in KEYS]
+        energies = [f"{cell['energy']:.4f}" if cell else "-" for cell in found]
+        evaluations = next((str(cell["evaluations"]) for cell in found if cell), "-")
+        row = [choice.label, evaluations, *energies]
+        lines.append("| " + " | ".join(f"**{text}**" if choice.is_default else text for text in row) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--report-only", action="store_true", help="write the tables from what is there")
+    parser.add_argument("--keys", nargs="+", choices=KEYS, default=list(KEYS))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    path = RESULTS / "exactness" / "defaults.json"
+    for key in () if options.report_only else options.keys:
+        study = Study(key, path)
+        for choice in choices():
+            cell = study.measure(choice)
+            sys.stdout.write(f"{key:9} {choice.section:50} {choice.label:22} {cell['energy']:8.4f}\n")
+            sys.stdout.flush()
+    (RESULTS / "defaults.md").write_text(report(path))
+
+
+if __name__ == "__main__":
+    main()
