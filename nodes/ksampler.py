@@ -1,5 +1,6 @@
 """The drop-in for the host's KSampler: the same inputs, then how the kept part is treated and what that may cost."""
 
+import inspect
 from typing import Any
 
 import comfy.sample
@@ -7,6 +8,7 @@ import comfy.samplers
 import comfy.utils
 import latent_preview
 from comfy_api.v0_0_2 import io
+from torch import Tensor
 
 from ..samplers.blend import Blend, Method
 from ..samplers.checks import check_latent, naming
@@ -17,6 +19,8 @@ from .schema import checked, schema
 
 ID = "LatentRepaint_KSampler"
 METHODS = ["match", "repaint", "blend"]
+RATIOS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
+"""What an empty LATENT says of itself from 0.11 on, pixels and frames a cell, so that the host makes it fit a model."""
 
 
 class KSampler(io.ComfyNode):
@@ -88,7 +92,7 @@ class KSampler(io.ComfyNode):
         evaluations_per_step: float,
     ) -> io.NodeOutput:
         with naming(ID):
-            latent = comfy.sample.fix_empty_latent_channels(model, check_latent(latent_image, "latent_image"))
+            latent = fitted(model, latent_image)
         sampler = combine(comfy.samplers.sampler_object(sampler_name), _method(method, evaluations_per_step), ID)
         noise = comfy.sample.prepare_noise(latent, seed, latent_image.get("batch_index"))
         # the host's own schedule, with what it does for denoise and for solvers that skip the last but one sigma
@@ -112,7 +116,14 @@ class KSampler(io.ComfyNode):
             disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
             seed=seed,
         )
-        return io.NodeOutput({**latent_image, "samples": samples})
+        return io.NodeOutput({k: v for k, v in latent_image.items() if k not in RATIOS} | {"samples": samples})
+
+
+def fitted(model: Any, latent_image: dict) -> Tensor:
+    """The latent, with the model's channels and, where the host knows how, its size if it is empty."""
+    known = inspect.signature(comfy.sample.fix_empty_latent_channels).parameters
+    ratios = {name: latent_image[name] for name in RATIOS if name in known and name in latent_image}
+    return comfy.sample.fix_empty_latent_channels(model, check_latent(latent_image, "latent_image"), **ratios)
 
 
 def _method(name: str, evaluations_per_step: float) -> Method:

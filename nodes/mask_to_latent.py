@@ -6,6 +6,7 @@ import torch
 from comfy_api.v0_0_2 import io, ui
 from torch import Tensor
 
+from ..pixels.check import check_image
 from ..pixels.preview import draw_mask
 from ..samplers.checks import check_latent, naming
 from ..samplers.mask_grid import TEMPORAL_METHODS, centre_crop, mask_to_grid, noise_mask
@@ -74,8 +75,12 @@ class MaskToLatent(io.ComfyNode):
     ) -> io.NodeOutput:
         with naming(ID):
             latent = check_latent(samples, "samples")
-            spatial_ratio = None if vae is None else vae.spacial_compression_decode()
-            temporal_ratio = None if vae is None else vae.temporal_compression_decode()
+            image = None if image is None else check_image("image", image)
+            # without a VAE, what the host's empty latents say of themselves from 0.11 on
+            spatial_ratio = samples.get("downscale_ratio_spacial") if vae is None else vae.spacial_compression_decode()
+            temporal_ratio = (
+                samples.get("downscale_ratio_temporal") if vae is None else vae.temporal_compression_decode()
+            )
             cells = mask_to_grid(
                 mask, latent.shape, spatial_method, mask_expand_cells, mask_hipass_filter, temporal_method,
                 spatial_ratio, temporal_ratio,

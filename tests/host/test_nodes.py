@@ -1,5 +1,7 @@
 """The nodes themselves: what they hand on, and what they refuse by name."""
 
+import inspect
+
 import comfy.nested_tensor
 import comfy.samplers
 import pytest
@@ -13,6 +15,7 @@ from latent_repaint.nodes.mask_to_latent import MaskToLatent
 from latent_repaint.nodes.match_sampler import MatchSampler
 from latent_repaint.nodes.repaint_sampler import RePaintSampler
 from latent_repaint.nodes.schedule import Schedule
+from latent_repaint.nodes.schema import ADVANCED
 
 
 @pytest.fixture(autouse=True)
@@ -200,3 +203,21 @@ def test_schedule_refuses_by_name(eps_model, schedule, message):
 def test_schedule_refuses_other_samplers(eps_model):
     with pytest.raises(ValueError, match="LatentRepaint_Schedule: input sampler"):
         Schedule.execute(eps_model, comfy.samplers.Sampler(), sigmas(eps_model, 4))
+
+
+def test_the_drop_in_makes_an_empty_latent_fit_as_far_as_the_host_can(eps_model):
+    import comfy.sample
+
+    empty = {"samples": torch.zeros(1, 4, 8, 8), "downscale_ratio_spacial": 16}
+    result = sampled(eps_model, empty, steps=2)
+    knows = "downscale_ratio_spacial" in inspect.signature(comfy.sample.fix_empty_latent_channels).parameters
+    assert result["samples"].shape == ((1, 4, 16, 16) if knows else (1, 4, 8, 8))
+    assert result.keys() == {"samples"} and empty.keys() == {"samples", "downscale_ratio_spacial"}
+
+
+def test_the_page_is_told_what_to_fold_away_and_what_to_search_where_the_host_knows():
+    for node in NODES:
+        schema = node.GET_SCHEMA()
+        assert "inpaint" in getattr(schema, "search_aliases", ["inpaint"])
+        for slot in schema.inputs:
+            assert bool(getattr(slot, "advanced", slot.id in ADVANCED)) == (slot.id in ADVANCED)
