@@ -62,12 +62,14 @@ def match_batches(**batches: Tensor) -> tuple[Tensor, ...]:
     """All tensors repeated to the largest batch: item k of the result is item k mod B of a tensor with batch B.
 
     Raises:
-        ValueError: if a batch does not divide the largest one, or would be repeated beyond `LARGEST` pixels.
+        ValueError: if a batch does not divide the largest one, or would be repeated beyond `LARGEST` pixels and beyond
+            what came as pictures: one mask for all frames of a long video is no more than the video itself.
     """
     largest = max(len(x) for x in batches.values())
+    given = max((x[..., 0].numel() for x in batches.values() if x.ndim == 4 and len(x) == largest), default=0)
     for name, x in batches.items():
         if len(x) < largest:
-            check_pixels(f"input {name}", largest, x.shape[1:3])
+            check_pixels(f"input {name}", largest, x.shape[1:3], given)
         if largest % len(x):
             raise ValueError(
                 f"input {name}: found a batch of {len(x)}, wanted one that divides {largest}, "

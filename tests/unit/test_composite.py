@@ -1,9 +1,12 @@
 """The generated picture over the original: exact outside, seamless around, the same alone and in a batch."""
 
+from unittest.mock import patch
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pictures import block, images, masks, random, sizes
 from torch.nn.functional import max_pool2d
 
 from latent_repaint.pixels.check import check_image, check_mask, match_batches
@@ -11,13 +14,7 @@ from latent_repaint.pixels.composite import BLENDS, composite, seam_energy, with
 from latent_repaint.pixels.multiband import multiband, ramp
 from latent_repaint.pixels.region import distance_to_mask
 
-torch.set_num_threads(1)
-
 OPTIONS = {"expand": 0, "width": 16, "blend": "multiband", "match_colour": 1.0}
-
-
-def random(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def landscape(height: int = 160, width: int = 192) -> torch.Tensor:
@@ -40,40 +37,45 @@ def shifted(image: torch.Tensor) -> torch.Tensor:
     return (0.5 + 0.95 * (image - 0.5) + 8 / 255).clamp(0, 1)
 
 
-@st.composite
-def masks(draw, height: int, width: int) -> torch.Tensor:
-    """Empty, full, a rectangle anywhere (also at the borders), scattered pixels, or soft."""
-    kind = draw(st.sampled_from(["empty", "full", "rectangle", "scattered", "soft"]))
-    if kind in ("empty", "full"):
-        return torch.full((1, height, width), float(kind == "full"))
-    noise = random(1, height, width, seed=draw(st.integers(0, 999)))
-    if kind == "scattered":
-        return (noise < 0.01).float()
-    top, left = draw(st.integers(0, height - 1)), draw(st.integers(0, width - 1))
-    mask = torch.zeros(1, height, width)
-    mask[:, top : draw(st.integers(top, height)) + 1, left : draw(st.integers(left, width)) + 1] = 1
-    return mask * noise if kind == "soft" else mask
+def max_within(x: torch.Tensor, reach: int) -> torch.Tensor:
+    """The maximum within `reach` along the last axis of (B, M, N)."""
+    return max_pool2d(x, (1, 2 * reach + 1), stride=1, padding=(0, reach))
 
 
-@given(st.data(), st.integers(1, 200), st.integers(1, 200), st.sampled_from([3, 4]), st.sampled_from([3, 4]))
-@settings(deadline=None, max_examples=40)
-def test_outside_the_mask_every_bit_is_the_originals(data, height, width, channels, generated_channels):
-    mask = data.draw(masks(height, width))
-    original, generated = random(1, height, width, channels), random(1, height, width, generated_channels, seed=1)
-    expand, blend_width = data.draw(st.integers(0, 20)), data.draw(st.integers(0, 40))
+def check_composite(original, generated, mask, expand, width, blend, match_colour):
+    """What holds for every picture; returns the result."""
     before = [x.clone() for x in (original, generated, mask)]
+    image, blended, report = composite(original, generated, mask, expand, width, blend, match_colour)
 
-    image, blended, _ = composite(
-        original, generated, mask, expand, blend_width, data.draw(st.sampled_from(BLENDS)), data.draw(st.floats(0, 1))
-    )
-
-    reach = expand + blend_width
-    beyond = max_pool2d((mask >= 0.5 / 255).float(), 2 * reach + 1, stride=1, padding=reach) == 0
+    near = (mask >= 0.5 / 255).float()
+    for axis in (-1, -2):  # the square of all that is within reach, a side at a time
+        near = max_within(near.movedim(axis, -1), min(expand + width, mask.shape[axis])).movedim(-1, axis)
+    beyond = near == 0
     assert torch.equal(image[beyond], original[beyond]) and not blended[beyond].any()
     assert torch.equal(image[blended == 0], original[blended == 0])
     assert (blended[mask >= 0.5 / 255] == 1).all() and blended.min() >= 0 and blended.max() <= 1
     assert image.shape == original.shape and image.min() >= 0 and image.max() <= 1
     assert all(torch.equal(a, b) for a, b in zip(before, (original, generated, mask), strict=True))
+    assert "inf" not in report and "nan" not in report
+
+
+@given(st.data(), sizes(), st.sampled_from([3, 4]), st.sampled_from([3, 4]))
+@settings(deadline=None, max_examples=100)
+def test_outside_the_mask_every_bit_is_the_originals(data, size, channels, generated_channels):
+    batch, *single = data.draw(st.permutations([data.draw(st.sampled_from([1, 2, 3])), 1, 1]))
+    pictures = match_batches(
+        original=data.draw(images(batch, *size, channels)),
+        generated=data.draw(images(single[0], *size, generated_channels)),
+        mask=data.draw(masks(single[1], *size)),
+    )
+    ramps = data.draw(st.one_of(st.tuples(st.integers(0, 20), st.integers(0, 40)), st.just((1024, 1024))))
+    check_composite(*pictures, *ramps, data.draw(st.sampled_from(BLENDS)), data.draw(st.floats(0, 1)))
+
+
+@pytest.mark.parametrize("height, width, corner", [(1500, 1499, 200), (1, 1500, 1), (1500, 1, 40), (751, 1487, 740)])
+def test_large_pictures_keep_every_bit_too(height, width, corner):
+    mask = block(height, width, height - corner, 0, height, corner)
+    check_composite(random(1, height, width, 3), random(1, height, width, 3, seed=1), mask, 3, 17, "multiband", 1.0)
 
 
 @pytest.mark.parametrize("blend", BLENDS)
@@ -155,6 +157,9 @@ def test_seam_energy_of_a_step_is_the_step_over_the_mean_slope():
     assert seam_energy(original, original, weight) == 1
     assert seam_energy(original + 5 * weight, original, weight) == 6
     assert seam_energy(original + 5, original, torch.ones_like(weight)) == 1
+    flat = torch.zeros_like(original)
+    assert seam_energy(flat, flat, weight) == 1
+    assert seam_energy(flat + 10 / 255 * weight, flat, weight) == pytest.approx(20)  # against half a level of 255
 
 
 def test_ramp_is_one_then_falls_smoothly_then_zero():
@@ -200,6 +205,12 @@ def test_batches_repeat_in_order_or_are_refused():
         match_batches(a=torch.zeros(6, 1), b=torch.zeros(4, 1))
 
 
+def test_one_mask_serves_all_frames_of_a_long_video():
+    video, mask = torch.zeros(1, 1, 1, 1).expand(5000, 512, 512, 3), torch.zeros(1, 1, 1).expand(1, 512, 512)
+    with patch.object(torch.Tensor, "repeat", lambda x, *times: x.expand(times[0], *x.shape[1:])):  # without the memory
+        assert match_batches(image=video, mask=mask)[1].shape == (5000, 512, 512)
+
+
 def test_bad_pictures_and_masks_are_refused_in_words():
     image = torch.zeros(1, 8, 9, 3)
     for bad in (image[0], image[..., :2], image[:, :0], image.unsqueeze(0)):
@@ -207,12 +218,20 @@ def test_bad_pictures_and_masks_are_refused_in_words():
             check_image("image", bad)
     with pytest.raises(ValueError, match="input image: found NaN"):
         check_image("image", image.log() - image.log())
+    with pytest.raises(ValueError, match=r"input image: found torch.uint8 values, wanted floats from 0 to 1"):
+        check_image("image", image.byte())
     with pytest.raises(ValueError, match="input mask: found 8x7 pixels, wanted 9x8 pixels"):
         check_mask("mask", random(1, 7, 8), image)
     with pytest.raises(ValueError, match=r"input mask: found shape \(1, 1, 8, 9\)"):
         check_mask("mask", torch.zeros(1, 1, 8, 9), image)
     with pytest.raises(ValueError, match="input mask: found NaN"):
         check_mask("mask", torch.full((1, 8, 9), torch.nan), image)
+
+
+def test_half_precision_and_boolean_masks_become_float32_exactly():
+    image = random(1, 8, 9, 3).half()
+    assert check_image("image", image).dtype == torch.float32 and torch.equal(check_image("image", image).half(), image)
+    assert check_mask("mask", random(1, 8, 9) < 0.5, image).unique().tolist() == [0.0, 1.0]
 
 
 def test_a_mask_of_one_value_fits_every_picture():

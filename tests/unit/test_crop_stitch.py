@@ -4,21 +4,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pictures import block, images, masks, random, sizes
 
 from latent_repaint.pixels.crop_stitch import crop, place, scale, stitch
 from latent_repaint.pixels.region import Box, bounding_box, fill_holes
-
-torch.set_num_threads(1)
-
-
-def random(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def block(height: int, width: int, top: int, left: int, bottom: int, right: int) -> torch.Tensor:
-    mask = torch.zeros(1, height, width)
-    mask[:, top:bottom, left:right] = 1
-    return mask
 
 
 @st.composite
@@ -30,10 +19,10 @@ def boxes(draw) -> tuple[Box, Box]:
     return Box(top, left, bottom, right), Box(0, 0, height, width)
 
 
-sizes = st.sampled_from([0, 8, 128, 512, 1000, 1024])
+targets = st.sampled_from([0, 8, 128, 512, 1000, 1024])
 
 
-@given(boxes(), st.floats(1, 4), sizes, sizes, st.sampled_from([1, 8, 32, 64]))
+@given(boxes(), st.floats(1, 4), targets, targets, st.sampled_from([1, 8, 32, 64]))
 def test_the_crop_shows_mask_and_context_undistorted(where, factor, target_width, target_height, multiple):
     masked, picture = where
     box, height, width = place(masked, picture, factor, target_width, target_height, multiple)
@@ -54,24 +43,34 @@ def test_the_crop_shows_mask_and_context_undistorted(where, factor, target_width
         assert (box.height, box.width) == (height, width)
 
 
-@given(st.data(), st.integers(1, 300), st.integers(1, 300), st.booleans(), st.sampled_from([3, 4]))
-@settings(deadline=None, max_examples=40)
-def test_an_unchanged_crop_gives_the_picture_back(data, height, width, scaled, channels):
-    image = random(1, height, width, channels)
-    top, left = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
-    bottom, right = data.draw(st.integers(top, height)), data.draw(st.integers(left, width))
-    mask = block(height, width, top, left, bottom, right)
+def check_round_trip(image, mask, factor, target_width, target_height):
+    """An unchanged crop gives the picture back: outside the mask always, everywhere where nothing was scaled."""
     before = image.clone(), mask.clone()
-
-    target = data.draw(st.sampled_from([64, 96, 200])) if scaled else 0
-    cut, cropped, cropped_mask = crop(image, mask, 1.2, target, target, 8, False)
-    assert cropped.shape[:3] == cropped_mask.shape == (1, cut.height, cut.width)
-    assert (cropped_mask.max() == 1) == bool(mask.any())
+    cut, cropped, cropped_mask = crop(image, mask, factor, target_width, target_height, 8, False)
+    assert cropped.shape[:3] == cropped_mask.shape == (len(image), cut.height, cut.width)
+    assert cropped.min() >= 0 and cropped.max() <= 1 and (cropped_mask.max() > 0) == bool(mask.any())
     result = stitch(cut, cropped, 2, 16, "multiband", 1.0)
 
-    assert torch.equal(result.image[result.mask == 0], image[result.mask == 0])
+    scaled = (cut.height, cut.width) != (cut.box.height, cut.box.width)
     assert scaled or torch.equal(result.image, image)
+    assert torch.equal(result.image[result.mask == 0], image[result.mask == 0])
     assert torch.equal(image, before[0]) and torch.equal(mask, before[1])
+
+
+@given(st.data(), sizes(), st.sampled_from([3, 4]))
+@settings(deadline=None, max_examples=100)
+def test_an_unchanged_crop_gives_the_picture_back(data, size, channels):
+    batch = data.draw(st.sampled_from([1, 2]))
+    image, mask = data.draw(images(batch, *size, channels)), data.draw(masks(batch, *size))
+    targets = data.draw(st.sampled_from([(0, 0), (0, 0), (64, 64), (96, 200), (8, 8)]))
+    check_round_trip(image, mask, data.draw(st.floats(1, 3)), *targets)
+
+
+@pytest.mark.parametrize("height, width, corner", [(1500, 1500, 300), (1, 1500, 1), (1500, 1, 30), (1499, 751, 740)])
+@pytest.mark.parametrize("target", [0, 512])
+def test_large_pictures_come_back_too(height, width, corner, target):
+    mask = block(height, width, height - corner, 0, height, corner)
+    check_round_trip(random(1, height, width, 3), mask, 1.2, target, target)
 
 
 def test_a_crop_without_scaling_is_the_picture_there():

@@ -5,19 +5,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pictures import images, masks, random, sizes
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
 from latent_repaint.pixels.fill import FILLS, fill, membrane
-
-torch.set_num_threads(1)
-
-shapes = st.tuples(st.integers(1, 3), st.integers(1, 90), st.integers(1, 90))
-
-
-def random(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
-
 
 def laplace(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     """The membrane by a direct solver: (H, W), mirrored borders."""
@@ -35,10 +27,10 @@ def laplace(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     return solved.reshape(height, width)
 
 
-@given(shapes, st.sampled_from(FILLS), st.integers(0, 99), st.floats(0, 1))
+@given(st.data(), st.integers(1, 2), sizes(), st.sampled_from([3, 4]), st.sampled_from(FILLS))
 @settings(deadline=None)
-def test_known_pixels_keep_every_bit_and_inputs_are_not_touched(shape, method, seed, share):
-    image, mask = random(*shape, 3, seed=seed), (random(*shape, seed=seed + 1) < share).float()
+def test_known_pixels_keep_every_bit_and_inputs_are_not_touched(data, batch, size, channels, method):
+    image, mask = data.draw(images(batch, *size, channels)), data.draw(masks(batch, *size))
     before = image.clone(), mask.clone()
     filled = fill(image, mask, method)
     assert filled.shape == image.shape and torch.isfinite(filled).all()

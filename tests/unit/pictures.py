@@ -1,0 +1,52 @@
+"""Random pictures and masks of every size, cheap enough to be many."""
+
+import torch
+from hypothesis import strategies as st
+
+torch.set_num_threads(1)
+
+LONGEST, MOST_PIXELS = 1500, 20_000
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def block(height: int, width: int, top: int, left: int, bottom: int, right: int) -> torch.Tensor:
+    """A mask with one rectangle, (1, height, width)."""
+    mask = torch.zeros(1, height, width)
+    mask[:, top:bottom, left:right] = 1
+    return mask
+
+
+@st.composite
+def sizes(draw: st.DrawFn) -> tuple[int, int]:
+    """Height and width, each anywhere in 1..1500; where one is large the other is small."""
+    long = draw(st.integers(1, LONGEST))
+    short = draw(st.integers(1, min(LONGEST, MOST_PIXELS // long)))
+    return (long, short) if draw(st.booleans()) else (short, long)
+
+
+@st.composite
+def images(draw: st.DrawFn, batch: int, height: int, width: int, channels: int) -> torch.Tensor:
+    """(batch, height, width, channels); in memory in that order, or as a network hands it out, channels first."""
+    seed = draw(st.integers(0, 999))
+    if draw(st.booleans()):
+        return random(batch, channels, height, width, seed=seed).movedim(1, -1)
+    return random(batch, height, width, channels, seed=seed)
+
+
+@st.composite
+def masks(draw: st.DrawFn, batch: int, height: int, width: int) -> torch.Tensor:
+    """(batch, height, width): empty, full, a rectangle anywhere (also at the borders), scattered pixels, or soft."""
+    kind = draw(st.sampled_from(["empty", "full", "rectangle", "scattered", "soft"]))
+    if kind in ("empty", "full"):
+        return torch.full((batch, height, width), float(kind == "full"))
+    noise = random(batch, height, width, seed=draw(st.integers(0, 999)))
+    if kind == "scattered":
+        return (noise < 0.01).float()
+    mask = torch.zeros(batch, height, width)
+    for one in mask:
+        top, left = draw(st.integers(0, height - 1)), draw(st.integers(0, width - 1))
+        one[top : draw(st.integers(top, height)) + 1, left : draw(st.integers(left, width)) + 1] = 1
+    return mask * noise if kind == "soft" else mask
