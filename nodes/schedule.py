@@ -12,7 +12,7 @@ from ..samplers.host import evaluations
 from .schema import checked, schema
 
 ID = "LatentRepaint_Schedule"
-WIDTH, HEIGHT, MARGIN = 960, 480, 56
+WIDTH, HEIGHT, MARGIN, FONT = 640, 400, 64, 20  # to be read on a node 300 pixels wide
 PAPER, INK, GRID, LINE, DOT = "#16181d", "#d7dae0", "#2b2f38", "#5b8def", "#e5533d"
 
 
@@ -53,7 +53,7 @@ class Schedule(io.ComfyNode):
 def draw_schedule(visited: list[float]) -> Tensor:
     """Sigma on a logarithmic scale against the number of the evaluation; (1, HEIGHT, WIDTH, 3), values in [0, 1]."""
     picture = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
-    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(16)
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(FONT)
     sigmas = np.array(visited)
     heights = np.log(np.maximum(sigmas, 1e-4))
     low, high = heights.min(), max(heights.max(), heights.min() + 1e-6)
@@ -69,6 +69,6 @@ def draw_schedule(visited: list[float]) -> Tensor:
     for x, y in points:
         draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=DOT)
     draw.text((MARGIN, 14), f"noise level (sigma) at each of {len(points)} model evaluations", fill=INK, font=font)
-    draw.text((WIDTH - MARGIN // 2, HEIGHT - 24), "model evaluation", fill=INK, font=font, anchor="rm")
+    draw.text((WIDTH - MARGIN // 2, HEIGHT - 24), f"model evaluation {len(points)}", fill=INK, font=font, anchor="rm")
     draw.text((MARGIN, HEIGHT - 24), "1", fill=INK, font=font, anchor="lm")
     return torch.from_numpy(np.asarray(picture, dtype=np.float32) / 255.0)[None]
