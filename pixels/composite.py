@@ -132,12 +132,12 @@ def seam_energy(image: Tensor, original: Tensor, weight: Tensor) -> float:
         A number >= 0; 1 if the weight is constant, so that there is no seam.
     """
     steps = [weight.diff(dim=axis).abs() for axis in (-1, -2)]
-    least = ROUNDING * image.shape[1] * sum(float(step.sum()) for step in steps)
     found, wanted = (
-        max(sum(float((step * x.diff(dim=axis).abs()).sum()) for step, axis in zip(steps, (-1, -2), strict=True)), least)
+        sum(float((step * x.diff(dim=axis).abs()).sum()) for step, axis in zip(steps, (-1, -2), strict=True))
         for x in (image, original)
     )
-    return found / wanted if wanted else 1.0
+    least = ROUNDING * image.shape[1] * sum(float(step.sum()) for step in steps)
+    return max(found, least) / max(wanted, least) if least else 1.0
 
 
 def with_channels(image: Tensor, channels: int) -> Tensor:

@@ -11,6 +11,7 @@ from scipy.sparse.linalg import spsolve
 
 from latent_repaint.pixels.fill import FILLS, fill, membrane
 
+
 def laplace(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     """The membrane by a direct solver: (H, W), mirrored borders."""
     height, width = values.shape
