@@ -59,13 +59,18 @@ def check_latent(samples: Any, name: str) -> Tensor:
     return latent
 
 
-def check_run(sigmas: Tensor, noise: Tensor, latent_image: Tensor, denoise_mask: Tensor | None) -> None:
+def check_run(sigmas: Tensor, noise: Tensor, latent_image: Tensor | None, denoise_mask: Tensor | None) -> None:
     """Raises ValueError unless a sampler can run on these; latents as the host hands them to a sampler."""
     check_sigmas(sigmas)
-    if latent_image.ndim < 3 or (latent_image.ndim == 3 and latent_image.shape[1] == 1):
-        # the host packs nested latents to (B, 1, N)
-        found = list(latent_image.shape)
-        raise ValueError(f"input latent_image: found shape {found}, nested or flat, wanted one picture, video or sound")
+    if latent_image is None or latent_image.ndim < 3:
+        found = None if latent_image is None else list(latent_image.shape)
+        raise ValueError(f"input latent_image: found {found}, wanted one picture, video or sound")
+    nested = latent_image.ndim == 3 and latent_image.shape[1] == 1  # the host packs them to (B, 1, N)
+    if nested and denoise_mask is not None and denoise_mask.shape != latent_image.shape:
+        raise ValueError(
+            "input noise_mask: found one mask for nested latents (audio and video), wanted one for each, "
+            "which ComfyUI knows from 0.6"
+        )
     check_finite("latent_image", latent_image)
     check_finite("noise", noise)
     if denoise_mask is not None:

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import comfy.model_base
 import comfy.model_management
 import comfy.samplers
 import torch
@@ -17,9 +18,10 @@ from tqdm.auto import tqdm
 
 from .blend import KnownRegion, Method
 from .checks import check_run, check_sigmas, naming
+from .guided import Guided, averages_mask, mask_of
 from .loop import Solver, sample_moves
 from .noise import NoiseStream, derive_seed, image_seeds
-from .probe import joining, noise_level, window_sigmas
+from .probe import ignores_noise, noise_level, window_sigmas
 from .relay import Relay
 from .run import Plan, evaluation_sigmas
 
@@ -56,15 +58,26 @@ def evaluations(sampler: comfy.samplers.KSAMPLER, model_sampling, sigmas: Tensor
     with naming(node):
         check_sigmas(sigmas)
         plan = Plan(method, model_sampling, sigmas)
-        return evaluation_sigmas(plan, model_sampling, sigmas, dry_solver(sampler))
+        solver = sampler.solver if isinstance(sampler, Combinator) else sampler
+        return evaluation_sigmas(plan, model_sampling, sigmas, dry_solver(solver))
 
 
 class Combinator(comfy.samplers.KSAMPLER):
-    """A KSAMPLER that respects the known part of the latent, whatever solver it runs."""
+    """A KSAMPLER that respects the known part of the latent, whatever solver it runs.
+
+    Other packs' combinators take a KSAMPLER's `sampler_function` and run it themselves. Ours refuses: run without
+    `sample` it could only be the solver alone.
+    """
 
     def __init__(self, sampler: comfy.samplers.KSAMPLER, method: Method, node: str):
-        super().__init__(sampler.sampler_function, sampler.extra_options, sampler.inpaint_options)
-        self.method, self.node = method, node
+        def taken_apart(*args, **kwargs):
+            raise ValueError(
+                f"{node}: found its output inside of another node's sampler, which would run it without its method, "
+                f"wanted it the other way round: that node's sampler as the input of this one"
+            )
+
+        super().__init__(taken_apart, sampler.extra_options, sampler.inpaint_options)
+        self.solver, self.method, self.node = sampler, method, node
 
     def sample(
         self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, disable_pbar=False
@@ -76,7 +89,7 @@ class Combinator(comfy.samplers.KSAMPLER):
             full = denoise_mask is None or bool((denoise_mask >= 1).all())
             model_sampling = model_wrap.inner_model.model_sampling
             plan = Plan(None if full else self.method, model_sampling, sigmas)
-            total = len(evaluation_sigmas(plan, model_sampling, sigmas, dry_solver(self)))
+            total = len(evaluation_sigmas(plan, model_sampling, sigmas, dry_solver(self.solver)))
         if full:
             denoise_mask = noise.new_ones(1)
         second_stage = not full and not noise.any()
@@ -86,7 +99,7 @@ class Combinator(comfy.samplers.KSAMPLER):
             def walk(model, x, sigmas, extra_args, callback=None, disable=None):
                 seeds = image_seeds(extra_args.get("seed") or 0, noise, latent_image)
                 region = self.region(model, x, clean, denoise_mask, extra_args, seeds, progress)
-                solve = segment_solver(self, None if full else seeds)
+                solve = segment_solver(self.solver, None if full else seeds)
                 x = sample_moves(region, x, sigmas, extra_args, moves=plan.moves, levels=plan.levels, solve=solve)
                 known = denoise_mask == 0
                 return torch.where(known, region.at(plan.levels[-1], known).to(x.dtype), x)
@@ -124,54 +137,34 @@ class Combinator(comfy.samplers.KSAMPLER):
             y, noise = clean, noise_level(model_sampling, model.sigmas[0]).noise_in(x, clean)
 
         known = mask == 0
-
-        def predict(x, sigma, model_options, seed):
-            comfy.model_management.throw_exception_if_processing_interrupted()
-            conditional = []
-
-            def remember(args):
-                conditional.append(args["cond_denoised"])
-                return args["denoised"]
-
-            after_cfg = [*model_options.get("sampler_post_cfg_function", []), remember]
-            options = {**model_options, "sampler_post_cfg_function": after_cfg}
-            denoised = guider(x, sigma, model_options=options, seed=seed)
-            progress(torch.where(known, y, denoised), x)
-            return denoised, conditional[-1] if conditional else denoised
-
-        def predict_conditional(x, sigma, model_options, seed):
-            positive = getattr(guider, "conds", {}).get("positive")
-            if positive is None:  # a guider of a kind of its own
-                return predict(x, sigma, model_options, seed)[1]
-            comfy.model_management.throw_exception_if_processing_interrupted()
-            (denoised,) = comfy.samplers.calc_cond_batch(base_model, [positive], x, sigma, model_options)
-            progress(torch.where(known, y, denoised), x)
-            return denoised
+        regenerated = mask_of(model, mask, extra_args.get("model_options", {}))
+        averaged = averages_mask(base_model, guider)
 
         def noised(x, sigma, noise):
+            if averaged:  # the model is not shown the mask, so it must not see a known part cleaner than the rest
+                return comfy.model_base.BaseModel.scale_latent_inpaint(base_model, sigma, noise, y)
             return base_model.scale_latent_inpaint(x=x, sigma=sigma, noise=noise, latent_image=y, denoise_mask=mask)
 
+        moves = not ignores_noise(noised, x, model.sigmas[:1])
+        guided = Guided(
+            guider,
+            calc_cond_batch=comfy.samplers.calc_cond_batch,
+            mask_shown=None if averaged else regenerated,
+            before=comfy.model_management.throw_exception_if_processing_interrupted,
+            after=lambda denoised, x: progress(torch.where(known, y, denoised), x),
+        )
         return self.method.region(
             inner_model=guider,
-            predict=predict,
-            predict_conditional=predict_conditional,
+            predict=guided.predict,
+            predict_conditional=guided.predict_conditional,
             y=y,
             noise=noise,
-            regenerated=mask_of(model, mask, extra_args.get("model_options", {})),
+            regenerated=regenerated,
             noised=noised,
             level=lambda sigma: noise_level(model_sampling, sigma[0]),
-            in_window=lambda sigma: (sigma[0] >= lowest) & (sigma[0] <= highest),
+            in_window=lambda sigma: moves & (sigma[0] >= lowest) & (sigma[0] <= highest),
             draw=NoiseStream([derive_seed(s, NOISE_OF_JUMPS) for s in seeds], x.shape, x.device).draw,
         )
-
-
-def mask_of(model, mask: Tensor, model_options: dict) -> Callable[[Tensor], Tensor]:
-    """sigma (B,) -> where the model is free, by the model's own rule (DifferentialDiffusion) if it has one."""
-    rule = model_options.get("denoise_mask_function")
-    if rule is None:
-        return joining(model.inner_model.inner_model.model_sampling, mask, model.sigmas)
-    options = {"model": model.inner_model, "sigmas": model.sigmas}
-    return lambda sigma: (rule(sigma, mask, extra_options=options) >= 0.5) & (mask > 0)
 
 
 def segment_solver(sampler: comfy.samplers.KSAMPLER, seeds: list[int] | None) -> Solver:

@@ -41,7 +41,9 @@ class NoiseLevel:
         Raises:
             ValueError: if no such transition exists, because `to` is the cleaner of the two.
         """
-        scale = float(to.a) / float(self.a)
+        if not self.a > 0 and not to.a > 0:  # pure noise stays what it is
+            return float(to.b) / float(self.b), 0.0
+        scale = float(to.a) / float(self.a) if self.a > 0 else float("inf")
         variance = float(to.b) ** 2 - (scale * float(self.b)) ** 2
         # float32 coefficients of equal levels differ by rounding: an error of that size is no wrong direction
         if variance < -1e-6 * max(float(to.b) ** 2, 1e-12):

@@ -20,7 +20,8 @@ def noise_levels(model_sampling, sigmas: Tensor) -> list[NoiseLevel]:
     """The level of every sigma, (n,), coefficients as floats.
 
     Raises:
-        ValueError: if the model has no noise at a sigma above 0 (image-to-image flow models).
+        ValueError: if the model has no noise at a sigma above 0 (image-to-image flow models), or a sigma lies beyond
+            pure noise (a schedule of another family, given to a flow model).
     """
     levels = []
     for sigma in sigmas.float().cpu():
@@ -29,7 +30,17 @@ def noise_levels(model_sampling, sigmas: Tensor) -> list[NoiseLevel]:
         if sigma > 0 and not levels[-1].b > 0:
             found = type(model_sampling).__name__
             raise ValueError(f"input model: found {found}, which adds no noise to its latent, wanted a diffusion model")
+        if levels[-1].a < 0:
+            found = f"{float(sigma):.4g}, which {type(model_sampling).__name__} has not"
+            raise ValueError(f"input sigmas: found {found}, wanted at most {float(model_sampling.sigma_max):.4g}")
     return levels
+
+
+def ignores_noise(noised: Callable[..., Tensor], x: Tensor, sigma: Tensor) -> bool:
+    """Whether the model wants its known part clean: `noised` (x, sigma (B,), noise) does not depend on the noise."""
+    none = torch.zeros_like(x)
+    sigma = sigma.expand(len(x))
+    return torch.equal(noised(x, sigma, none), noised(x, sigma, none + 1))
 
 
 def window_sigmas(model_sampling, start_percent: float, end_percent: float) -> tuple[float, float]:
