@@ -28,23 +28,33 @@ class TinyUNet(UNetModel):
     """SD 1.x's network, 32 channels wide and two levels deep, whose answer is mostly its input."""
 
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        return 0.9 * x + 0.1 * super().forward(x, *args, **kwargs)
+        return 0.9 * x[:, : self.out_channels] + 0.1 * super().forward(x, *args, **kwargs)
 
 
-def tiny_model(prediction: str = "eps") -> Any:
-    """A new MODEL that predicts noise ("eps"), velocity ("v") or a straight flow ("flow", as SD3 samples it)."""
+class InstructPix2Pix(host.comfy.model_base.IP2P, host.comfy.model_base.BaseModel):
+    """The host's SD15_instructpix2pix, which chooses its network itself."""
+
+    process_ip2p_image_in = staticmethod(lambda image: image)
+
+
+def tiny_model(prediction: str = "eps", in_channels: int = 4) -> Any:
+    """A new MODEL that predicts noise ("eps"), velocity ("v") or a straight flow ("flow", as SD3 samples it).
+
+    Of 9 channels it is an inpainting model (noise, mask, masked picture), of 8 an InstructPix2Pix (noise, picture).
+    """
     config = host.comfy.supported_models.SD15({
-        "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 32, "num_res_blocks": [1, 1],
-        "channel_mult": [1, 2], "transformer_depth": [0, 1], "transformer_depth_output": [0, 0, 1, 1],
+        "image_size": 32, "in_channels": in_channels, "out_channels": 4, "model_channels": 32, "num_res_blocks": [1, 1],
+        "channel_mult": [1, 2], "transformer_depth": [0, 0], "transformer_depth_output": [0, 0, 0, 0],
         "transformer_depth_middle": 1, "context_dim": CONTEXT_WIDTH, "use_spatial_transformer": True,
         "use_linear_in_transformer": False, "adm_in_channels": None, "use_temporal_attention": False,
         "legacy": False, "dtype": torch.float32,
     })
-    device = comfy.model_management.get_torch_device()
-    network = host.comfy.model_base.BaseModel(config, device=device, unet_model=TinyUNet)
-    _fill(network.diffusion_model)
-    model = host.comfy.model_patcher.ModelPatcher(
-        network, load_device=device, offload_device=comfy.model_management.unet_offload_device())
+    base_model = InstructPix2Pix if in_channels == 8 else host.comfy.model_base.BaseModel
+    network = base_model(config, device=comfy.model_management.get_torch_device(), unet_model=TinyUNet)
+    if in_channels == 9:
+        network.set_inpaint()
+    fill(network.diffusion_model)
+    model = patcher(network)
     if prediction == "v":
         return host.model_advanced.ModelSamplingDiscrete().patch(model, "v_prediction", zsnr=False)[0]
     if prediction == "flow":
@@ -52,7 +62,14 @@ def tiny_model(prediction: str = "eps") -> Any:
     return model
 
 
-def _fill(network: torch.nn.Module) -> None:
+def patcher(network: Any) -> Any:
+    """The MODEL of a host's BaseModel."""
+    devices = {"load_device": comfy.model_management.get_torch_device(),
+               "offload_device": comfy.model_management.unet_offload_device()}
+    return host.comfy.model_patcher.ModelPatcher(network, **devices)
+
+
+def fill(network: torch.nn.Module) -> None:
     """Give every weight a value: the host's layers leave their memory as they found it, for a checkpoint to fill."""
     generator = torch.Generator().manual_seed(0)
     for name, weight in network.named_parameters():
@@ -63,9 +80,9 @@ def _fill(network: torch.nn.Module) -> None:
         weight.data.copy_(value)
 
 
-def conditioning(seed: int = 0, batch: int = 1) -> list[Any]:
+def conditioning(seed: int = 0, batch: int = 1, width: int = CONTEXT_WIDTH) -> list[Any]:
     """What CLIPTextEncode would return: eight random tokens, another prompt for another seed."""
-    tokens = torch.randn(batch, 8, CONTEXT_WIDTH, generator=torch.Generator().manual_seed(seed))
+    tokens = torch.randn(batch, 8, width, generator=torch.Generator().manual_seed(seed))
     return [[tokens, {"pooled_output": tokens.mean(1)}]]
 
 
