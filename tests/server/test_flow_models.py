@@ -1,0 +1,66 @@
+"""The template for flow models, as it is shipped, with a flow model: a tiny SD 3 behind the stock loader."""
+
+import io
+import json
+from pathlib import Path
+
+import bootstrap
+import in_process
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from workflow import BYPASSED, to_prompt
+
+CONTEXT, POOLED = 4096, 2048  # the widths of SD 3's text encoders
+CELLS = 16
+
+
+def tiny_sd3() -> dict[str, torch.Tensor]:
+    """A checkpoint as SD 3's come, of one block, with random weights. It brings the key, but no weights, of its text
+    encoders: the host then gives SD 3's own encoder, which answers zeros."""
+    in_process.start()
+    import comfy.ops
+    from comfy.ldm.modules.diffusionmodules.mmdit import MMDiT
+    from comfy.taesd.taesd import TAESD
+
+    context = {"target": "torch.nn.Linear", "params": {"in_features": CONTEXT, "out_features": 64}}
+    network = MMDiT(
+        input_size=None, in_channels=16, depth=1, adm_in_channels=POOLED, context_embedder_config=context,
+        num_patches=CELLS**2, pos_embed_max_size=CELLS, device="cpu", dtype=torch.float32, operations=comfy.ops.manual_cast,
+    )  # fmt: skip
+    parts = {"model.diffusion_model.": network, "first_stage_model.": TAESD(latent_channels=16)}
+    weights = {prefix + name: torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)) * 0.05
+               for prefix, part in parts.items() for name, weight in part.state_dict().items()}
+    scale = {"first_stage_model.vae_scale": torch.tensor(1.0), "first_stage_model.vae_shift": torch.tensor(0.0)}
+    return weights | scale | {"text_encoders.none": torch.zeros(1)}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(server) -> str:
+    path = Path(server.base) / "models" / "checkpoints" / "tiny_sd3.safetensors"
+    save_file(tiny_sd3(), path)
+    return path.name
+
+
+@pytest.mark.parametrize("shifted", [False, True], ids=["its own shift", "the shift of the template"])
+def test_the_template_for_flow_models_runs_with_one(server, client, checkpoint, shifted):
+    graph = json.loads((bootstrap.ROOT / "workflows" / "flow-models-sd3-flux.json").read_text(encoding="utf-8"))
+    (shift,) = (node for node in graph["nodes"] if node["type"] == "ModelSamplingSD3")
+    assert shift["mode"] == BYPASSED
+    if shifted:
+        shift["mode"], shift["widgets_values"] = 0, [6.0]
+    prompt = to_prompt(graph)
+    for node in prompt.values():
+        node["inputs"] |= {"ckpt_name": checkpoint} if "ckpt_name" in node["inputs"] else {}
+    run = client.run(prompt)
+    assert "model_type FLOW" in server.log()
+    (sample,) = (key for key, node in prompt.items() if node["class_type"] == "LatentRepaint_KSampler")
+    assert run.evaluations(sample) == 50
+    (image,) = (output["images"][0] for key, output in run.outputs.items() if prompt[key]["class_type"] == "SaveImage")
+    result = np.asarray(Image.open(io.BytesIO(client.fetch(image))).convert("RGB")).astype(int)
+    given = Image.open(bootstrap.ROOT / "demo" / "example_masked.png")
+    original, masked = np.asarray(given.convert("RGB")).astype(int), np.asarray(given.getchannel("A")) < 255
+    changed = np.abs(result - original).max(-1) > 0
+    assert changed[masked].mean() > 0.5 and not changed[:, :8].any()
