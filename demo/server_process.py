@@ -33,7 +33,7 @@ class Server:
     Attributes:
         address: "http://127.0.0.1:8188".
         base: Its folder of models, inputs, outputs and settings.
-        process: The process, for whoever wants to know whether it still lives.
+        process: The process, for whoever wants to know whether it still lives; what stands here at the end is ended.
     """
 
     address: str
@@ -53,7 +53,8 @@ class Server:
 
 @contextmanager
 def serve(
-    host: HostFiles, port: int | None = None, pack_name: str = "latent-repaint", previews: bool = False
+    host: HostFiles, port: int | None = None, pack_name: str = "latent-repaint", previews: bool = False,
+    plugin: Path | None = None,
 ) -> Iterator[Server]:
     """Start a host, wait until it answers, and end it with all its children on leaving.
 
@@ -62,6 +63,7 @@ def serve(
         port: Its port; None takes a free one.
         pack_name: The pack's folder in custom_nodes; any name works.
         previews: Whether the picture is shown while it is sampled, which takes a little time at every evaluation.
+        plugin: A folder of nodes to load beside the pack.
 
     Raises:
         HostError: If the port is taken, the disk is full, or the host ends before it answers.
@@ -71,6 +73,8 @@ def serve(
         base = Path(folder)
         try:
             _furnish(base, pack_name)
+            if plugin:
+                shutil.copytree(plugin, base / "custom_nodes" / plugin.name)
         except OSError as error:
             raise HostError(f"cannot prepare a folder for the host: {error}; is the disk full?") from error
         command = [
@@ -88,7 +92,7 @@ def serve(
             _wait_until_ready(server)
             yield server
         finally:
-            _end_tree(process)
+            _end_tree(server.process)
 
 
 def _free_port(port: int | None) -> int:

@@ -8,10 +8,16 @@ from typing import Any
 import bootstrap
 import pytest
 from client import Client
+from hypothesis import settings
 from server_process import Server, serve
 
 PROMPTS = bootstrap.ROOT / "tests" / "prompts"
 Prompt = dict[str, Any]
+
+# An example is a prompt that goes through the queue.
+settings.register_profile("short", max_examples=12, deadline=None)
+settings.register_profile("long", max_examples=400, deadline=None)
+settings.load_profile("short")
 
 
 @pytest.fixture(scope="session")
