@@ -118,8 +118,8 @@ class Denoiser(torch.nn.Module):
     """eps(x_t, t, caption): the UNet and the text model that it listens to, trained together.
 
     Args:
-        vocabulary: the token ids that captions will hold, ascending. Rows for these alone are kept and trained: the scenes
-            need some fifty of the 49,408 that CLIP knows. None keeps all.
+        vocabulary: the token ids that captions will hold, ascending. Rows for these alone are kept and trained: the
+            scenes need some fifty of the 49,408 that CLIP knows. None keeps all.
     """
 
     def __init__(self, vocabulary: torch.Tensor | None = None):

@@ -23,10 +23,6 @@ if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     __package__ = "exactness"
 
-from latent_repaint.samplers.blend import Blend, Method  # noqa: E402 - the line above makes the pack importable
-from latent_repaint.samplers.host import combine
-from latent_repaint.samplers.match import HIGHEST, LOWEST, Match
-from latent_repaint.samplers.repaint import RePaint
 
 from .analytic_model import exact_denoiser, inpaint, patcher, sigmas, solver
 from .learnt import load
@@ -38,6 +34,13 @@ RESULTS = Path(__file__).resolve().parents[1] / "results"
 KEYS = ("weak", "field", "textures", "learnt")
 SOLVERS = ("euler", "euler_ancestral")
 SEEDS, GIVEN, COUNT, LEARNT_COUNT = (1, 2), 2, 128, 48
+
+# importable only once analytic_model has started the host
+from latent_repaint.samplers.blend import Blend, Method  # noqa: E402
+from latent_repaint.samplers.host import combine  # noqa: E402
+from latent_repaint.samplers.match import HIGHEST, LOWEST, Match  # noqa: E402
+from latent_repaint.samplers.repaint import RePaint  # noqa: E402
+
 INTRODUCTION = """# What decided the defaults
 
 Written by `python benchmarks/exactness/defaults.py`. Energy distance to the exact posterior, karras schedule, mean over
