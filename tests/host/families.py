@@ -1,7 +1,7 @@
 """A tiny model of every family, each made as the host makes the big one, with a latent and a mask that fit it.
 
     family = FAMILIES["sd3"]()
-    sample(family.model, sampler, sigmas(family.model, 5), family.masked(), positive=family.positive, ...)
+    family.model, family.latent(), family.mask(), family.prompts()
 
 The families of one network differ in their ModelSampling node. The others are real networks, one layer deep: a state
 dict with the keys and the fewest channels of the checkpoint, through the host's own detection and loading. Cosmos

@@ -1,0 +1,290 @@
+"""The samplers among the host's other nodes: they behave, or refuse with a reason."""
+
+import comfy.cldm.cldm
+import comfy.controlnet
+import comfy.sample
+import comfy.samplers
+import pytest
+import safetensors.torch
+import torch
+from comfy.patcher_extension import WrappersMP
+from comfy_extras.nodes_apg import APG
+from comfy_extras.nodes_perpneg import PerpNegGuider
+from tiny import CONTEXT_WIDTH, conditioning, fill, host, ksampler, sample, sigmas, tiny_model
+
+from latent_repaint.samplers.blend import Blend
+from latent_repaint.samplers.host import combine, evaluations
+from latent_repaint.samplers.match import Match
+from latent_repaint.samplers.repaint import RePaint
+
+METHODS = {
+    "blend": Blend(known_noise="predicted"),
+    "repaint": RePaint(jump_length=1, jump_n_sample=2, known_noise="fresh"),
+    "match": Match(inner_steps=1.0),
+}
+NODES = host.custom_sampler
+TOLERANCE = 1e-5
+POSITIVE, NEGATIVE, OTHER = conditioning(1), conditioning(2), conditioning(4)
+
+every_method = pytest.mark.parametrize("method", METHODS)
+
+
+def combined(method: str, solver: str = "euler_ancestral"):
+    return combine(ksampler(solver), METHODS[method], "node")
+
+
+def kept_error(samples, latent, mask) -> float:
+    return ((samples - latent) * (1 - mask)).abs().max().item()
+
+
+def announced(model, sampler, schedule) -> int:
+    return len(evaluations(sampler, model.get_model_object("model_sampling"), schedule, "node"))
+
+
+@torch.inference_mode()
+def guided(guider, sampler, schedule, latent, mask, noise=None):
+    """SamplerCustomAdvanced with any guider."""
+    noise = noise or NODES.RandomNoise.execute(3)[0]
+    return NODES.SamplerCustomAdvanced.execute(
+        noise, guider, sampler, schedule, {"samples": latent, "noise_mask": mask}
+    ).result[0]["samples"]
+
+
+def cfg_guider(model, positive=POSITIVE, negative=NEGATIVE, cfg=3.0):
+    return NODES.CFGGuider.execute(model, positive, negative, cfg)[0]
+
+
+def control_net(calls: list[float]):
+    """A real ControlNet for the tiny model, which writes down the sigma of every call."""
+
+    class Counted(comfy.controlnet.ControlNet):
+        def get_control(self, x_noisy, t, cond, batched_number, transformer_options):
+            control = super().get_control(x_noisy, t, cond, batched_number, transformer_options)
+            if control is not None:
+                calls.append(float(t[0]))
+            return control
+
+        def copy(self):
+            copy = super().copy()
+            copy.__class__ = Counted
+            return copy
+
+    network = comfy.cldm.cldm.ControlNet(
+        image_size=32, in_channels=4, model_channels=32, hint_channels=3, num_res_blocks=[1, 1], channel_mult=[1, 2],
+        num_heads=8, transformer_depth=[0, 0], transformer_depth_middle=1, transformer_depth_output=[0, 0, 0, 0],
+        use_spatial_transformer=True, context_dim=CONTEXT_WIDTH, legacy=False,
+    )  # fmt: skip
+    fill(network)
+    device = comfy.model_management.get_torch_device()
+    return Counted(network.to(device), load_device=device)
+
+
+@every_method
+def test_controlnet_steers_every_evaluation_within_its_window(eps_model, latent, mask, method):
+    calls: list[float] = []
+    hint = torch.rand(1, 128, 128, 3, generator=torch.Generator().manual_seed(0))
+    apply = host.nodes.ControlNetApplyAdvanced().apply_controlnet
+    net, schedule, sampler = control_net(calls), sigmas(eps_model, 5), combined(method)
+    plain = guided(cfg_guider(eps_model), sampler, schedule, latent, mask)
+    steered = guided(cfg_guider(eps_model, *apply(POSITIVE, NEGATIVE, net, hint, 1.0, 0.0, 1.0)), sampler, schedule,
+                     latent, mask)  # fmt: skip
+    assert len(calls) == announced(eps_model, sampler, schedule)
+    assert (steered - plain).abs().max() > 1e-3 and kept_error(steered, latent, mask) <= TOLERANCE
+    calls.clear()
+    guided(cfg_guider(eps_model, *apply(POSITIVE, NEGATIVE, net, hint, 1.0, 0.3, 0.7)), sampler, schedule, latent, mask)
+    sampling = eps_model.get_model_object("model_sampling")
+    low, high = sampling.percent_to_sigma(0.7), sampling.percent_to_sigma(0.3)
+    visited = evaluations(sampler, sampling, schedule, "node")
+    assert sorted(calls) == pytest.approx(sorted(s for s in visited if low <= s <= high))
+
+
+@every_method
+def test_a_lora_is_at_work_in_every_evaluation(latent, mask, method, tmp_path):
+    """Through the host's loader; it must equal a model into whose weights it was multiplied by hand."""
+    model, baked = tiny_model(), tiny_model()
+    name = "middle_block.1.transformer_blocks.0.attn2.to_k"
+    generator = torch.Generator().manual_seed(0)
+    down, up = torch.randn(4, CONTEXT_WIDTH, generator=generator), torch.randn(64, 4, generator=generator)
+    lora = {f"diffusion_model.{name}.lora_down.weight": down, f"diffusion_model.{name}.lora_up.weight": up}
+    safetensors.torch.save_file(lora, tmp_path / "tiny.safetensors")
+    host.folder_paths.add_model_folder_path("loras", str(tmp_path))
+    loaded = host.nodes.LoraLoaderModelOnly().load_lora_model_only(model, "tiny.safetensors", 0.5)[0]
+    baked.model.diffusion_model.get_submodule(name).weight.data += 0.5 * up @ down
+    schedule, masked = sigmas(model, 5), {"samples": latent, "noise_mask": mask}
+    ours, plain, expected = (sample(m, combined(method), schedule, masked, cfg=3.0).samples
+                             for m in (loaded, model, baked))  # fmt: skip
+    torch.testing.assert_close(ours, expected, rtol=1e-3, atol=1e-3)
+    assert (ours - plain).abs().max() > 0.01
+
+
+@every_method
+def test_the_models_own_rule_decides_what_is_free(eps_model, latent, mask, method):
+    """As DifferentialDiffusion sets one; here one that frees nothing, so nothing may be painted."""
+    model = eps_model.clone()
+    model.set_model_denoise_mask_function(lambda sigma, mask, extra_options: torch.zeros_like(mask))
+    masked = {"samples": latent, "noise_mask": mask}
+    painted = sample(eps_model, combined(method), sigmas(model, 4), masked).samples
+    frozen = sample(model, combined(method), sigmas(model, 4), masked).samples
+    assert (painted - latent).abs().max() > 0.1
+    assert kept_error(frozen, latent, torch.zeros_like(mask)) <= TOLERANCE
+
+
+GUIDERS = {
+    "basic": lambda model: NODES.BasicGuider.execute(model, POSITIVE)[0],
+    "cfg": cfg_guider,
+    "dual": lambda model: NODES.DualCFGGuider.execute(model, POSITIVE, OTHER, NEGATIVE, 3.0, 2.0, "regular")[0],
+    "nested": lambda model: NODES.DualCFGGuider.execute(model, POSITIVE, OTHER, NEGATIVE, 3.0, 2.0, "nested")[0],
+    "perpneg": lambda model: PerpNegGuider.execute(model, POSITIVE, NEGATIVE, OTHER, 3.0, 1.0)[0],
+}
+
+
+@every_method
+@pytest.mark.parametrize("guider", GUIDERS)
+def test_guiders_keep_the_known_part(eps_model, latent, mask, guider, method):
+    schedule, sampler = sigmas(eps_model, 5), combined(method)
+    samples = guided(GUIDERS[guider](eps_model), sampler, schedule, latent, mask)
+    assert samples.isfinite().all() and kept_error(samples, latent, mask) <= TOLERANCE
+    basic = guided(GUIDERS["basic"](eps_model), sampler, schedule, latent, mask)
+    assert guider == "basic" or (samples - basic).abs().max() > 1e-3
+
+
+@every_method
+@pytest.mark.parametrize("style", ["regular", "nested"])
+def test_a_dual_guider_without_guidance_is_the_basic_one(eps_model, latent, mask, style, method):
+    """The feedback follows the first prompt, also where the guider's own combination knows it by another name."""
+    schedule, sampler = sigmas(eps_model, 5), combined(method)
+    dual = NODES.DualCFGGuider.execute(eps_model, POSITIVE, POSITIVE, NEGATIVE, 1.0, 1.0, style)[0]
+    ours, basic = (guided(g, sampler, schedule, latent, mask) for g in (dual, GUIDERS["basic"](eps_model)))
+    torch.testing.assert_close(ours, basic, rtol=1e-4, atol=1e-4)
+
+
+def test_feedback_is_of_the_conditional_prediction_whatever_guidance_makes_of_it(eps_model, latent, mask):
+    """APG hands on a conditional prediction that already holds the guidance."""
+    seen = []
+
+    class Watched(Blend):
+        def region(self, **parts):
+            region = super().region(**parts)
+            region.feed_back = lambda sigma, conditional, free: seen.append(conditional)
+            return region
+
+    sampler = combine(ksampler("euler"), Watched(known_noise="predicted"), "node")
+    for model in (eps_model, APG.execute(eps_model, 1.0, 5.0, 0.0)[0]):
+        guided(cfg_guider(model, cfg=7.0), sampler, sigmas(model, 4)[:2], latent, mask)
+    assert torch.equal(*seen)
+
+
+@every_method
+def test_wrappers_are_called(eps_model, latent, mask, method):
+    """Around the run once, around the guider at every guided evaluation, around the network at every evaluation."""
+    calls: dict[str, int] = {}
+    model, schedule, sampler = eps_model.clone(), sigmas(eps_model, 5), combined(method)
+    for kind in (WrappersMP.OUTER_SAMPLE, WrappersMP.SAMPLER_SAMPLE, WrappersMP.PREDICT_NOISE,
+                 WrappersMP.CALC_COND_BATCH, WrappersMP.APPLY_MODEL):  # fmt: skip
+
+        def wrapper(executor, *args, kind=kind, **named):
+            calls[kind] = calls.get(kind, 0) + 1
+            return executor(*args, **named)
+
+        model.add_wrapper(kind, wrapper)
+    wrapped = guided(cfg_guider(model), sampler, schedule, latent, mask)
+    assert torch.equal(wrapped, guided(cfg_guider(eps_model), sampler, schedule, latent, mask))
+    total = announced(eps_model, sampler, schedule)
+    inner = 5 if method == "match" else 0  # the conditional prediction alone is none of the guider's
+    assert calls == {WrappersMP.OUTER_SAMPLE: 1, WrappersMP.SAMPLER_SAMPLE: 1, WrappersMP.PREDICT_NOISE: total - inner,
+                     WrappersMP.CALC_COND_BATCH: total, WrappersMP.APPLY_MODEL: total}  # fmt: skip
+
+
+@every_method
+def test_a_wrapper_may_change_the_prediction(eps_model, latent, mask, method):
+    model = eps_model.clone()
+    model.add_wrapper(WrappersMP.PREDICT_NOISE, lambda executor, *args: 0 * executor(*args) + 3.0)
+    samples = guided(cfg_guider(model), combined(method, "euler"), sigmas(model, 5), latent, mask)
+    assert kept_error(samples, latent, mask) <= TOLERANCE
+    painted = samples[mask.expand_as(samples) > 0]
+    torch.testing.assert_close(painted, torch.full_like(painted, 3.0 / model.model.latent_format.scale_factor))
+
+
+@pytest.fixture(scope="module")
+def vae():
+    with torch.inference_mode():
+        return host.nodes.CheckpointLoaderSimple().load_checkpoint(host.demo_checkpoint)[2]
+
+
+@every_method
+@pytest.mark.parametrize("noise_mask", [True, False])
+def test_an_inpainting_model_gets_mask_and_masked_picture(vae, noise_mask, method):
+    """InpaintModelConditioning: without the noise mask nothing is kept, and the run is the plain sampler's."""
+    pixels = torch.rand(1, 128, 128, 3, generator=torch.Generator().manual_seed(0))
+    pixel_mask = torch.zeros(1, 128, 128)
+    pixel_mask[:, 32:96, 40:104] = 1
+    with torch.inference_mode():
+        encode = host.nodes.InpaintModelConditioning().encode
+        positive, negative, latent = encode(POSITIVE, NEGATIVE, pixels, vae, pixel_mask, noise_mask)
+    model, seen = tiny_model(in_channels=9), []
+
+    def watch(apply_model, arguments):
+        seen.append(arguments["c"]["c_concat"].clone())
+        return apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
+
+    model.set_model_unet_function_wrapper(watch)
+    guider, schedule = cfg_guider(model, positive, negative), sigmas(model, 4)
+    ours = guided(guider, combined(method), schedule, latent["samples"], latent.get("noise_mask"))
+    assert len(seen) == announced(model, combined(method) if noise_mask else ksampler("euler_ancestral"), schedule)
+    cells = torch.nn.functional.avg_pool2d(pixel_mask, 8)
+    picture = model.model.process_latent_in(positive[0][1]["concat_latent_image"])
+    for given in seen:
+        assert torch.equal(given[0, 0], cells[0])
+        torch.testing.assert_close(given[:1, 1:], picture)
+    if noise_mask:
+        assert kept_error(ours, latent["samples"], cells[None]) <= TOLERANCE
+    else:
+        plain = guided(guider, ksampler("euler_ancestral"), schedule, latent["samples"], None)
+        assert torch.equal(ours, plain)
+
+
+@every_method
+def test_detailers_direct_calls_are_the_nodes(eps_model, latent, method):
+    """sample_custom, as the Impact Pack calls it, and samplers.sample under it, with a mask still in pixels."""
+    schedule, sampler = sigmas(eps_model, 4), combined(method)
+    mask = torch.zeros(1, 128, 128)
+    mask[:, 32:96, 40:104] = 1
+    node = sample(eps_model, sampler, schedule, {"samples": latent, "noise_mask": mask}, seed=3, cfg=2.0).samples
+    noise, device = comfy.sample.prepare_noise(latent, 3), comfy.model_management.get_torch_device()
+    with torch.inference_mode():
+        custom = comfy.sample.sample_custom(
+            eps_model, noise, 2.0, sampler, schedule, POSITIVE, NEGATIVE, latent, noise_mask=mask, disable_pbar=True,
+            seed=3,
+        )  # fmt: skip
+        direct = comfy.samplers.sample(
+            eps_model, noise, POSITIVE, NEGATIVE, 2.0, device, sampler, schedule, latent_image=latent,
+            denoise_mask=mask, disable_pbar=True, seed=3,
+        )  # fmt: skip
+    assert torch.equal(custom, node) and torch.equal(direct, node)
+
+
+def test_without_a_latent_the_sampler_refuses(eps_model, latent, mask):
+    """KSAMPLER.sample may be called so; there is nothing to keep then."""
+    with pytest.raises(ValueError, match="node: input latent_image: found None"):
+        combined("blend").sample(None, sigmas(eps_model, 4), {}, None, torch.randn_like(latent), None, mask)
+
+
+def slowed(sampler):
+    """A sampler around a sampler, as other packs make them."""
+
+    def run(model, x, sigmas, extra_args=None, callback=None, disable=None):
+        return sampler.sampler_function(model, x, sigmas, extra_args=extra_args, callback=callback, disable=disable)
+
+    return comfy.samplers.KSAMPLER(run)
+
+
+def test_inside_of_another_packs_sampler_ours_refuses(eps_model, latent, mask):
+    """Those run a sampler's function themselves, and would run it without its method."""
+    with pytest.raises(ValueError, match="node: found its output inside of another node's sampler"):
+        guided(cfg_guider(eps_model), slowed(combined("match")), sigmas(eps_model, 4), latent, mask)
+
+
+def test_around_another_packs_sampler_ours_works(eps_model, latent, mask):
+    around, schedule = combine(slowed(ksampler("euler")), METHODS["match"], "node"), sigmas(eps_model, 4)
+    ours = guided(cfg_guider(eps_model), around, schedule, latent, mask)
+    assert torch.equal(ours, guided(cfg_guider(eps_model), combined("match", "euler"), schedule, latent, mask))
