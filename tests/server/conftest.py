@@ -11,6 +11,8 @@ from client import Client
 from hypothesis import settings
 from server_process import Server, serve
 
+from latent_repaint.benchmarks.endurance.jobs import CENSUS
+
 PROMPTS = bootstrap.ROOT / "tests" / "prompts"
 Prompt = dict[str, Any]
 
@@ -22,7 +24,7 @@ settings.load_profile("short")
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    with serve(bootstrap.find_host(), pack_name="some folder 1.0") as server:
+    with serve(bootstrap.find_host(), pack_name="some folder 1.0", plugin=CENSUS) as server:
         yield server
 
 

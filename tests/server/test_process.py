@@ -1,6 +1,8 @@
 """Starting and ending: what cannot start says why, and nothing is left running."""
 
+import json
 import socket
+import subprocess
 import time
 
 import bootstrap
@@ -29,13 +31,32 @@ def test_a_host_that_dies_while_it_starts_shows_its_last_words(tmp_path):
     assert set(psutil.Process().children(recursive=True)) <= before
 
 
-def test_a_host_that_dies_during_a_prompt_is_noticed(prompt):
+def test_a_host_killed_in_the_middle_of_a_job_is_noticed_and_starts_again_with_nothing_half_done(prompt):
     with serve(bootstrap.find_host()) as server:
         client = Client(server.address)
         for name in ("example_image.png", "example_mask.png"):
             client.upload(bootstrap.ROOT / "demo" / name)
+        short = prompt("blend", steps=3, noise_seed=40)
+        picture = result(client, short)
         with pytest.raises(HostGone, match="the host"):
             client.run(prompt("repaint", steps=500), lambda *_: server.process.kill())
+        (saved,) = (server.base / "output").glob("*.png")
+        half = saved.with_name(saved.name.replace("00001", "00002"))
+        half.write_bytes(picture[: len(picture) // 2])  # as if it had been killed while it wrote
+
+        server.process.wait()
+        with (server.base / "server.log").open("ab") as log:
+            server.process = subprocess.Popen(server.process.args, stdin=subprocess.PIPE, stdout=log, stderr=log,
+                                              start_new_session=True)
+        server_process._wait_until_ready(server)
+        assert json.loads(client._get("/history")) == {}
+        assert json.loads(client._get("/queue")) == {"queue_running": [], "queue_pending": []}
+        assert result(client, short) == picture
+        assert half.read_bytes() == picture[: len(picture) // 2] and saved.read_bytes() == picture
+
+
+def result(client, prompt):
+    return client.fetch(client.run(prompt).outputs["save"]["images"][0])
 
 
 def test_leaving_ends_the_host_and_its_folder(tmp_path, monkeypatch):
