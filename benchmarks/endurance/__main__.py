@@ -47,7 +47,7 @@ def main() -> int:
         "# Endurance",
         "",
         f"`python benchmarks/endurance --jobs {options.jobs}` on ComfyUI {version}, CPU, "
-        f"{(time.monotonic() - start) / 60:.0f} min: {DIFFERENT} different jobs over all nodes, methods and many solvers, "
+        f"{(time.monotonic() - start) / 60:.0f} min: {DIFFERENT} different jobs over all methods and many solvers, "
         f"{CLIENTS} clients at once, one job in {1 / INTERRUPTS:.0f} interrupted and queued again.",
         "",
         f"Jobs done: {tally.done}. Interrupted: {tally.interrupted}. **Wrong results: {len(tally.wrong)}** (picture "
