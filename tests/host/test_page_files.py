@@ -22,6 +22,16 @@ def test_the_help_of_a_node_names_every_input_and_output(node_id):
     assert len(re.findall(r"[.!?](?:\s|$)", head)) >= 2 and "```" in graph
 
 
+def test_a_help_page_has_a_picture_and_all_of_them_are_small():
+    folder = bootstrap.ROOT / "web" / "docs"
+    for node_id in SCHEMAS:
+        text = (folder / f"{node_id}.md").read_text(encoding="utf-8")
+        assert re.findall(r"^!\[.+\]\((.+)\)$", text, re.M) == [f"{node_id}.webp"]
+    pictures = sorted(folder.glob("*.webp"))
+    assert {path.stem for path in pictures} == set(SCHEMAS)
+    assert sum(path.stat().st_size for path in pictures) < 600_000
+
+
 def test_help_is_for_nodes_that_exist():
     assert {path.stem for path in (bootstrap.ROOT / "web" / "docs").glob("*.md")} == set(SCHEMAS)
 

@@ -1,0 +1,137 @@
+"""The host's own page, in a real browser, with this pack in custom_nodes and the demo's pictures among its inputs."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import bootstrap
+import chromium
+from client import Client
+from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+from server_process import Server, serve
+
+PACK = "latent-repaint"
+LOADING = 420_000  # milliseconds: the page is 30 MB of scripts, and a busy machine takes minutes to read them
+PATIENCE = 120_000
+PICTURES = bootstrap.ROOT / ".artefacts"
+READY = "() => window.app?.graph && window.LiteGraph?.registered_node_types?.LatentRepaint_KSampler"
+# What a fresh host has not got, what no page may reach, and help in the user's language, for which ours stands in.
+NOT_OURS = re.compile(r"Content Security Policy|user\.css|favicon\.ico|/api/userdata|/docs/\w+/\w+\.md")
+
+OPEN = """async (graph) => {
+    await window.app.loadGraphData(graph)
+    await new Promise(requestAnimationFrame)
+    return {
+        missing: app.graph.nodes.filter(n => n.has_errors || !(n.constructor.nodeData || n.type.endsWith('Note')))
+                                .map(n => n.type),
+        prompt: (await app.graphToPrompt()).output,
+    }
+}"""
+LISTEN = """() => {
+    const run = window.run = {outputs: {}, progress: [], previews: {}}
+    const hear = (name, keep) => app.api.addEventListener(name, event => window.run === run && keep(event.detail))
+    hear('executed', detail => { run.outputs[detail.node] = detail.output })
+    hear('progress', detail => run.progress.push([detail.node, detail.value, detail.max]))
+    hear('b_preview_with_metadata', detail => {
+        run.previews[detail.nodeId] = (run.previews[detail.nodeId] ?? 0) + 1
+    })
+    for (const name of ['execution_success', 'execution_error', 'execution_interrupted'])
+        hear(name, detail => { run.end = name; run.detail = detail })
+}"""
+ENDED = "() => window.run.end || Object.keys(app.lastNodeErrors ?? {}).length > 0"
+
+
+class Desk:
+    """The page, and what it said that it should not have."""
+
+    def __init__(self, page: Page, server: Server):
+        self.page, self.server, self.client = page, server, Client(server.address)
+        self.errors: list[str] = []
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", self._listen)
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        text = f"{message.text} ({message.location.get('url', '')})"
+        if message.type == "error" and not NOT_OURS.search(text):
+            self.errors.append(text)
+
+    def get(self, path: str) -> Any:
+        """A JSON file of the host, as the page gets it."""
+        with urllib.request.urlopen(self.server.address + path, timeout=60) as answer:
+            return json.load(answer)
+
+    def template(self, name: str) -> dict[str, Any]:
+        """One of the pack's templates, as the page gets it."""
+        return self.get(f"/api/workflow_templates/{PACK}/{name}.json")
+
+    def open(self, graph: dict[str, Any]) -> dict[str, Any]:
+        """Load a workflow; say which nodes are red, and what the page would queue."""
+        return self.page.evaluate(OPEN, graph)
+
+    def queue(self) -> None:
+        """Press Run, and keep what the host says from then on in `window.run`."""
+        self.page.evaluate(LISTEN)
+        self.page.get_by_test_id("queue-button").click()
+
+    def run(self) -> dict[str, Any]:
+        """Press Run and wait for the end.
+
+        Returns:
+            outputs, by node id; progress, as (node id, value, maximum); previews, how many live ones by node id.
+        """
+        self.queue()
+        self.page.wait_for_function(ENDED)
+        run = self.page.evaluate("() => ({...window.run, errors: app.lastNodeErrors})")
+        assert run.get("end") == "execution_success", run.get("detail") or run["errors"]
+        return run
+
+    def load(self) -> None:
+        """Load the page anew, and wait until it knows the nodes."""
+        self.page.goto(self.server.address, wait_until="commit")
+        self.page.wait_for_function(READY, timeout=LOADING)
+        self.errors.clear()  # the pack has no scripts: what the page complains of while it loads is its own
+
+    def set(self, settings: dict[str, Any]) -> None:
+        """Change settings of the user, for the next load."""
+        data = json.dumps(settings).encode()
+        urllib.request.urlopen(urllib.request.Request(f"{self.server.address}/settings", data)).close()
+
+    def fit(self) -> None:
+        """Fit the graph into the view, and let it be drawn."""
+        self.page.evaluate("() => app.extensionManager.command.execute('Comfy.Canvas.FitView')")
+        self.page.wait_for_timeout(1500)
+
+    def photograph(self, name: str) -> Path:
+        """Keep a picture of the whole page."""
+        PICTURES.mkdir(exist_ok=True)
+        path = PICTURES / f"{name}.png"
+        self.page.screenshot(path=path)
+        return path
+
+
+@contextmanager
+def open_desk(profile: Path) -> Iterator[Desk]:
+    """Start a host and a browser, and load the page.
+
+    Arguments:
+        profile: An empty folder for what the browser keeps.
+    """
+    with serve(bootstrap.find_host(), pack_name=PACK, previews=True) as server, sync_playwright() as playwright:
+        browser = playwright.chromium.launch_persistent_context(
+            profile, executable_path=chromium.find(), headless=True, args=chromium.FLAGS,
+            viewport={"width": 1800, "height": 1050}, timeout=LOADING)
+        desk = Desk(browser.new_page(), server)
+        for path in sorted((bootstrap.ROOT / "demo").glob("example_*.png")):
+            desk.client.upload(path)
+        # else the page greets a new user with the host's own templates, over everything
+        desk.set({"Comfy.TutorialCompleted": True, "LiteGraph.Canvas.MinFontSizeForLOD": 0})
+        desk.load()
+        yield desk
+        browser.close()

@@ -1,0 +1,95 @@
+"""`python tests/browser/help_pictures.py [node ...]`: draws the picture of each help page, web/docs/<node id>.webp.
+
+A picture shows the node in the real page after a run of the template that it is known from, between the nodes that it is
+connected to; of these, only those with a picture of their own are unfolded.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "demo"), str(Path(__file__).resolve().parents[1])]
+
+import bootstrap  # noqa: E402
+
+bootstrap.run_under_host(test_tools=True)
+
+from desk import Desk, open_desk  # noqa: E402 - from here on, the host's packages
+from PIL import Image  # noqa: E402
+
+DOCS = bootstrap.ROOT / "web" / "docs"
+TEMPLATES = {
+    "LatentRepaint_BlendSampler": "blend-inpaint",
+    "LatentRepaint_Composite": "inpaint-any-size",
+    "LatentRepaint_Crop": "large-picture-small-mask",
+    "LatentRepaint_Encode": "inpaint-any-size",
+    "LatentRepaint_KSampler": "ksampler-inpaint",
+    "LatentRepaint_MaskToLatent": "mask-and-schedule",
+    "LatentRepaint_MatchSampler": "match-inpaint",
+    "LatentRepaint_RePaintSampler": "repaint-inpaint",
+    "LatentRepaint_Schedule": "repaint-inpaint",
+    "LatentRepaint_Stitch": "large-picture-small-mask",
+}
+ARRANGE = """async (type) => {
+    const GAP = 60, TITLE = 30, WIDTH = 320, SIDE = 230, FOLDED = 170, MARGIN = 30
+    const graph = app.graph, node = graph.nodes.find(node => node.type === type)
+    const ends = (slots, end) => [...new Set(slots.flatMap(slot => slot.links ?? slot.link ?? [])
+        .map(link => graph.getNodeById(graph.links.get(link)[end])))]
+    const left = ends(node.inputs, 'origin_id'), right = ends(node.outputs, 'target_id')
+    graph.nodes.filter(other => ![node, ...left, ...right].includes(other)).forEach(other => graph.remove(other))
+    graph.groups.slice().forEach(group => graph.remove(group))
+    const pictured = ['LoadImage', 'SaveImage', 'LatentRepaint_Schedule', 'PreviewAny']
+    if (!right.some(other => pictured.includes(other.type))) pictured.push('SamplerCustomAdvanced')
+    const column = (nodes, x) => nodes.reduce((y, other) => {
+        other.inputs.forEach((slot, i) => slot.link && graph.links.get(slot.link).origin_id !== node.id && other.disconnectInput(i))
+        const open = pictured.includes(other.type)
+        if (open) {
+            other.setSize([SIDE, {PreviewAny: 110, LatentRepaint_Schedule: 270}[other.type] ?? 330])
+        } else {
+            other.title = other.title.replace(' (Latent RePaint)', '')
+            other.collapse()
+        }
+        other.pos = [open || x > 0 ? x : SIDE - FOLDED, y]
+        return y + (open ? other.size[1] : 0) + TITLE + 20
+    }, 0)
+    column(left, 0)
+    column(right, SIDE + WIDTH + 2 * GAP)
+    node.pos = [SIDE + GAP, 0]
+    node.setSize([WIDTH, node.computeSize()[1]])
+    app.canvas.deselectAll()
+    app.canvas.ds.scale = 1
+    await new Promise(requestAnimationFrame)
+    const boxes = graph.nodes.map(other => other.getBounding())
+    const low = i => Math.min(...boxes.map(box => box[i])) - MARGIN
+    const high = i => Math.max(...boxes.map(box => box[i] + box[i + 2])) + MARGIN
+    const corner = [200, 160]  // past the page's own bars
+    app.canvas.ds.offset = [corner[0] - low(0), corner[1] - low(1)]
+    app.canvas.setDirty(true, true)
+    return {x: corner[0], y: corner[1], width: high(0) - low(0), height: high(1) - low(1)}
+}"""
+
+
+def main() -> None:
+    names = sys.argv[1:] or sorted(TEMPLATES)
+    with tempfile.TemporaryDirectory() as folder, open_desk(Path(folder)) as desk:
+        for name in names:
+            path = DOCS / f"{name}.webp"
+            draw(desk, name).save(path, quality=85, method=6)
+            sys.stdout.write(f"{path} {path.stat().st_size // 1024} KiB\n")
+
+
+def draw(desk: Desk, name: str) -> Image.Image:
+    """Run the node's template and photograph the node and its neighbours."""
+    desk.open(desk.template(TEMPLATES[name]))
+    desk.run()
+    desk.fit()
+    clip = desk.page.evaluate(ARRANGE, name)
+    desk.page.wait_for_timeout(1500)
+    return Image.open(io.BytesIO(desk.page.screenshot(clip=clip))).convert("RGB")
+
+
+if __name__ == "__main__":
+    main()
