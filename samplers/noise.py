@@ -21,18 +21,19 @@ def image_seeds(seed: int, noise: Tensor, latent_image: Tensor) -> list[int]:
     A solver is told neither the batch index nor its place in the batch, but the initial noise of an image is a
     function of both: its bytes are the image's identity. Without initial noise (a second stage) the latent stands in.
     The image whose noise is the first draw of `seed` keeps `seed` itself, so a single image stays what the host's own
-    sampler makes.
+    sampler makes; also where the host rounded the draw to half precision, as it does for half-precision latents.
 
     Arguments:
         seed: the run's seed, any unsigned 64-bit integer.
         noise: initial noise, (B, C, ...).
         latent_image: the latent, (B, C, ...).
     """
-    first = torch.randn(noise[:1].shape, generator=torch.Generator().manual_seed(seed))[0]
+    draw = torch.randn(noise[:1].shape, generator=torch.Generator().manual_seed(seed))[0]
+    firsts = [draw.to(dtype).float() for dtype in (torch.float32, torch.float16, torch.bfloat16)]
     seeds = []
     for n, latent in zip(noise.float().cpu(), latent_image.float().cpu(), strict=True):
         identity = n if n.any() else latent
-        own = torch.equal(n, first)
+        own = any(torch.equal(n, first) for first in firsts)
         seeds.append(seed if own else derive_seed(seed, identity.contiguous().numpy().tobytes()))
     return seeds
 
