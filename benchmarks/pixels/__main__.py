@@ -1,7 +1,7 @@
 """Seams, leaks, exactness and cost of everything in pixel space.
 
     python benchmarks/pixels                      all of it, some minutes on two cores
-    python benchmarks/pixels exactness seams      some of it: exactness, seams, leak, sampling, speed
+    python benchmarks/pixels exactness seams      some of it: exactness, seams, leak, second_pass, sampling, speed
 
 Prints tables, and keeps them in benchmarks/results/pixels/, one file a part.
 """
@@ -18,10 +18,11 @@ if not __package__:
 from .cost import sampling, speed
 from .leak import leak
 from .seams import exactness, seams
+from .second_pass import second_pass
 from .table import Table
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "pixels"
-PARTS = {part.__name__: part for part in (exactness, seams, leak, sampling, speed)}
+PARTS = {part.__name__: part for part in (exactness, seams, leak, second_pass, sampling, speed)}
 
 
 @torch.inference_mode()
@@ -29,8 +30,9 @@ def main() -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     for name in sys.argv[1:] or PARTS:
         table: Table = PARTS[name](RESULTS)
-        (RESULTS / f"{name}.md").write_text(table.text)
-        sys.stdout.write(table.text + "\n")
+        text = f"{table.text}\nWritten by `python benchmarks/pixels {name}`.\n"
+        (RESULTS / f"{name}.md").write_text(text)
+        sys.stdout.write(text + "\n")
 
 
 if __name__ == "__main__":
