@@ -15,6 +15,7 @@ from ..samplers.checks import check_latent, naming
 from ..samplers.host import combine
 from ..samplers.match import Match
 from ..samplers.repaint import RePaintBudget
+from ..samplers.time_travel import MAX_EVALUATIONS
 from .schema import checked, schema
 
 ID = "LatentRepaint_KSampler"
@@ -92,6 +93,7 @@ class KSampler(io.ComfyNode):
         evaluations_per_step: float,
     ) -> io.NodeOutput:
         with naming(ID):
+            check_schedule(steps, denoise)
             latent = fitted(model, latent_image)
         sampler = combine(comfy.samplers.sampler_object(sampler_name), _method(method, evaluations_per_step), ID)
         noise = comfy.sample.prepare_noise(latent, seed, latent_image.get("batch_index"))
@@ -100,6 +102,7 @@ class KSampler(io.ComfyNode):
             model, steps, model.load_device, sampler_name, scheduler, denoise, model.model_options
         )
         mask = latent_image.get("noise_mask")
+        mask = None if mask is None else mask.float()  # the host cannot resize a boolean one
         if len(schedule.sigmas) == 0 or (mask is not None and not mask.any()):
             return io.NodeOutput(latent_image)
         samples = comfy.sample.sample_custom(
@@ -117,6 +120,15 @@ class KSampler(io.ComfyNode):
             seed=seed,
         )
         return io.NodeOutput({k: v for k, v in latent_image.items() if k not in RATIOS} | {"samples": samples})
+
+
+def check_schedule(steps: int, denoise: float) -> None:
+    """Raises ValueError if the host would make a schedule out of all proportion: for a `denoise` below 1 it makes one
+    of steps / denoise steps, and takes the last `steps` of them."""
+    if steps > MAX_EVALUATIONS * denoise > 0:
+        raise ValueError(
+            f"inputs steps, denoise: found {steps}, {denoise:.4g}, wanted steps / denoise of at most {MAX_EVALUATIONS}"
+        )
 
 
 def fitted(model: Any, latent_image: dict) -> Tensor:

@@ -141,6 +141,12 @@ def test_the_drop_in_refuses_by_name(eps_model, latent):
         sampled(eps_model, {"samples": latent}, sampler_name="dpm_adaptive")
 
 
+@pytest.mark.parametrize("denoise", [1e-3, 1e-9, 5e-324])
+def test_a_schedule_out_of_all_proportion_is_refused(eps_model, latent, denoise):
+    with pytest.raises(ValueError, match="LatentRepaint_KSampler: inputs steps, denoise: found 200, .* at most 100000"):
+        sampled(eps_model, {"samples": latent}, steps=200, denoise=denoise)
+
+
 @pytest.mark.parametrize("name", ["method", "scheduler", "sampler_name"])
 def test_a_misspelt_choice_is_refused_by_name(eps_model, latent, name):
     with pytest.raises(ValueError, match=f"LatentRepaint_KSampler: input {name}: found 'mach', wanted one of"):

@@ -1,0 +1,137 @@
+"""Half precision, and no float64 where a device may have none (on Apple's GPUs it is an error).
+
+There is no GPU here: what a device other than the CPU does is not tested, only that nothing would ask it for float64.
+"""
+
+import sys
+
+import comfy.samplers
+import pytest
+import torch
+from bootstrap import ROOT
+from test_nodes import sampled
+from tiny import ksampler, sample, sigmas, tiny_model
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from latent_repaint.nodes.composite import Composite
+from latent_repaint.nodes.crop_stitch import Crop, Stitch
+from latent_repaint.nodes.mask_to_latent import MaskToLatent
+from latent_repaint.pixels.composite import BLENDS
+from latent_repaint.pixels.fill import FILLS, fill
+from latent_repaint.samplers.blend import KNOWN_NOISE, Blend
+from latent_repaint.samplers.host import combine
+from latent_repaint.samplers.match import Match
+from latent_repaint.samplers.repaint import RePaint
+
+METHODS = {
+    **{name: Blend(known_noise=name) for name in KNOWN_NOISE},
+    "repaint": RePaint(jump_length=1, jump_n_sample=2, known_noise="fresh"),
+    "match": Match(inner_steps=1.0),
+}
+TOLERANCE = {torch.float16: 0.005, torch.bfloat16: 0.03}  # of the root mean square of the regenerated part
+HALVES = pytest.mark.parametrize("half", TOLERANCE, ids=lambda dtype: str(dtype)[6:])
+
+
+def difference(result: torch.Tensor, wanted: torch.Tensor, mask: torch.Tensor) -> float:
+    """Root mean square of the difference over that of what is wanted, where the mask is."""
+    where = (mask > 0).expand(wanted.shape)
+    return float((result.float() - wanted)[where].norm() / wanted[where].norm())
+
+
+@HALVES
+@pytest.mark.parametrize("method", METHODS)
+def test_half_precision_latents_and_masks(any_model, latent, mask, method, half):
+    sampler = combine(ksampler("euler_ancestral"), METHODS[method], "test")
+    schedule = sigmas(any_model, 8)
+    full = sample(any_model, sampler, schedule, {"samples": latent, "noise_mask": mask}, cfg=2.0).samples
+    given = {"samples": latent.to(half), "noise_mask": mask.to(half)}
+    result = sample(any_model, sampler, schedule, given, cfg=2.0).samples
+    assert difference(result, full, mask) < TOLERANCE[half]
+    # the host scales the latent in and out, which rounds twice
+    kept = (result.float() - given["samples"].float()).abs() * (1 - mask)
+    assert (kept <= torch.finfo(half).eps * latent.abs()).all()
+
+
+@HALVES
+@pytest.mark.parametrize("method", ["match", "repaint", "blend"])
+def test_half_precision_models(latent, mask, method, half):
+    given = {"samples": latent, "noise_mask": mask}
+    full = sampled(tiny_model("eps"), given, method=method, sampler_name="euler_ancestral")["samples"]
+    model = tiny_model("eps")
+    model.model.diffusion_model.to(half).dtype = half
+    result = sampled(model, given, method=method, sampler_name="euler_ancestral")["samples"]
+    assert 0 < difference(result, full, mask) < TOLERANCE[half]
+    assert ((result - latent) * (1 - mask)).abs().max() <= 1e-5  # only the model is coarse
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.bool, torch.uint8])
+def test_a_mask_of_any_dtype_is_the_same_mask(eps_model, latent, mask, dtype):
+    wanted = sampled(eps_model, {"samples": latent, "noise_mask": mask})["samples"]
+    assert torch.equal(sampled(eps_model, {"samples": latent, "noise_mask": mask.to(dtype)})["samples"], wanted)
+    pixels = torch.zeros(1, 128, 128)
+    pixels[:, 30:50, 40:90] = 1
+    grid, grid_of_dtype = (
+        MaskToLatent.execute(m, {"samples": latent}, "max", 1, 0.0, "max").args[1] for m in (pixels, pixels.to(dtype))
+    )
+    assert torch.equal(grid, grid_of_dtype)
+
+
+class NoFloat64(TorchDispatchMode):
+    """Remembers every line of this pack that makes a float64 tensor; the host's own lines are the host's to answer for.
+
+    A measurement on the CPU may: SciPy's distances come in float64, and are float32 before they leave it.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.found: set[str] = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        made = result if isinstance(result, (tuple, list)) else [result]
+        if any(isinstance(x, torch.Tensor) and x.dtype == torch.float64 for x in made):
+            frame = sys._getframe(1)
+            while frame and ("/torch/" in frame.f_code.co_filename or frame.f_code.co_filename == __file__):
+                frame = frame.f_back
+            self.found.add(f"{frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_name}")
+        return result
+
+    def ours(self) -> set[str]:
+        rooms = [f"{ROOT}/{room}/" for room in ("samplers", "pixels", "nodes")]
+        found = {line for line in self.found if any(line.startswith(room) for room in rooms)}
+        return {line for line in found if not line.endswith(" distance_to_mask")}
+
+
+def test_no_sampler_asks_for_float64(eps_model, latent, mask):
+    given = {"samples": latent, "noise_mask": mask}
+    with NoFloat64() as watch:
+        for name in comfy.samplers.KSampler.SAMPLERS:
+            if name not in ("dpm_fast", "dpm_adaptive"):
+                sampled(eps_model, given, steps=3, sampler_name=name)
+        for model in (eps_model, tiny_model("v"), tiny_model("flow")):
+            for method in METHODS.values():
+                sample(model, combine(ksampler("euler"), method, "test"), sigmas(model, 3), given)
+    assert not watch.ours()
+
+
+def test_no_pixel_node_asks_for_float64(latent, monkeypatch):
+    monkeypatch.setattr("latent_repaint.nodes.mask_to_latent.ui.PreviewImage", lambda *args, **kwargs: None)
+    image, mask = torch.rand(1, 128, 128, 3, generator=torch.Generator().manual_seed(0)), torch.zeros(1, 128, 128)
+    mask[:, 40:60, 50:90] = 1
+    with NoFloat64() as watch, torch.inference_mode():
+        MaskToLatent.execute(mask, {"samples": latent}, "area", 2, 0.1, "mean", image=image)
+        for method in FILLS:
+            fill(image, mask, method)
+        for blend in BLENDS:
+            Composite.execute(image, image.flip(1), mask, 3, 16, blend, 1.0)
+        stitch, crop, _ = Crop.execute(image, mask, 1.2, 96, 0, 32, True).args
+        Stitch.execute(stitch, crop, 0, 16, "multiband", 1.0)
+    assert not watch.ours()
+
+
+def test_the_watch_sees_float64_in_our_lines():
+    from latent_repaint.samplers.blend import rms
+
+    with NoFloat64() as watch:
+        rms(torch.ones(1, 2, dtype=torch.float64), torch.ones(1, 2, dtype=torch.bool))
+    assert any("samplers/blend.py" in line for line in watch.ours())
