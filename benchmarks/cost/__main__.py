@@ -1,107 +1,148 @@
-"""What our samplers cost against the host's own KSampler with a noise mask, side by side in one run.
+"""What our samplers cost against the host's own, both masked, side by side in one run.
 
-    python benchmarks/cost [--repeats 7] [--size 16]
+    python benchmarks/cost                    the demo model, and how cost grows; minutes
+    python benchmarks/cost --full sd15        a full-size network with random weights too; sdxl on a GPU
+    python benchmarks/cost --full sd15 --dtype float16 --sizes 64 128 --batches 1 8         on a GPU
 
-Every method samples the same masked latent with the demo model, one after the other and all over again `repeats`
-times, so that a busy machine slows all alike. A ratio is that of the medians of the time per model evaluation.
+All methods run in turn, over and over, so that a busy machine slows all alike; figures are medians over `--repeats`
+rounds. Writes benchmarks/results/cost.md and cost.png.
 """
 
+from __future__ import annotations
+
 import argparse
-import statistics
+import os
+import platform
+import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "demo"))
+import torch
 
-import in_process  # noqa: E402
+if not __package__:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    __package__ = "cost"
 
-HOST = in_process.start()
+from . import measure, models
+from .plot import plot
 
-import torch  # noqa: E402
-
-from latent_repaint.samplers.blend import Blend  # noqa: E402
-from latent_repaint.samplers.host import combine, evaluations  # noqa: E402
-from latent_repaint.samplers.match import Match  # noqa: E402
-from latent_repaint.samplers.repaint import RePaint  # noqa: E402
-
-STEPS, CFG = 20, 4.0
-METHODS = {
-    "Blend fixed": Blend(known_noise="fixed"),
-    "Blend fresh": Blend(known_noise="fresh"),
-    "Blend predicted": Blend(known_noise="predicted"),
-    "RePaint 1/2": RePaint(jump_length=1, jump_n_sample=2, known_noise="fresh"),
-    "Match 0": Match(inner_steps=0.0),
-    "Match 1": Match(inner_steps=1.0),
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+GROWTH = {  # what is varied: (a value, the latent's shape, steps)
+    "steps": [(n, (1, 4, 32, 32), n) for n in (10, 20, 40)],
+    "batch": [(n, (n, 4, 32, 32), 20) for n in (1, 2, 4, 8)],
+    "latent size": [(n, (1, 4, n, n), 20) for n in (16, 32, 64, 128)],
+    "frames": [(n, (1, 4, n, 32, 32), 20) for n in (1, 5, 13)],
 }
+
+INTRODUCTION = """# Cost against the host's own sampler with noise_mask
+
+`{command}` on {machine}. euler, karras; medians of {repeats} rounds in which all methods take turns.
+
+*Own*: time outside the model, less the host's. *Peak memory*: of all tensors, above the host's, in latents of the run.
+*Waits*: how often, between the first evaluation and the last, the CPU would stand still until a GPU is done. Match's
+extra evaluations are one pass of the network instead of two, so they cost less.
+
+Importing the pack into a running host: {importing}.
+
+"""
+
+
+def table(title: str, header: list[str], rows: list[list[str]]) -> str:
+    lines = [f"## {title}", "", f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows), ""])
+
+
+def against_the_host(title: str, case: measure.Case, repeats: int) -> str:
+    """Time, memory and waits of every method on one model."""
+    taken = measure.times(case, measure.METHODS, repeats)
+    whole, outside = taken["host"]
+    memory = {name: measure.peak_memory(case, method) for name, method in measure.METHODS.items()}
+    rows = []
+    for name, method in measure.METHODS.items():
+        seconds, own = taken[name][0], taken[name][1] - outside
+        rows.append([
+            name, str(case.evaluations(method)), f"{1000 * seconds:.2f}", f"{seconds / whole:.3f}",
+            f"{1000 * own:+.2f}", f"{own / whole:+.2%}", f"{memory[name] - memory['host']:+.1f}",
+            str(measure.waits(case, method)),
+        ])  # fmt: skip
+        sys.stdout.write(" | ".join(rows[-1]) + "\n")
+        sys.stdout.flush()
+    header = ["method", "evaluations", "ms an evaluation", "against the host", "own ms an evaluation",
+              "own share of the host's", "peak memory, latents more", "waits"]  # fmt: skip
+    return table(title, header, rows)
+
+
+def growth(repeats: int) -> tuple[str, dict[str, dict[str, list[tuple[float, float]]]]]:
+    """Milliseconds an evaluation outside the model, by steps, jumps, batch, size and frames."""
+    parts, curves = [], {}
+    loaded = models.load("instant", torch.float32)
+    for what, cases in GROWTH.items():
+        names = ("host", "Blend predicted", "RePaint 1/2", "Match 1")
+        methods = {name: measure.METHODS[name] for name in names}
+        curves[what] = {name: [] for name in names}
+        rows = []
+        for value, shape, steps in cases:
+            taken = measure.times(measure.Case(loaded, shape, steps), methods, repeats)
+            for name in names:
+                curves[what][name].append((value, 1000 * taken[name][1]))
+            rows.append([str(value), *(f"{1000 * taken[name][1]:.2f}" for name in names)])
+        parts.append(table(f"Outside the model, ms an evaluation, by {what}", [what, *names], rows))
+    jumps = {f"{length}/{visits}": measure.RePaint(known_noise="fresh", jump_length=length, jump_n_sample=visits)
+             for length, visits in ((1, 1), (1, 2), (1, 5), (5, 2), (5, 5))}  # fmt: skip
+    case = measure.Case(loaded, (1, 4, 32, 32))
+    taken = measure.times(case, jumps, repeats)
+    rows = [[name, str(case.evaluations(jumps[name])), f"{1000 * taken[name][1]:.2f}"] for name in jumps]
+    parts.append(table("The same by RePaint's jump_length/jump_n_sample", ["jumps", "evaluations", "ms"], rows))
+    return "\n".join(parts), curves
+
+
+def import_milliseconds(repeats: int) -> str:
+    """What importing the pack adds to a host that has imported itself: the least of some new processes."""
+    code = ("import sys, time; sys.path.insert(0, 'demo'); import in_process; in_process.start(); "
+            "import comfy_api.v0_0_2, comfy_extras.nodes_mask, latent_preview; start = time.perf_counter(); "
+            "import latent_repaint.nodes; sys.stdout.write(str(time.perf_counter() - start))")  # fmt: skip
+    runs = [subprocess.run([sys.executable, "-c", code], cwd=RESULTS.parents[1], capture_output=True, text=True,
+                           check=True).stdout for _ in range(repeats)]  # fmt: skip
+    milliseconds = sorted(1000 * float(run) for run in runs)
+    return f"{milliseconds[len(milliseconds) // 2]:.0f} ms (least {milliseconds[0]:.0f})"
+
+
+def machine() -> str:
+    cpu = f"{platform.machine()} CPU, {os.cpu_count()} cores"
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else cpu
+    return f"{device}, torch {torch.__version__}, {torch.get_num_threads()} thread(s)"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--size", type=int, default=16, help="height and width of the latent")
+    parser.add_argument("--full", choices=tuple(models.SHAPES), help="a network of full size beside the demo model")
+    parser.add_argument("--dtype", choices=("float32", "float16", "bfloat16"), default="float32")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[8], help="cells a side, for the full size")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1], help="for the full size")
+    parser.add_argument("--steps", type=int, default=4, help="for the full size")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    rows = measure(options.repeats, options.size)
-    command = f"python benchmarks/cost --repeats {options.repeats} --size {options.size} --threads {options.threads}"
-    facts = f"torch {torch.__version__}, latent {options.size}x{options.size}, {STEPS} steps, euler, cfg {CFG:g}"
-    text = "\n".join([
-        "# Cost against the host's KSampler with noise_mask, demo model",
-        "",
-        f"`{command}`: {facts}, medians of {options.repeats} runs taken in turn.",
-        "",
-        "| method | evaluations | ms an evaluation | against the host |",
-        "|---|---|---|---|",
-        *rows,
-        "",
-        "Match's extra evaluations are one pass of the network instead of two, so they cost less than the host's.",
-        "",
-    ])  # fmt: skip
-    (ROOT / "benchmarks" / "results" / "cost.md").write_text(text)
-    sys.stdout.write(text)
-
-
-@torch.inference_mode()
-def measure(repeats: int, size: int) -> list[str]:
-    """Table rows: the host's plain sampler first, then every method."""
-    model, clip, _ = HOST.nodes.CheckpointLoaderSimple().load_checkpoint(HOST.demo_checkpoint)
-    positive, negative = (HOST.nodes.CLIPTextEncode().encode(clip, text)[0] for text in ("day, lake, house", ""))
-    nodes = HOST.custom_sampler
-    guider = nodes.CFGGuider.execute(model, positive, negative, CFG)[0]
-    noise, sigmas = nodes.RandomNoise.execute(1)[0], nodes.BasicScheduler.execute(model, "karras", STEPS, 1.0)[0]
-    plain = nodes.KSamplerSelect.execute("euler")[0]
-    latent = torch.randn(1, 4, size, size, generator=torch.Generator().manual_seed(0))
-    mask = torch.zeros(1, 1, size, size)
-    mask[..., size // 4 : -size // 4, size // 4 : -size // 4] = 1
-    samplers = {"host": plain, **{name: combine(plain, method, "cost") for name, method in METHODS.items()}}
-    counts = {
-        name: len(evaluations(sampler, model.get_model_object("model_sampling"), sigmas, "cost"))
-        for name, sampler in samplers.items()
-    }
-
-    def run(sampler) -> None:
-        nodes.SamplerCustomAdvanced.execute(noise, guider, sampler, sigmas, {"samples": latent, "noise_mask": mask})
-
-    seconds: dict[str, list[float]] = {name: [] for name in samplers}
-    for repeat in range(repeats + 1):
-        for name, sampler in samplers.items():
-            taken = timed(run, sampler)
-            if repeat:  # the first round warms up
-                seconds[name].append(taken / counts[name])
-    medians = {name: statistics.median(taken) for name, taken in seconds.items()}
-    return [
-        f"| {name} | {counts[name]} | {1000 * median:.2f} | {median / medians['host']:.3f} |"
-        for name, median in medians.items()
-    ]
-
-
-def timed(run: Callable, *arguments) -> float:
-    start = time.perf_counter()
-    run(*arguments)
-    return time.perf_counter() - start
+    case = measure.Case(models.load("demo", torch.float32))
+    parts = [against_the_host("Demo model, latent 16x16, 20 steps, cfg 4", case, options.repeats)]
+    if options.full:
+        loaded = models.load(options.full, getattr(torch, options.dtype))
+        for size in options.sizes:
+            for batch in options.batches:
+                case = measure.Case(loaded, (batch, 4, size, size), options.steps)
+                title = f"{options.full} shapes, {options.dtype}, latent {size}x{size}, batch {batch}, cfg 4"
+                parts.append(against_the_host(f"{title}, {options.steps} steps", case, options.repeats))
+    text, curves = growth(options.repeats)
+    plot(curves, RESULTS / "cost.png")
+    command = "python benchmarks/cost " + " ".join(sys.argv[1:])
+    introduction = INTRODUCTION.format(
+        command=command.strip(),
+        machine=machine(),
+        repeats=options.repeats,
+        importing=import_milliseconds(options.repeats),
+    )
+    (RESULTS / "cost.md").write_text(introduction + "\n".join([*parts, text]) + "\n![growth](cost.png)\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,159 @@
+"""One masked run of a sampler: how long, how much of it outside the model, how much memory, how many waits."""
+
+from __future__ import annotations
+
+import statistics
+import time
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from latent_repaint.samplers.blend import Blend, Method
+from latent_repaint.samplers.host import combine, evaluations
+from latent_repaint.samplers.match import Match
+from latent_repaint.samplers.repaint import RePaint
+
+from . import HOST
+
+METHODS: dict[str, Method | None] = {
+    "host": None,
+    "Blend fixed": Blend(known_noise="fixed"),
+    "Blend fresh": Blend(known_noise="fresh"),
+    "Blend predicted": Blend(known_noise="predicted"),
+    "RePaint 1/2": RePaint(jump_length=1, jump_n_sample=2, known_noise="fresh"),
+    "Match 0": Match(inner_steps=0.0),
+    "Match 1": Match(inner_steps=1.0),
+}
+READS = {"item", "tolist", "numpy", "cpu", "nonzero", "masked_select", "__bool__", "__float__", "__int__", "__index__"}
+
+
+@dataclass
+class Case:
+    """A model with all that a run needs.
+
+    Arguments:
+        loaded: from `models.load`.
+        shape: of the latent; the mask is its middle.
+        steps, cfg: of the run; euler, karras.
+    """
+
+    loaded: tuple[Any, list, list]
+    shape: tuple[int, ...] = (1, 4, 16, 16)
+    steps: int = 20
+    cfg: float = 4.0
+
+    def __post_init__(self) -> None:
+        nodes, (model, positive, negative) = HOST.custom_sampler, self.loaded
+        self.inside, self.on_evaluation, model = 0.0, lambda: None, model.clone()
+        model.set_model_unet_function_wrapper(self._clocked)
+        self.sampling = model.get_model_object("model_sampling")
+        self.guider = nodes.CFGGuider.execute(model, positive, negative, self.cfg)[0]
+        self.noise = nodes.RandomNoise.execute(1)[0]
+        self.sigmas = nodes.BasicScheduler.execute(model, "karras", self.steps, 1.0)[0]
+        self.plain = nodes.KSamplerSelect.execute("euler")[0]
+        height, width = self.shape[-2:]
+        mask = torch.zeros(1, 1, height, width)
+        mask[..., height // 4 : -(height // 4), width // 4 : -(width // 4)] = 1
+        samples = torch.randn(self.shape, generator=torch.Generator().manual_seed(0))
+        self.latent = {"samples": samples, "noise_mask": mask}
+
+    def _clocked(self, apply_model: Any, arguments: dict[str, Any]) -> Tensor:
+        self.on_evaluation()
+        start = clock()
+        result = apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
+        self.inside += clock() - start
+        return result
+
+    def sampler(self, method: Method | None) -> Any:
+        return self.plain if method is None else combine(self.plain, method, "cost")
+
+    def evaluations(self, method: Method | None) -> int:
+        return len(evaluations(self.sampler(method), self.sampling, self.sigmas, "cost"))
+
+    def run(self, method: Method | None) -> tuple[float, float]:
+        """Seconds in all, and of those outside the model."""
+        self.inside, start = 0.0, clock()
+        HOST.custom_sampler.SamplerCustomAdvanced.execute(
+            self.noise, self.guider, self.sampler(method), self.sigmas, self.latent
+        )
+        whole = clock() - start
+        return whole, whole - self.inside
+
+
+def clock() -> float:
+    """Seconds, after all that was queued on a GPU is done; `synchronize` itself is no wait in CUDA's count."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+@torch.inference_mode()
+def times(case: Case, methods: dict[str, Method | None], repeats: int) -> dict[str, tuple[float, float]]:
+    """For each method the medians of the time per evaluation, whole and outside the model; runs are taken in turn."""
+    counts = {name: case.evaluations(method) for name, method in methods.items()}
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in methods}
+    for repeat in range(repeats + 1):
+        for name, method in methods.items():
+            seconds = case.run(method)
+            if repeat:  # the first round warms up
+                taken[name].append((seconds[0] / counts[name], seconds[1] / counts[name]))
+    return {name: tuple(statistics.median(part) for part in zip(*runs, strict=True)) for name, runs in taken.items()}
+
+
+@torch.inference_mode()
+def peak_memory(case: Case, method: Method | None) -> float:
+    """The largest memory that tensors of the run take at one time, in latents."""
+    latent = case.latent["samples"].numel() * 4
+    case.run(method)
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        case.run(method)
+        return (torch.cuda.max_memory_allocated() - before) / latent
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        case.run(method)
+    events = profile.profiler.kineto_results.events()
+    total = largest = 0
+    for event in sorted((event for event in events if event.name() == "[memory]"), key=lambda e: e.start_ns()):
+        total += event.nbytes()
+        largest = max(largest, total)
+    return largest / latent
+
+
+class Waits(TorchFunctionMode):
+    """Counts the calls that make a CPU wait for its GPU, had the tensor been on one: those that read a value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        by_mask = func is Tensor.__getitem__ and getattr(args[1], "dtype", None) == torch.bool
+        self.count += func.__name__ in READS or by_mask
+        return func(*args, **(kwargs or {}))
+
+
+@torch.inference_mode()
+def waits(case: Case, method: Method | None) -> int:
+    """How often the CPU waits for the GPU between the first model evaluation and the last.
+
+    By CUDA's own count where there is a GPU. Before the first evaluation a run is planned, which reads its sigmas once.
+    """
+    counts: list[int] = []
+    if torch.cuda.is_available():
+        torch.cuda.set_sync_debug_mode("warn")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            case.on_evaluation = lambda: counts.append(sum("synchroniz" in str(w.message) for w in caught))
+            case.run(method)
+        torch.cuda.set_sync_debug_mode("default")
+    else:
+        with Waits() as reads:
+            case.on_evaluation = lambda: counts.append(reads.count)
+            case.run(method)
+    case.on_evaluation = lambda: None
+    return counts[-1] - counts[0]

@@ -1,0 +1,68 @@
+"""The models that are timed: the demo model, and networks of full size with random weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import HOST
+
+MODELS = ("demo", "sd15", "sdxl", "instant")
+SHAPES: dict[str, dict[str, Any]] = {  # as the host finds them in the checkpoints
+    "sd15": {
+        "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 320, "num_res_blocks": [2, 2, 2, 2],
+        "channel_mult": [1, 2, 4, 4], "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0],
+        "transformer_depth_output": [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0], "transformer_depth_middle": 1,
+        "context_dim": 768, "num_heads": 8, "use_spatial_transformer": True, "use_linear_in_transformer": False,
+        "adm_in_channels": None, "use_temporal_attention": False, "legacy": False,
+    },
+    "sdxl": {
+        "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 320, "num_res_blocks": [2, 2, 2],
+        "channel_mult": [1, 2, 4], "transformer_depth": [0, 0, 2, 2, 10, 10],
+        "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10], "transformer_depth_middle": 10,
+        "context_dim": 2048, "num_head_channels": 64, "num_heads": -1, "use_spatial_transformer": True,
+        "use_linear_in_transformer": True, "adm_in_channels": 2816, "num_classes": "sequential",
+        "use_temporal_attention": False, "legacy": False,
+    },
+}  # fmt: skip
+
+
+class Instant(torch.nn.Module):
+    """A network that answers at once, so that what remains is the samplers' own work."""
+
+    dtype = torch.float32
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return 0.9 * x
+
+
+def load(name: str, dtype: torch.dtype) -> tuple[Any, list, list]:
+    """The host's MODEL with a positive and a negative conditioning for it.
+
+    Arguments:
+        name: one of MODELS.
+        dtype: of the weights of a full-size model.
+    """
+    if name == "demo":
+        model, clip, _ = HOST.nodes.CheckpointLoaderSimple().load_checkpoint(HOST.demo_checkpoint)
+        positive, negative = (HOST.nodes.CLIPTextEncode().encode(clip, text)[0] for text in ("day, lake, house", ""))
+        return model, positive, negative
+    comfy = HOST.comfy
+    family = comfy.supported_models.SDXL if name == "sdxl" else comfy.supported_models.SD15
+    config = family({**SHAPES.get(name, SHAPES["sd15"]), "dtype": dtype})
+    if name == "instant":
+        config.unet_config["disable_unet_model_creation"] = True
+    device = comfy.model_management.get_torch_device()
+    network = config.get_model({}, device=device)
+    if name == "instant":
+        network.diffusion_model = Instant()
+    for weight in network.diffusion_model.parameters():  # the host leaves them as it found the memory
+        torch.nn.init.normal_(weight, std=0.02)
+    patcher = comfy.model_patcher.ModelPatcher(network, load_device=device, offload_device=torch.device("cpu"))
+    width = config.unet_config["context_dim"]
+    tokens = torch.randn(2, 1, 77, width, generator=torch.Generator().manual_seed(0))
+    pooled = torch.zeros(1, 1280)
+    positive, negative = ([[text, {"pooled_output": pooled}]] for text in tokens)
+    return patcher, positive, negative

@@ -1,0 +1,131 @@
+"""Six things people inpaint for, each as the stock nodes do it and as this pack does, with the demo model.
+
+    python demo/gallery.py      draws docs/gallery.png
+
+Both ask the model as often: KSampler with 40 steps, ours with 20 steps of two evaluations, otherwise the same seed,
+solver, schedule and cfg. Stock is the graph of ComfyUI's own examples, with the result pasted back under the mask (VAE
+Encode, Set Latent Noise Mask, KSampler, VAE Decode, Image Composite Masked); ours is that of the template
+`inpaint-any-size`.
+"""
+
+import sys
+from dataclasses import dataclass
+
+import bootstrap
+
+if __name__ == "__main__":
+    bootstrap.run_under_host()
+
+import in_process  # noqa: E402 - from here on, the host's packages
+import torch  # noqa: E402
+from PIL import Image, ImageDraw, ImageFont  # noqa: E402
+from scenes import HELD_OUT, draw  # noqa: E402
+
+SIDE, MARGIN, LEFT = 128, 6, 130
+TILE = 192  # pixels a side in the gallery
+SEED, CFG = 3, 4.0
+Boxes = tuple[tuple[int, int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A held-out scene, what of it is painted anew, and what shall be there.
+
+    Attributes:
+        scene: number of the scene; it was never trained on.
+        boxes: (left, top, right, bottom) of the masked rectangles, in pixels.
+        kept: the boxes are what is kept, instead.
+        cells, ramp: mask_expand_cells of Encode and mask_blend_pixels of Composite.
+    """
+
+    name: str
+    scene: int
+    boxes: Boxes
+    prompt: str
+    kept: bool = False
+    cells: int = 1
+    ramp: int = 16
+
+    def picture(self) -> torch.Tensor:
+        """(1, 128, 128, 3) in [0, 1]."""
+        return torch.from_numpy(draw(HELD_OUT + self.scene).image)[None]
+
+    def mask(self) -> torch.Tensor:
+        """(1, 128, 128), 1 where the picture is painted anew."""
+        mask = torch.zeros(1, SIDE, SIDE)
+        for left, top, right, bottom in self.boxes:
+            mask[:, top:bottom, left:right] = 1
+        return 1 - mask if self.kept else mask
+
+
+TASKS = (
+    Task("remove an object", 20, ((26, 42, 86, 94),), "day, sun, yellow field"),
+    Task("replace an object", 31, ((60, 40, 128, 104),), "day, snow, autumn trees, blue house, lake, sun"),
+    Task("another sky", 26, ((0, 0, 128, 44),), "dawn, snow, mountains, pine trees, lake"),
+    Task("half a picture", 11, ((64, 0, 128, 128),), "day, sun, green hills, pine trees, lake"),
+    Task("widen the view", 18, ((32, 32, 96, 96),), "sunset, snow, mountains, red house, lake, sun", kept=True),
+    Task("mend scratches", 10, tuple((i, 0, i + 5, 128) for i in (14, 50, 82, 114)),
+         "sunset, yellow field, mountains, clouds, lake", cells=0, ramp=4),
+)
+
+
+class Painter:
+    """The two graphs, node by node, in the host."""
+
+    def __init__(self) -> None:
+        self.host = in_process.start()
+        self.nodes = self.host.nodes
+        self.model, self.clip, self.vae = self.nodes.CheckpointLoaderSimple().load_checkpoint(self.host.demo_checkpoint)
+
+    def prompts(self, text: str) -> tuple[list, list]:
+        encode = self.nodes.CLIPTextEncode().encode
+        return encode(self.clip, text)[0], encode(self.clip, "")[0]
+
+    def stock(self, task: Task) -> torch.Tensor:
+        picture, mask = task.picture(), task.mask()
+        latent = self.nodes.VAEEncode().encode(self.vae, picture)[0]
+        latent = self.nodes.SetLatentNoiseMask().set_mask(latent, mask)[0]
+        latent = self.nodes.KSampler().sample(
+            self.model, SEED, 40, CFG, "euler_ancestral", "karras", *self.prompts(task.prompt), latent)[0]
+        return torch.where(mask[..., None] > 0, self.nodes.VAEDecode().decode(self.vae, latent)[0], picture)
+
+    def ours(self, task: Task) -> torch.Tensor:
+        from latent_repaint.nodes.composite import Composite
+        from latent_repaint.nodes.encode import Encode
+        from latent_repaint.nodes.ksampler import KSampler
+
+        picture, mask = task.picture(), task.mask()
+        latent = Encode.execute(picture, mask, self.vae, "diffuse", "max", task.cells).result[0]
+        latent = KSampler.execute(
+            self.model, SEED, 20, CFG, "euler_ancestral", "karras", *self.prompts(task.prompt), latent, 1.0,
+            "match", 2.0).result[0]
+        made = self.nodes.VAEDecode().decode(self.vae, latent)[0]
+        return Composite.execute(picture, made, mask, 0, task.ramp, "multiband", 1.0).result[0]
+
+
+def tile(picture: torch.Tensor) -> Image.Image:
+    pixels = (255 * picture[0].clamp(0, 1)).round().byte().numpy()
+    return Image.fromarray(pixels).resize((TILE, TILE), Image.Resampling.BICUBIC)
+
+
+def main() -> None:
+    painter = Painter()
+    columns = ("before", "mask", "KSampler", "Latent RePaint")
+    step = TILE + MARGIN
+    sheet = Image.new("RGB", (LEFT + len(columns) * step, 26 + len(TASKS) * step), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
+    for i, name in enumerate(columns):
+        pen.text((LEFT + i * step, 4), name, "black", font)
+    with torch.inference_mode():
+        for row, task in enumerate(TASKS):
+            pen.text((8, 26 + row * step + step // 2), task.name, "black", font, anchor="lm")
+            picture, mask = task.picture(), task.mask()[..., None]
+            masked = picture + 0.75 * mask * (torch.tensor([0.9, 0.33, 0.24]) - picture)
+            for column, shown in enumerate((picture, masked, painter.stock(task), painter.ours(task))):
+                sheet.paste(tile(shown), (LEFT + column * step, 26 + row * step))
+    sheet.save(in_process.ROOT / "docs" / "gallery.png", optimize=True)
+    sys.stdout.write("docs/gallery.png\n")
+
+
+if __name__ == "__main__":
+    main()

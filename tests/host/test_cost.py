@@ -1,0 +1,29 @@
+"""What a run may never cost, whatever the machine: a wait for the GPU at every step, or memory that grows."""
+
+import pytest
+import torch
+
+from latent_repaint.benchmarks.cost import measure, models
+
+
+@pytest.fixture(scope="module")
+def instant():
+    return models.load("instant", torch.float32)
+
+
+@pytest.mark.parametrize("method", [name for name in measure.METHODS if name != "host"])
+def test_no_step_waits_for_the_gpu(instant, method):
+    assert measure.waits(measure.Case(instant, steps=6), measure.METHODS[method]) == 0
+
+
+def test_a_value_that_is_read_counts_as_a_wait():
+    with measure.Waits() as waits:
+        x = torch.ones(3)
+        float(x[0]), bool(x[1] > 0), x[x > 0], x.nonzero()
+    assert waits.count == 4
+
+
+@pytest.mark.parametrize("method", ["Blend predicted", "RePaint 1/2", "Match 1"])
+def test_four_latents_of_memory_more_than_the_host_at_most(instant, method):
+    case = measure.Case(instant, shape=(2, 4, 64, 64), steps=6)
+    assert measure.peak_memory(case, measure.METHODS[method]) <= measure.peak_memory(case, None) + 4
