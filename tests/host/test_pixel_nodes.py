@@ -191,11 +191,11 @@ def test_a_crop_is_sampled_at_its_own_size_and_put_back(vae):
 
 
 @pytest.mark.parametrize("node, call", [
-    ("LatentRepaint_Encode", lambda image, mask: encode(image, mask, None)),
-    ("LatentRepaint_Composite", lambda image, mask: composite(image, image, mask)),
-    ("LatentRepaint_Crop", lambda image, mask: Crop.execute(image, mask, 1.2, 64, 64, 8)),
+    ("LatentRepaint_Encode", lambda image, mask, vae: encode(image, mask, vae)),
+    ("LatentRepaint_Composite", lambda image, mask, vae: composite(image, image, mask)),
+    ("LatentRepaint_Crop", lambda image, mask, vae: Crop.execute(image, mask, 1.2, 64, 64, 8)),
 ])  # fmt: skip
-def test_wrong_input_is_named_with_its_node(node, call):
+def test_wrong_input_is_named_with_its_node(vae, node, call):
     image, mask = picture(32, 40), square(32, 40, 4, 4, 8)
     for bad_image, bad_mask, message in [
         (image, picture(16, 20)[..., 0], "input mask: found 20x16 pixels, wanted 40x32"),
@@ -205,7 +205,7 @@ def test_wrong_input_is_named_with_its_node(node, call):
         (image.repeat(3, 1, 1, 1), mask.repeat(2, 1, 1), "input mask: found a batch of 2, wanted one that divides 3"),
     ]:
         with pytest.raises(ValueError, match=f"{node}: {message}"):
-            call(bad_image, bad_mask)
+            call(bad_image, bad_mask, vae)
 
 
 def test_the_empty_mask_of_load_image_fits_every_picture(vae):
