@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from comfy_api.v0_0_2 import io
@@ -14,8 +14,8 @@ from ..samplers.mask_grid import SPATIAL_METHODS
 
 CATEGORY = "latent repaint"
 SEARCH = ["inpaint", "repaint", "mask", "outpaint"]
-JSON_TYPES = (str, int, float, dict, type(None))
-"""What can be written into a prompt where a link belongs; a list is taken for a link."""
+JSON_TYPES = (str, int, float, dict, list, type(None))
+"""What can be written into a prompt where a link belongs."""
 ADVANCED = {"start_percent", "end_percent", "mask_hipass_filter", "temporal_method"}
 
 
@@ -64,6 +64,8 @@ def check_input(slot: io.Input, value: Any) -> None:
             raise ValueError(f"input {slot.id}: found {value!r:.80}, wanted {wanted} from {slot.min} to {slot.max}")
     elif slot.io_type in ("IMAGE", "MASK", "SIGMAS") and not isinstance(value, Tensor):
         raise ValueError(f"input {slot.id}: found {type(value).__name__}, wanted {slot.io_type}")
+    elif slot.io_type == "CONDITIONING" and isinstance(value, list) and all(isinstance(x, Sequence) for x in value):
+        return
     elif slot.io_type not in ("BOOLEAN", "LATENT") and isinstance(value, JSON_TYPES):
         raise ValueError(f"input {slot.id}: found {value!r:.80}, wanted a link to {slot.io_type}")
 
