@@ -39,7 +39,7 @@ SEEDS, GIVEN, COUNT, LEARNT_COUNT = (1, 2), 2, 128, 48
 from latent_repaint.samplers.blend import Blend, Method  # noqa: E402
 from latent_repaint.samplers.host import combine  # noqa: E402
 from latent_repaint.samplers.match import HIGHEST, LOWEST, Match  # noqa: E402
-from latent_repaint.samplers.repaint import RePaint  # noqa: E402
+from latent_repaint.samplers.repaint import RePaint, RePaintBudget  # noqa: E402
 
 INTRODUCTION = """# What decided the defaults
 
@@ -73,12 +73,25 @@ def choices() -> Iterator[Choice]:
             section, f"{steps} steps, {40 / steps - 1:.3g}", steps, Match(inner_steps=40 / steps - 1), steps == 20
         )
     section = "Match: the noise levels b/a that get the extra evaluations, 20 steps, inner_steps 1"
-    for low, high in ((0.0, 1e9), (0.03, 3.0), (0.1, 1.0), (LOWEST, HIGHEST), (0.1, 10.0), (0.3, 3.0)):
+    for low, high in (
+        (0.0, 1e9),
+        (0.03, 3.0),
+        (0.1, 1.0),
+        (LOWEST, HIGHEST),
+        (0.1, 10.0),
+        (0.3, 3.0),
+        (0.3, 5.0),
+        (0.3, 10.0),
+        (0.5, 5.0),
+    ):
         method = Match(inner_steps=1.0, lowest=low, highest=high)
         yield Choice(section, f"{low:g} to {high:g}", 20, method, (low, high) == (LOWEST, HIGHEST))
     section = "Match: leak, 20 steps, inner_steps 1"
     for leak in (0.0, 0.1, 0.3, 0.5, 0.7):
         yield Choice(section, f"{leak:g}", 20, Match(inner_steps=1.0, leak=leak), leak == Match.leak)
+    section = "Match: leak, 20 steps, inner_steps 4"
+    for leak in (0.0, 0.1, 0.3, 0.5):
+        yield Choice(section, f"{leak:g}", 20, Match(inner_steps=4.0, leak=leak), leak == Match.leak)
     section = "RePaint: jump_length and jump_n_sample at 20 steps"
     for length, visits in ((1, 2), (1, 3), (1, 5), (5, 2), (5, 3), (5, 5), (10, 3), (10, 5)):
         method = RePaint(known_noise="fresh", jump_length=length, jump_n_sample=visits)
@@ -87,6 +100,10 @@ def choices() -> Iterator[Choice]:
     for start, end, visits in ((0.0, 1.0, 3), (0.0, 0.5, 5), (0.25, 0.75, 5), (0.5, 1.0, 5)):
         method = RePaint(known_noise="fresh", jump_length=1, jump_n_sample=visits, start_percent=start, end_percent=end)
         yield Choice(section, f"{start:g} to {end:g}, r={visits}", 20, method, (start, end) == (0, 1))
+    section = "KSampler's repaint: start_percent of its jumps, 20 steps, 2 evaluations a step"
+    for start in (0.0, 0.25, 0.5, 0.75):
+        method = RePaintBudget(known_noise="fresh", evaluations_per_step=2.0, start_percent=start)
+        yield Choice(section, f"{start:g}", 20, method, start == 0)
 
 
 class Study:
