@@ -89,7 +89,7 @@ def mask_to_grid(
     """The mask as the sampler sees it.
 
     Arguments:
-        mask: (H, W) or (N, H, W), 1 = regenerate; N counts images, or frames if the latent has five dimensions.
+        mask: (H, W) or (N, H, W), 1 = regenerate; N counts images, or frames if the latent is a video.
         latent_shape: (B, C, h, w) or (B, C, T, h, w).
         spatial_method: one of SPATIAL_METHODS.
         mask_expand_cells: growth of the regenerated part, in cells.
@@ -98,7 +98,8 @@ def mask_to_grid(
         spatial_ratio, temporal_ratio: the VAE's; None reads them off the sizes.
 
     Returns:
-        (N, h, w), or (T, h, w) if the latent has five dimensions, values in [0, 1].
+        (N, h, w), or (T, h, w) if the latent is a video, values in [0, 1]. Latents of five dimensions and one frame
+        are pictures if the masks go with their batch.
 
     Raises:
         ValueError: if the mask has another rank, no extent, is not finite, or does not go with the latent's batch or
@@ -110,19 +111,24 @@ def mask_to_grid(
         raise ValueError("input mask: found NaN or infinity, wanted values from 0 to 1")
     mask = mask.reshape(-1, *mask.shape[-2:]).float().clamp(0.0, 1.0)
     mask = torch.where(mask < mask_hipass_filter, 0.0, mask)
-    video, batch = len(latent_shape) == 5, latent_shape[0]
-    if not video and batch % len(mask):
+    batch = latent_shape[0]
+    single_frames = len(latent_shape) == 5 and latent_shape[2] == 1 and batch > 1  # as Qwen Image has its pictures
+    pictures = len(latent_shape) == 4 or (single_frames and batch % len(mask) == 0)
+    if pictures and batch % len(mask):
         raise ValueError(f"input mask: found a batch of {len(mask)}, wanted 1 or a divisor of the latent's {batch}")
     grid = (latent_shape[-2], latent_shape[-1])
     ratio = pixels_per_cell((mask.shape[-2], mask.shape[-1]), grid, spatial_ratio)
     cells = pool(mask if ratio is None else centre_crop(mask, ratio), grid, spatial_method)
-    if video:
+    if not pictures:
         cells = pool_frames(cells, latent_shape[2], temporal_ratio, temporal_method)
     return expand(cells, mask_expand_cells)
 
 
 def noise_mask(cells: Tensor, latent_shape: torch.Size) -> Tensor:
-    """The cells (N, h, w) in the rank that the host takes through untouched: (N, 1, h, w) or (B, 1, T, h, w)."""
+    """The cells (N, h, w) in the rank that the host takes through untouched: (N, 1, h, w), (N, 1, 1, h, w) of pictures
+    with one frame, or (B, 1, T, h, w)."""
     if len(latent_shape) == 4:
         return cells[:, None]
+    if latent_shape[2] == 1:
+        return cells[:, None, None]
     return cells[None, None].expand(latent_shape[0], -1, -1, -1, -1).contiguous()

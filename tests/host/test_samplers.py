@@ -252,6 +252,18 @@ def test_bad_sigmas_are_refused_before_any_evaluation(eps_model, latent, mask, s
     assert counted == []
 
 
+def test_sigmas_beyond_a_flows_pure_noise_are_refused(latent, mask):
+    """A schedule for Stable Diffusion, given to a flow model."""
+    with pytest.raises(ValueError, match="node: input sigmas: found 14.6.*wanted at most 1"):
+        run(tiny_model("flow"), latent, mask, torch.tensor([14.6, 2.0, 0.0]))
+
+
+def test_a_flows_pure_noise_may_come_twice(latent, mask):
+    """A jump from pure noise to pure noise has no signal to scale."""
+    samples = run(tiny_model("flow"), latent, mask, torch.tensor([1.0, 1.0, 0.6, 0.0]), "repaint_predicted").samples
+    assert samples.isfinite().all() and kept_error(samples, latent, mask) <= TOLERANCE
+
+
 def test_bad_latents_and_masks_are_refused(eps_model, latent, mask):
     broken = latent.clone()
     broken[0, 0, 0, 0] = float("nan")

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latent_repaint.samplers.mask_grid import mask_to_grid, noise_mask
@@ -10,6 +10,7 @@ from latent_repaint.samplers.mask_grid import mask_to_grid, noise_mask
 IMAGE = torch.Size((1, 4, 8, 8))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 63), st.integers(0, 63))
 def test_max_keeps_a_single_pixel_in_its_own_cell(row, column):
     mask = torch.zeros(1, 64, 64)
@@ -54,6 +55,7 @@ def test_a_mask_drawn_at_another_size_covers_the_same_place():
     assert cells[0, 4:, 4:].eq(1).all() and cells.sum() == 16
 
 
+@settings(deadline=None)
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 12), st.integers(1, 12))
 def test_every_size_gives_the_grid(height, width, rows, columns):
     cells = mask_to_grid(torch.ones(2, height, width), torch.Size((2, 4, rows, columns)))
@@ -69,6 +71,15 @@ def test_causal_frames():
         cells = mask_to_grid(mask, latent)
         assert cells[:, 0, 0].tolist() == [float(k == (frame + 3) // 4) for k in range(3)]
         assert noise_mask(cells, latent).shape == (2, 1, 3, 4, 4)
+
+
+def test_masks_of_a_batch_of_single_frames_are_a_batch():
+    """Whatever the VAE's temporal ratio says: two masks would else be two frames of one video, the second lost."""
+    mask = torch.zeros(2, 32, 32)
+    mask[1] = 1
+    latent = torch.Size((4, 16, 1, 4, 4))
+    cells = mask_to_grid(mask, latent, temporal_ratio=4)
+    assert cells[:, 0, 0].tolist() == [0, 1] and noise_mask(cells, latent).shape == (2, 1, 1, 4, 4)
 
 
 def test_one_mask_serves_all_frames_and_temporal_methods_differ():

@@ -30,6 +30,12 @@ def test_a_jump_to_a_cleaner_level_is_refused():
         NoiseLevel(1.0, 2.0).transition(NoiseLevel(1.0, 1.0))
 
 
+def test_pure_noise_can_only_stay_what_it_is():
+    assert NoiseLevel(0.0, 1.0).transition(NoiseLevel(0.0, 2.0)) == (2.0, 0.0)
+    with pytest.raises(ValueError, match="no forward transition"):
+        NoiseLevel(0.0, 1.0).transition(NoiseLevel(0.1, 0.9))
+
+
 def test_noise_is_found_again():
     x_0, noise = torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4)
     level = NoiseLevel(0.6, 0.8)

@@ -1,0 +1,252 @@
+"""What becomes of a mask on its way from pixels to the network: frames, batches, strokes, models that read it."""
+
+from typing import Any
+
+import comfy.nested_tensor
+import comfy.ops
+import comfy.sampler_helpers
+import comfy.samplers
+import pytest
+import torch
+from cells import METHODS
+from comfy.ldm.wan.vae import WanVAE
+from comfy.patcher_extension import WrappersMP
+from families import FAMILIES, Family
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import conditioning, fill, host, ksampler, sigmas
+
+from latent_repaint.nodes.mask_to_latent import MaskToLatent
+from latent_repaint.samplers.host import combine
+from latent_repaint.samplers.probe import noise_level
+
+TOLERANCE = 1e-5
+
+every_method = pytest.mark.parametrize("method", METHODS)
+
+
+def to_latent(mask, latent, cells=0, vae=None, temporal_method="max"):
+    """The node, at its defaults but for the growth."""
+    given = latent if isinstance(latent, dict) else {"samples": latent}
+    return MaskToLatent.execute(mask, given, "max", cells, 0.0, temporal_method, vae).args[0]
+
+
+@torch.inference_mode()
+def sampled(family: Family, masked: dict[str, Any], method: str, model: Any = None, solver: str = "euler_ancestral"):
+    """Three steps with a family's own conditioning."""
+    model = model or family.model
+    sampler, schedule = combine(ksampler(solver), METHODS[method], "node"), sigmas(model, 3)
+    noise, guider = host.custom_sampler.RandomNoise.execute(3)[0], comfy.samplers.CFGGuider(model)
+    guider.set_conds(*family.prompts())
+    return host.custom_sampler.SamplerCustomAdvanced.execute(noise, guider, sampler, schedule, masked)[0]["samples"]
+
+
+def changed(samples, latent) -> torch.Tensor:
+    """Where a result differs from the latent by more than its scaling in and out."""
+    return (samples - latent).abs() > TOLERANCE
+
+
+@pytest.fixture(scope="module")
+def wan() -> Family:
+    return FAMILIES["wan 2.1"]()
+
+
+@pytest.fixture(scope="module")
+def wan_vae():
+    """A real causal video VAE, 8 channels wide, through the host's loader."""
+    network = WanVAE(dim=8, z_dim=16, dim_mult=[1, 2, 4, 4], temperal_downsample=[False, True, True])
+    fill(network)
+    return host.comfy.sd.VAE(sd={name: weight.clone() for name, weight in network.state_dict().items()})
+
+
+@pytest.mark.parametrize("frame", range(9))
+def test_a_masked_frame_frees_the_latent_frame_that_holds_it(wan, wan_vae, frame):
+    """Nine frames, encoded by a causal VAE into three: 0 alone, 1 to 4, 5 to 8; no other latent frame is painted."""
+    video, mask = torch.rand(9, 64, 64, 3, generator=torch.Generator().manual_seed(0)), torch.zeros(9, 64, 64)
+    mask[frame, 20:40, 20:40] = 1
+    with torch.inference_mode():
+        latent = wan_vae.encode(video)
+    assert latent.shape == (1, 16, 3, 8, 8)
+    samples = sampled(wan, to_latent(mask, latent, vae=wan_vae), "Blend")
+    assert changed(samples, latent).amax((0, 1, 3, 4)).tolist() == [k == (frame + 3) // 4 for k in range(3)]
+
+
+@every_method
+def test_masks_of_latent_frames_are_their_own(wan, method):
+    latent, mask = wan.latent(), torch.zeros(3, 64, 64)
+    mask[0, :16, :16], mask[2, 40:, 40:] = 1, 1
+    samples = sampled(wan, to_latent(mask, latent), method)
+    assert torch.equal(changed(samples, latent).amax((0, 1)), torch.nn.functional.max_pool2d(mask, 8) > 0)
+
+
+@every_method
+def test_a_batch_of_masks_goes_with_a_batch_of_latents_in_turn(method):
+    family, masks = FAMILIES["eps"](), torch.zeros(2, 64, 64)
+    latents = torch.randn(4, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    masks[0, :32], masks[1, :, 40:] = 1, 1
+    samples = sampled(family, to_latent(masks, latents), method)
+    expected = (torch.nn.functional.max_pool2d(masks, 8) > 0).repeat(2, 1, 1)
+    assert torch.equal(changed(samples, latents).amax(1), expected)
+
+
+def test_pictures_with_a_frame_dimension_take_a_mask_each(wan):
+    """As Qwen Image keeps them, whose VAE is a video's: two masks are no two frames there."""
+    latents, masks = torch.randn(2, 16, 1, 8, 8, generator=torch.Generator().manual_seed(0)), torch.zeros(2, 64, 64)
+    masks[0, :32], masks[1, :, 40:] = 1, 1
+    samples = sampled(wan, to_latent(masks, latents), "Blend")
+    assert torch.equal(changed(samples, latents).amax((1, 2)), torch.nn.functional.max_pool2d(masks, 8) > 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_no_stroke_of_one_pixel_is_lost(data):
+    """From the node through the host's own reshaping, to every sampler: any picture size, any stroke, any frame."""
+    ratio, rows, columns = (data.draw(st.integers(1, high)) for high in (16, 9, 9))
+    height, width = (cells * ratio + data.draw(st.integers(0, ratio - 1)) for cells in (rows, columns))
+    frames = data.draw(st.sampled_from([None, 1, 2, 3]))
+    mask = torch.zeros(1 if frames is None else 4 * frames - 3, height, width)
+    top, left = height % ratio // 2, width % ratio // 2  # the host's VAE cuts the picture's middle out, in whole cells
+    place = st.tuples(*(st.integers(0, end - 1) for end in (len(mask), rows * ratio, columns * ratio)))
+    strokes = data.draw(st.lists(place, min_size=1, max_size=12))
+    for frame, y, x in strokes:
+        mask[frame, top + y, left + x] = 1
+    shape = (1, 4, rows, columns) if frames is None else (1, 4, frames, rows, columns)
+    ratios = {"spacial_compression_decode": lambda self: ratio, "temporal_compression_decode": lambda self: 4}
+    masked = to_latent(mask, torch.zeros(shape), vae=type("Vae", (), ratios)())
+    seen = comfy.sampler_helpers.prepare_mask(masked["noise_mask"], shape, "cpu")
+    for frame, y, x in strokes:
+        place = (y // ratio, x // ratio) if frames is None else ((frame + 3) // 4, y // ratio, x // ratio)
+        assert seen[0, 0][place] == 1
+
+
+def watched(model: Any) -> tuple[Any, list[dict[str, Any]]]:
+    """The model, and what every pass through its network is given: sigma, the latent, the mask or None."""
+    seen: list[dict[str, Any]] = []
+
+    def watch(apply_model, arguments):
+        seen.append({"sigma": arguments["timestep"][0], "x": arguments["input"].clone(),
+                     "mask": arguments["c"].get("denoise_mask")})  # fmt: skip
+        return apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
+
+    model = model.clone()
+    model.set_model_unet_function_wrapper(watch)
+    return model, seen
+
+
+@every_method
+@pytest.mark.parametrize("name", ["wan 2.2", "cosmos predict2"])
+def test_a_mask_that_would_be_averaged_is_hidden(name, method):
+    """These make one timestep a frame of it. So they are not shown it, and the known part is noised as the rest is."""
+    family = FAMILIES[name]()
+    model, seen = watched(family.model)
+    latent, mask = family.latent(), family.mask()
+    samples = sampled(family, {"samples": latent, "noise_mask": mask}, method, model)
+    assert not changed(samples, latent)[mask.expand_as(latent) == 0].any()
+    kept, y = (mask == 0).expand_as(latent), family.model.model.process_latent_in(latent)
+    sampling = family.model.get_model_object("model_sampling")
+    for evaluation in seen:
+        assert evaluation["mask"] is None
+        noise = noise_level(sampling, evaluation["sigma"]).noise_in(evaluation["x"], y)[kept]
+        assert 0.5 < noise.std() < 2.5
+
+
+@every_method
+@pytest.mark.parametrize("name", ["wan 2.2", "cosmos predict2"])
+def test_a_mask_of_whole_frames_is_the_models_own(name, method):
+    """A kept first frame is what they are made for: clean, at the timestep of a clean one."""
+    family = FAMILIES[name]()
+    model, seen = watched(family.model)
+    latent, mask = family.latent(), torch.ones(1, 1, 3, 8, 8)
+    mask[:, :, 0] = 0
+    samples = sampled(family, {"samples": latent, "noise_mask": mask}, method, model)
+    assert not changed(samples, latent)[:, :, 0].any() and changed(samples, latent)[:, :, 1:].any()
+    base = family.model.model
+    y = base.process_latent_in(latent)
+    for evaluation in seen:
+        assert torch.equal(evaluation["mask"], mask.expand_as(evaluation["mask"]))
+        clean = base.scale_latent_inpaint(sigma=evaluation["sigma"].reshape(1), noise=y, latent_image=y)
+        torch.testing.assert_close(evaluation["x"][:, :, 0], clean[:, :, 0])
+
+
+@every_method
+def test_a_model_that_reads_a_soft_mask_reads_what_is_free(method):
+    """LTXV gives each cell the timestep of its mask: a half-masked cell is kept first and free later, not in between."""
+    family = FAMILIES["ltxv"]()
+    model, seen = watched(family.model)
+    mask = torch.linspace(0, 1, 4).expand(1, 1, 3, 4, 4).contiguous()
+    sampled(family, {"samples": family.latent(), "noise_mask": mask}, method, model)
+    shown = torch.stack([evaluation["mask"][0, 0, 0, 0] for evaluation in seen])
+    assert set(shown.unique().tolist()) == {0.0, 1.0}
+    assert shown[0].tolist() == [0, 0, 0, 1] and shown[-1].tolist() == [0, 1, 1, 1]
+
+
+@every_method
+def test_a_model_that_wants_its_known_part_clean_gets_it_clean(method):
+    family = FAMILIES["hunyuan video"]()
+    model, seen = watched(family.model)
+    latent, mask = family.latent(), family.mask()
+    sampled(family, {"samples": latent, "noise_mask": mask}, method, model)
+    kept, y = (mask == 0).expand_as(latent), family.model.model.process_latent_in(latent)
+    assert seen and all(torch.equal(evaluation["x"][kept], y[kept]) for evaluation in seen)
+
+
+def test_what_such_a_model_leaves_at_a_level_is_noised_by_the_given_noise():
+    """Feedback has nothing to follow there: the noise of the known part must still be Gaussian for the next stage."""
+    family = FAMILIES["hunyuan video"]()
+    latent, mask = family.latent(), family.mask()
+    sampler, schedule = combine(ksampler("euler"), METHODS["Blend"], "node"), sigmas(family.model, 8)
+    noise, guider = host.custom_sampler.RandomNoise.execute(3)[0], comfy.samplers.CFGGuider(family.model)
+    guider.set_conds(*family.prompts())
+    masked = {"samples": latent, "noise_mask": mask}
+    with torch.inference_mode():
+        left = host.custom_sampler.SamplerCustomAdvanced.execute(noise, guider, sampler, schedule[:5], masked)[0]
+    level = noise_level(family.model.get_model_object("model_sampling"), schedule[4])
+    scale, kept = family.model.model.latent_format.scale_factor, (mask == 0).expand_as(latent)
+    found = level.noise_in(level.a * left["samples"] * scale, latent * scale)[kept]
+    initial = noise.generate_noise(masked)[kept]
+    assert torch.stack([found, initial]).corrcoef()[0, 1] > 0.999
+
+
+class Packed(comfy.samplers.CFGGuider):
+    """A guider for any shape: nested latents come to a sampler packed into one row."""
+
+    def predict_noise(self, x, timestep, model_options=None, seed=None):
+        return torch.full_like(x, 0.5)
+
+
+def nested_run(eps_model, sampler, mask):
+    """Picture and sound, with `mask` given to the sampler as newer hosts do: packed as the latents are."""
+    parts = [torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(k)) for k in range(2)]
+    nested = [comfy.nested_tensor.NestedTensor(tensors) for tensors in (parts, [torch.randn_like(p) for p in parts])]
+
+    def give_mask(executor, guider, sigmas, extra_args, callback, noise, latent_image, denoise_mask, *rest):
+        return executor(guider, sigmas, extra_args, callback, noise, latent_image, mask, *rest)
+
+    model = eps_model.clone()
+    model.add_wrapper(WrappersMP.SAMPLER_SAMPLE, give_mask)
+    guider = Packed(model)
+    guider.set_conds(conditioning(1), conditioning(2))
+    with torch.inference_mode():
+        result = guider.sample(nested[1], nested[0], sampler, sigmas(model, 4), disable_pbar=True, seed=3)
+    return torch.cat([part.flatten() for part in result.unbind()]), torch.cat([part.flatten() for part in parts])
+
+
+@pytest.mark.parametrize("method", ["Blend", "RePaint"])
+def test_nested_latents_with_a_mask_for_each_are_kept(eps_model, method):
+    mask = torch.zeros(1, 1, 512)
+    mask[..., 100:300] = 1
+    samples, given = nested_run(eps_model, combine(ksampler("euler"), METHODS[method], "node"), mask)
+    assert torch.equal(changed(samples, given), mask[0, 0] > 0)
+
+
+def test_nested_latents_without_a_mask_are_the_plain_samplers(eps_model):
+    torch.manual_seed(0)
+    ours, _ = nested_run(eps_model, combine(ksampler("euler"), METHODS["Match"], "node"), None)
+    torch.manual_seed(0)
+    assert torch.equal(ours, nested_run(eps_model, ksampler("euler"), None)[0])
+
+
+def test_nested_latents_with_one_mask_are_refused(eps_model):
+    """As 0.3.75 would hand it on."""
+    with pytest.raises(ValueError, match="node: input noise_mask: found one mask for nested latents"):
+        nested_run(eps_model, combine(ksampler("euler"), METHODS["Match"], "node"), torch.ones(1, 1, 8, 8))
