@@ -9,6 +9,8 @@ import numpy as np
 from scenes import GROUNDS, HOUSES, TIMES, TREES
 
 Picture = np.ndarray
+DISCS = {"day": (1, 0.95, 0.45), "night": (0.95, 0.95, 0.85), "sunset": (1, 0.85, 0.4), "dawn": (1, 0.85, 0.4)}
+"""The colour of the sun, or of the moon."""
 
 
 def band(picture: Picture, top: float, bottom: float) -> Picture:
@@ -53,9 +55,9 @@ def ground(picture: Picture, time: str) -> str:
 
 def has_light(picture: Picture, time: str) -> bool:
     """Sun or moon: somewhere in the sky a patch of its colour."""
-    colour = {"day": (1, 0.95, 0.45), "night": (0.95, 0.95, 0.85)}.get(time, (1, 0.85, 0.4))
-    patches = smooth(band(picture, 0, 0.52), 3 if time == "night" else 7)
-    return bool(np.linalg.norm(patches - np.array(colour), axis=-1).min() < (0.45 if time == "night" else 0.16))
+    patches = smooth(band(picture, 0, 0.52), 5)
+    near = {"day": 0.3, "night": 0.45}.get(time, 0.2)
+    return bool(np.linalg.norm(patches - np.array(DISCS[time]), axis=-1).min() < near)
 
 
 def has_clouds(picture: Picture, time: str) -> bool:
@@ -70,16 +72,19 @@ def has_clouds(picture: Picture, time: str) -> bool:
     return bool((nearest(sky, [clear, cloud, sun, (clear + sun) / 2]) == 1).mean() > 0.015)
 
 
-def mountains(picture: Picture, time: str) -> str:
-    """What stands over the horizon: "", "mountains" or "snowy mountains", by the colours of rock, sky and snow."""
+def mountains(picture: Picture, time: str, kind: str) -> str:
+    """What stands over the horizon: "", "mountains" or "snowy mountains", by their colours."""
     light, low = light_of(time), np.array(TIMES[time][1])
     rock = 0.75 * np.array([0.42, 0.42, 0.52]) * light + 0.25 * low
     snow = np.array([0.96, 0.97, 1]) * (0.2 + 0.8 * light)
+    hills = [shade * np.array(GROUNDS[kind]) * light for shade in (0.8, 0.95)]
     foot = band(picture, 0.42, 0.48)
-    if (nearest(foot, [sky_at(time, np.full(len(foot), 0.45)), rock, snow]) == 1).mean() < 0.3:
+    kinds = nearest(foot, [sky_at(time, np.full(len(foot), 0.45)), rock, snow, *hills])
+    if (kinds == 1).mean() < 0.15:
         return ""
     peaks = band(picture, 0.33, 0.42)
-    kinds = nearest(peaks, [sky_at(time, np.linspace(0.33, 0.42, len(peaks))), rock, snow])
+    sky, disc = sky_at(time, np.linspace(0.33, 0.42, len(peaks))), np.array(DISCS[time])
+    kinds = nearest(peaks, [sky, rock, snow, disc, (sky + disc) / 2])
     return "snowy mountains" if (kinds == 2).mean() > 0.04 else "mountains"
 
 
@@ -128,7 +133,7 @@ def observe(picture: Picture, time: str, kind_of_ground: str) -> dict[str, str]:
     seen = {
         "time": time_of_day(picture), "ground": ground(picture, time),
         "light": ("moon" if time == "night" else "sun") if has_light(picture, time) else "",
-        "clouds": "clouds" if has_clouds(picture, time) else "", "mountains": mountains(picture, time),
+        "clouds": "clouds" if has_clouds(picture, time) else "", "mountains": mountains(picture, time, kind_of_ground),
         "trees": trees(picture, time, kind_of_ground), "house": house(picture, time),
         "lake": "lake" if has_lake(picture, time, kind_of_ground) else "",
     }
