@@ -64,8 +64,9 @@ def check_input(slot: io.Input, value: Any) -> None:
             raise ValueError(f"input {slot.id}: found {value!r:.80}, wanted {wanted} from {slot.min} to {slot.max}")
     elif slot.io_type in ("IMAGE", "MASK", "SIGMAS") and not isinstance(value, Tensor):
         raise ValueError(f"input {slot.id}: found {type(value).__name__}, wanted {slot.io_type}")
-    elif slot.io_type == "CONDITIONING" and isinstance(value, list) and all(isinstance(x, (list, tuple)) for x in value):
-        return
+    elif slot.io_type == "CONDITIONING" and isinstance(value, list):
+        if not all(isinstance(entry, (list, tuple)) for entry in value):
+            raise ValueError(f"input {slot.id}: found {value!r:.80}, wanted a link to CONDITIONING")
     elif slot.io_type not in ("BOOLEAN", "LATENT") and isinstance(value, JSON_TYPES):
         raise ValueError(f"input {slot.id}: found {value!r:.80}, wanted a link to {slot.io_type}")
 

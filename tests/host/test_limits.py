@@ -3,6 +3,7 @@
 import inspect
 
 import pytest
+from bootstrap import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,3 +50,10 @@ def test_every_number_has_limits_and_every_node_checks_its_inputs(node):
             assert slot.min is not None and slot.max is not None, slot.id
     with pytest.raises(ValueError, match=f"{node.GET_SCHEMA().node_id}: input .*: found"):
         node.execute(**dict.fromkeys(inspect.signature(node.execute).parameters, object()))
+
+
+def test_the_page_on_security_has_the_limits_as_they_are():
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    rows = [f"| {name.removeprefix('LatentRepaint_').replace('.', ' | `', 1)}` | {slot.min} | {slot.max} |"
+            for name, slot in NUMBERS.items()]
+    assert "| least | most |\n|---|---|---|---|\n" + "\n".join(rows) + "\n\n" in page
