@@ -105,7 +105,7 @@ def averages_mask(base_model: Any, guider: Any) -> bool:
     for a part of one a time that no cell of it has. A hard mask gives itself away by times between none and all.
     """
     for part in getattr(guider, "conds", {}).get("positive") or []:
-        mask = part["model_conds"].get("denoise_mask")
+        mask = part.get("model_conds", {}).get("denoise_mask")
         if mask is None:
             continue
         hard = (mask.cond > 0).to(mask.cond)

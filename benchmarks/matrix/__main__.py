@@ -1,6 +1,6 @@
 """Every model family x method x solver x scheduler on tiny models in the real host: does each keep every promise?
 
-    python benchmarks/matrix                       all of it: ten thousand cells, some twenty minutes on one core
+    python benchmarks/matrix                       all of it: ten thousand cells, some ten minutes on one core
     python benchmarks/matrix --families eps sd3    only these, printed and not kept
 
 The cells and their checks are those of the tests (`tests/host/cells.py`), which run every fifty-third.
@@ -8,46 +8,32 @@ The cells and their checks are those of the tests (`tests/host/cells.py`), which
 
 import argparse
 import csv
+import multiprocessing
 import sys
-import time
-import warnings
 from collections import defaultdict
-from pathlib import Path
+from concurrent.futures import ProcessPoolExecutor
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "demo"), str(ROOT / "tests" / "host")]
+import torch
+from one_family import DRAWS, ROOT, Cell, Found, Run, run_family  # starts the host, which the next two stand on
 
-import in_process  # noqa: E402
-
-HOST = in_process.start()
-
-import torch  # noqa: E402
-from cells import METHODS, SCHEDULERS, SOLVERS, STEPS, TOLERANCE, Cell, Found, cells, family, jump_error, run  # noqa: E402
-from families import FAMILIES  # noqa: E402
-from tiny import sigmas  # noqa: E402
+from cells import METHODS, SCHEDULERS, SOLVERS, STEPS, TOLERANCE  # isort: skip
+from families import FAMILIES  # isort: skip
 
 RESULTS = ROOT / "benchmarks" / "results" / "matrix"
-DRAWS = 1_000_000
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--families", nargs="+", choices=list(FAMILIES), default=list(FAMILIES), metavar="NAME")
+    parser.add_argument("--jobs", type=int, default=1, help="families at a time, one thread each")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore")  # of solvers, about rounding and numpy
     found, rows = {}, []
-    for name in options.families:
-        start = time.process_time()
-        found |= {cell: attempt(cell) for cell in cells() if cell.family == name}
-        own = [found[cell] for cell in found if cell.family == name]
-        counts = [sum(map(bool, (f.wrong for f in own))), sum(bool(f.refused and not f.wrong) for f in own)]
-        per_method = {m: sum(right(f) for c, f in found.items() if c[:2] == (name, m)) for m in METHODS}
-        seconds = time.process_time() - start
-        rows.append(f"| {name} | {' | '.join(map(str, per_method.values()))} | {counts[1]} | {counts[0]} | "
-                    f"{law(name):.1f} | {seconds:.0f} |")  # fmt: skip
-        sys.stdout.write(rows[-1] + "\n")
-        sys.stdout.flush()
+    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
+        for name, own in zip(options.families, pool.map(run_family, options.families), strict=True):
+            found |= own.found
+            rows.append(row(name, own))
+            sys.stdout.write(rows[-1] + "\n")
+            sys.stdout.flush()
     wrong = [f"- {' '.join(cell)}: {f.wrong}" for cell, f in found.items() if f.wrong]
     if options.families == list(FAMILIES):
         keep(found)
@@ -56,24 +42,13 @@ def main() -> None:
     sys.exit(bool(wrong))
 
 
-def attempt(cell: Cell) -> Found:
-    """A cell that raises is a wrong one, and the others go on."""
-    try:
-        return run(cell)
-    except Exception as error:
-        return Found(wrong=f"{type(error).__name__}: {error}")
-
-
-def right(found: Found) -> bool:
-    return not found.wrong and not found.refused
-
-
-def law(name: str) -> float:
-    """The worst of some forward jumps against direct noising, in standard errors."""
-    model = family(name).model
-    sampling, schedule = model.get_model_object("model_sampling"), sigmas(model, 6).tolist()
-    pairs = [(low, high) for high in range(3) for low in range(high + 1, 5)]
-    return max(jump_error(sampling, schedule[low], schedule[high], DRAWS, seed=9 * low + high) for low, high in pairs)
+def row(name: str, own: Run) -> str:
+    """Its line in the table."""
+    right = [sum(not f.wrong and not f.refused for c, f in own.found.items() if c.method == m) for m in METHODS]
+    refused = sum(bool(f.refused and not f.wrong) for f in own.found.values())
+    wrong = sum(bool(f.wrong) for f in own.found.values())
+    numbers = [*right, refused, wrong, f"{own.jump:.1f}", f"{own.seconds:.0f}"]
+    return f"| {name} | {' | '.join(map(str, numbers))} |"
 
 
 def keep(found: dict[Cell, Found]) -> None:

@@ -170,7 +170,7 @@ def test_a_mask_of_whole_frames_is_the_models_own(name, method):
 
 @every_method
 def test_a_model_that_reads_a_soft_mask_reads_what_is_free(method):
-    """LTXV gives each cell the timestep of its mask: a half-masked cell is kept first and free later, not in between."""
+    """LTXV gives each cell the timestep of its mask. A half-masked cell is kept, then free, and never between."""
     family = FAMILIES["ltxv"]()
     model, seen = watched(family.model)
     mask = torch.linspace(0, 1, 4).expand(1, 1, 3, 4, 4).contiguous()

@@ -180,13 +180,14 @@ def test_a_soft_mask_keeps_what_is_black(any_model, latent):
         assert result.samples.isfinite().all() and kept_error(result.samples, latent, (mask > 0).float()) <= TOLERANCE
 
 
-def test_differential_diffusion_decides_where_it_is_applied(eps_model, latent):
+@pytest.mark.parametrize("method", ["fixed", "repaint", "match"])
+def test_differential_diffusion_decides_where_it_is_applied(eps_model, latent, method):
     from comfy_extras.nodes_differential_diffusion import DifferentialDiffusion
 
     mask = torch.linspace(0, 1, 16).expand(1, 1, 16, 16).contiguous()
     model = DifferentialDiffusion.execute(eps_model)[0]
     masked, schedule = {"samples": latent, "noise_mask": mask}, sigmas(eps_model, 6)
-    ours, own = (sample(m, combined("euler", "fixed"), schedule, masked).samples for m in (model, eps_model))
+    ours, own = (sample(m, combined("euler", method), schedule, masked).samples for m in (model, eps_model))
     torch.testing.assert_close(ours, own)
 
 
