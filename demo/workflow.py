@@ -11,8 +11,8 @@ BEHIND = {"seed": 1, "noise_seed": 1}
 
 
 def to_prompt(graph: dict[str, Any]) -> dict[str, Any]:
-    """Widgets are saved by position, in the order of the node's inputs; links by number. A bypassed node is left out: what
-    it was given goes on to where its output of that type went.
+    """Widgets are saved by position, in the order of the node's inputs; links by number. A bypassed node is left out:
+    what it was given goes on to where its output of that type went.
 
     Args:
         graph: The content of `workflows/<name>.json`; without subgraphs, reroutes and muted nodes.

@@ -46,7 +46,7 @@ class DemoClip(SD1ClipModel):
 
 
 class DemoLatent(comfy.latent_formats.SD15):
-    """SD 1.5's, but for the colours in the host's live previews: red, green and blue as `networks.encode` hides them."""
+    """SD 1.5's, but for the colours of the host's live previews, which are those of `networks.encode`."""
 
     def __init__(self):
         super().__init__()

@@ -17,4 +17,4 @@ def desk(session_desk: Desk) -> Iterator[Desk]:
     """The page, which must not complain while a test uses it."""
     session_desk.errors.clear()
     yield session_desk
-    assert session_desk.errors == []
+    assert not session_desk.errors, "the page complains:\n" + "\n".join(session_desk.errors)

@@ -20,7 +20,8 @@ PACK = "latent-repaint"
 LOADING = 420_000  # milliseconds: the page is 30 MB of scripts, and a busy machine takes minutes to read them
 PATIENCE = 120_000
 PICTURES = bootstrap.ROOT / ".artefacts"
-READY = "() => window.app?.graph && window.LiteGraph?.registered_node_types?.LatentRepaint_KSampler"
+READY = """() => window.LiteGraph?.registered_node_types?.LatentRepaint_KSampler
+    && window.app.extensionManager?.workflow?.activeWorkflow?.isLoaded"""
 # What a fresh host has not got, what no page may reach, and help in the user's language, for which ours stands in.
 NOT_OURS = re.compile(r"Content Security Policy|user\.css|favicon\.ico|/api/userdata|/docs/\w+/\w+\.md")
 

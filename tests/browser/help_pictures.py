@@ -1,7 +1,7 @@
 """`python tests/browser/help_pictures.py [node ...]`: draws the picture of each help page, web/docs/<node id>.webp.
 
-A picture shows the node in the real page after a run of the template that it is known from, between the nodes that it is
-connected to; of these, only those with a picture of their own are unfolded.
+A picture shows the node in the real page, after a run of a template, between the nodes that it is connected to; of
+these, only those with a picture of their own are unfolded.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ ARRANGE = """async (type) => {
     const pictured = ['LoadImage', 'SaveImage', 'LatentRepaint_Schedule', 'PreviewAny']
     if (!right.some(other => pictured.includes(other.type))) pictured.push('SamplerCustomAdvanced')
     const column = (nodes, x) => nodes.reduce((y, other) => {
-        other.inputs.forEach((slot, i) => slot.link && graph.links.get(slot.link).origin_id !== node.id && other.disconnectInput(i))
+        other.inputs.forEach((slot, i) => {
+            if (slot.link && graph.links.get(slot.link).origin_id !== node.id) other.disconnectInput(i)
+        })
         const open = pictured.includes(other.type)
         if (open) {
             other.setSize([SIDE, {PreviewAny: 110, LatentRepaint_Schedule: 270}[other.type] ?? 330])

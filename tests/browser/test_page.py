@@ -1,6 +1,11 @@
-"""What a user finds in the page: the blueprint, help, search, pictures on the nodes, other languages."""
+"""What a user finds in the page: the blueprint, help, search, pictures on the nodes, other languages. And what they do
+in it: cancel, save, and come back."""
 
+import json
+
+import bootstrap
 import pytest
+from prompts import differences
 
 BLUEPRINT = "Inpaint (Latent RePaint)"
 STORE = "document.querySelector('#vue-app').__vue_app__.config.globalProperties.$pinia._s.get('%s')"
@@ -36,29 +41,43 @@ PLACE = """async (title) => {
     return {
         description: entry.description,
         slots: box.inputs.filter(slot => !slot.widget).map(slot => slot.name),
-        widgets: box.widgets.map(widget => [widget.name, widget.value]),
+        widgets: box.widgets.map(widget => [widget.label ?? widget.name, widget.value]),
         prompt: (await app.graphToPrompt()).output,
     }
 }""" % (STORE % "subgraph")
 
 
-def test_the_blueprint_is_one_box_that_runs(desk):
+NODES = json.loads((bootstrap.ROOT / "locales" / "en" / "nodeDefs.json").read_text(encoding="utf-8"))
+SEED = """async () => Object.values((await app.graphToPrompt()).output)
+    .find(node => node.class_type === 'LatentRepaint_KSampler').inputs.seed"""
+OPENED = """name => app.graph.nodes.some(node => node.type === 'LatentRepaint_KSampler')
+    && app.extensionManager.workflow.activeWorkflow.filename === name"""
+PROMPT = "async () => (await app.graphToPrompt()).output"
+
+
+def test_the_blueprint_is_one_box_that_runs_with_another_seed_each_time(desk):
     placed = desk.page.evaluate(PLACE, BLUEPRINT)
     assert placed["slots"] == ["model", "positive", "negative", "vae", "image", "mask"]
-    assert placed["widgets"][1:] == [["steps", 25], ["cfg", 7], ["method", "match"], ["evaluations_per_step", 2]]
-    assert placed["widgets"][0][0] == "seed" and "any checkpoint" in placed["description"]
+    assert placed["widgets"] == [
+        ["seed", 0], ["control after generate", "randomize"], ["steps", 25], ["cfg", 7], ["method", "match"],
+        ["evaluations_per_step", 2]]  # fmt: skip
+    assert "any checkpoint" in placed["description"]
     assert {node["class_type"] for node in placed["prompt"].values()} >= {
         "LatentRepaint_Encode", "LatentRepaint_KSampler", "LatentRepaint_Composite", "VAEDecode"}
-    outputs = desk.run()
+    outputs = desk.run()["outputs"]
     assert any(output.get("images", [{}])[0].get("type") == "output" for output in outputs.values())
+    assert desk.page.evaluate(SEED) > 0
     desk.fit()
     desk.photograph("blueprint")
 
 
 def test_previews_appear_on_the_nodes(desk):
-    graph = desk.get("/api/workflow_templates/latent-repaint/repaint-inpaint.json")
-    (encode,) = (node for node in graph["nodes"] if node["type"] == "LatentRepaint_Encode")
-    encode["widgets_values"][2] = 2  # else the host may answer from its cache, and say nothing of previews
+    graph = desk.template("mask-and-schedule")
+    for node in graph["nodes"]:  # else the host may answer from its cache, and say nothing of previews
+        if node["type"] == "LatentRepaint_MaskToLatent":
+            node["widgets_values"][:2] = ["area", 2]
+        if node["type"] == "BasicScheduler":
+            node["widgets_values"][1] = 12
     desk.open(graph)
     desk.run()
     desk.fit()  # what is out of sight is not drawn
@@ -66,35 +85,117 @@ def test_previews_appear_on_the_nodes(desk):
         const found = app.graph.nodes.filter(node => node.imgs?.length && node.type.startsWith('LatentRepaint_'))
         return found.length == 2 && found.map(node => [node.type, node.imgs[0].naturalWidth])
     }""").json_value()
-    assert dict(drawn) == {"LatentRepaint_Encode": 128, "LatentRepaint_Schedule": 960}
+    assert dict(drawn) == {"LatentRepaint_MaskToLatent": 128, "LatentRepaint_Schedule": 640}
     desk.photograph("previews")
+
+
+def test_the_node_library_holds_the_nodes_and_the_blueprint(desk):
+    desk.page.get_by_role("button", name="Node Library").click()
+    desk.page.get_by_placeholder("Search Nodes").fill("latent repaint")
+    entries = desk.page.get_by_role("treeitem")
+    blueprint = entries.filter(has_text=BLUEPRINT).last
+    blueprint.wait_for()
+    desk.photograph("node library")
+    texts = entries.all_inner_texts()
+    assert {node["display_name"] for node in NODES.values()} | {BLUEPRINT} <= set(texts)
+    desk.page.evaluate("() => app.graph.clear()")
+    blueprint.click()
+    desk.page.wait_for_function("title => app.graph.nodes.some(node => node.title === title)", arg=BLUEPRINT)
+    desk.page.get_by_role("button", name="Node Library").click()
 
 
 @pytest.mark.parametrize("word", ["inpaint", "repaint", "mask"])
 def test_search_finds_the_nodes(desk, word):
-    search = "word => %s.nodeSearchService.searchNode(word, [], {limit: 64}).map(def => def.name)"
-    found = desk.page.evaluate(search % (STORE % "nodeDef"), word)
-    assert any(name.startswith("LatentRepaint_") for name in found)
+    desk.page.evaluate("() => app.graph.clear()")
+    desk.page.mouse.dblclick(900, 600)
+    desk.page.keyboard.type(word)
+    found = desk.page.get_by_role("option").filter(has_text="(Latent RePaint)")
+    found.first.wait_for()
+    desk.photograph(f"search {word}")
+    found.first.click()
+    desk.page.wait_for_function("() => app.graph.nodes.some(node => node.type.startsWith('LatentRepaint_'))")
 
 
-def test_help_opens_beside_the_node(desk):
-    desk.open(desk.get("/api/workflow_templates/latent-repaint/ksampler-inpaint.json"))
-    desk.fit()
+def test_help_opens_beside_every_node_and_shows_its_picture(desk):
+    for node_id, texts in NODES.items():
+        desk.page.evaluate("""type => {
+            app.graph.clear()
+            const node = LiteGraph.createNode(type)
+            app.graph.add(node)
+            const {scale, offset} = app.canvas.ds
+            node.pos = [900 / scale - offset[0], 400 / scale - offset[1]]
+            app.canvas.selectItems([node])
+        }""", node_id)
+        help_page = desk.page.locator(".node-help-content", has_text=f"{list(texts['inputs'])[0]}: ")
+        desk.page.get_by_test_id("info-button").click()
+        picture = help_page.locator(f"img[src$='{node_id}.webp']")
+        picture.wait_for()
+        desk.page.wait_for_function("image => image.naturalWidth > 500", arg=picture.element_handle())
+    desk.photograph("help")
+    desk.page.get_by_role("button", name="Node Library").click()
+
+
+def test_cancel_stops_before_the_next_evaluation(desk):
+    graph = desk.template("ksampler-inpaint")
+    for node in graph["nodes"]:
+        if node["type"] == "LoadImage":
+            node["widgets_values"][0] = "example_large.png"  # an evaluation that takes longer than the message
+        if node["type"] == "LatentRepaint_KSampler":
+            node["widgets_values"][2] = 500
+    desk.open(graph)
+    desk.queue()
+    desk.page.wait_for_function("() => window.run.progress.length > 2")
+    desk.photograph("live")
+    at_click = desk.page.get_by_role("button", name="Cancel").first.evaluate(
+        "button => { button.click(); return window.run.progress.at(-1)[1] }")
+    desk.page.wait_for_function("() => window.run.end")
+    run = desk.page.evaluate("() => window.run")
+    assert run["end"] == "execution_interrupted"
+    assert at_click <= run["progress"][-1][1] <= at_click + 1 and run["progress"][-1][2] == 1000
+
+
+def test_a_workflow_is_saved_and_comes_back_after_a_reload(desk):
+    name = "my inpainting"
+    desk.open(desk.template("inpaint-any-size"))
     desk.page.evaluate("""() => {
         const node = app.graph.nodes.find(node => node.type === 'LatentRepaint_KSampler')
-        app.canvas.selectItems([node])
+        node.widgets.find(widget => widget.name === 'evaluations_per_step').value = 3.5
     }""")
-    desk.page.get_by_test_id("info-button").click()
-    desk.page.locator(".node-help-content", has_text="evaluations_per_step: the budget").wait_for()
-    desk.photograph("help")
+    saved = desk.page.evaluate(PROMPT)
+    desk.page.keyboard.press("Control+s")
+    desk.page.get_by_role("dialog").get_by_role("textbox").fill(name)
+    desk.page.keyboard.press("Enter")
+    desk.page.get_by_role("dialog").wait_for(state="hidden")
+    desk.page.wait_for_timeout(500)
+    desk.load()
+    desk.page.wait_for_function(OPENED, arg=name)  # the page comes back to what was open
+    desk.page.evaluate("() => app.extensionManager.command.execute('Comfy.NewBlankWorkflow')")
+    desk.page.wait_for_function("() => app.graph.nodes.length === 0")
+    desk.page.get_by_role("button", name="Workflows").click()
+    desk.page.get_by_role("treeitem", name=f"{name}.json").last.click()
+    desk.page.wait_for_function(OPENED, arg=name)
+    assert differences(desk.page.evaluate(PROMPT), saved) == []
+    desk.photograph("saved")
+    desk.page.get_by_role("button", name="Workflows").click()
 
 
-def test_the_page_speaks_german(desk):
-    desk.set({"Comfy.Locale": "de"})
+def test_another_language_is_chosen_in_the_settings(desk):
+    french = json.loads((bootstrap.ROOT / "locales" / "fr" / "nodeDefs.json").read_text(encoding="utf-8"))
+    crop = french["LatentRepaint_Crop"]
     try:
+        desk.page.keyboard.press("Control+,")
+        dialog = desk.page.get_by_role("dialog")
+        dialog.get_by_placeholder("Search Settings").fill("Language")
+        dialog.get_by_role("combobox").last.click()
+        desk.page.get_by_role("option", name="Français").click()
+        desk.page.wait_for_function("async () => await (await fetch('/settings/Comfy.Locale')).json() === 'fr'")
         desk.load()
-        title = desk.page.evaluate("() => LiteGraph.createNode('LatentRepaint_Crop').title")
-        assert title == "Ausschneiden (Latent RePaint)"
+        node = desk.page.evaluate("""() => {
+            const node = LiteGraph.createNode('LatentRepaint_Crop')
+            return [node.title, node.widgets[0].tooltip, node.constructor.nodeData.description]
+        }""")
+        first = crop["inputs"]["context_from_mask_extend_factor"]
+        assert node == [crop["display_name"], first["tooltip"], crop["description"]]
     finally:
         desk.set({"Comfy.Locale": "en"})
         desk.load()

@@ -6,40 +6,49 @@ import json
 import bootstrap
 import pytest
 from PIL import Image
+from prompts import differences, values
 from workflow import to_prompt
 
 WORKFLOWS = bootstrap.ROOT / "workflows"
 TEMPLATES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
 SAVED = sorted((bootstrap.ROOT / "tests" / "compat").glob("*/*.ui.json"))
+SAMPLING = ("LatentRepaint_KSampler", "SamplerCustomAdvanced")
+EVALUATIONS = {"blend-inpaint": 25, "repaint-inpaint": 73}  # of 25 steps; two a step in all others
 DROP = """async ([url, name]) => {
     const content = await (await fetch(url)).blob()
     app.graph.clear()
     await app.handleFile(new File([content], name, {type: 'image/png'}))
     return (await app.graphToPrompt()).output
 }"""
-
-
-def inputs(prompt):
-    """What is queued; PreviewAny's text is the page's own, filled in after a run."""
-    return {key: (node["class_type"], {name: value for name, value in node["inputs"].items() if name != "preview"})
-            for key, node in prompt.items()}
+OVERLAPS = """() => {
+    const boxes = app.graph.nodes.map(node => [node.type, ...node.getBounding()])
+    return boxes.flatMap(([a, x, y, w, h], i) => boxes.slice(i + 1)
+        .filter(([b, u, v, s, t]) => x < u + s && u < x + w && y < v + t && v < y + h).map(([b]) => `${a} and ${b}`))
+}"""
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_template_opens_runs_and_comes_back_out_of_its_picture(desk, name):
-    graph = desk.get(f"/api/workflow_templates/latent-repaint/{name}.json")
+    graph = desk.template(name)
     opened = desk.open(graph)
     assert opened["missing"] == []
-    assert inputs(opened["prompt"]) == inputs(to_prompt(graph))  # every value in the widget that it was meant for
-    outputs = desk.run()
+    assert differences(opened["prompt"], to_prompt(graph)) == []  # every value in the widget that it was meant for
+    run = desk.run()
     desk.fit()
     desk.photograph(name)
-    (save,) = (node for node in graph["nodes"] if node["type"] == "SaveImage")
-    (file,) = outputs[str(save["id"])]["images"]
+    assert desk.page.evaluate(OVERLAPS) == []  # also with a picture on every node that shows one
+    sampling, save = (str(node["id"]) for kinds in (SAMPLING, ("SaveImage",)) for node in graph["nodes"]
+                      if node["type"] in kinds)
+    progress = [(value, total) for node, value, total in run["progress"] if node == sampling]
+    total = EVALUATIONS.get(name, 50)
+    assert progress == sorted(progress) and progress[-1] == (total, total) and {of for _, of in progress} == {total}
+    assert run["previews"] == {sampling: len(progress)}  # a picture of every evaluation, on the node that makes it
+    assert desk.page.evaluate("id => app.graph.getNodeById(id).imgs[0].naturalWidth", sampling) > 0
+    (file,) = run["outputs"][save]["images"]
     picture = Image.open(io.BytesIO(desk.client.fetch(file)))
     assert picture.convert("L").getextrema()[0] < picture.convert("L").getextrema()[1]
     url = f"/view?filename={file['filename']}&type={file['type']}&subfolder={file['subfolder']}"
-    assert inputs(desk.page.evaluate(DROP, [url, file["filename"]])) == inputs(opened["prompt"])
+    assert differences(desk.page.evaluate(DROP, [url, file["filename"]]), opened["prompt"]) == []
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -55,10 +64,23 @@ def test_a_saved_workflow_opens(desk, path):
     saved = json.loads(path.read_text(encoding="utf-8"))
     opened = desk.open(saved)
     assert opened["missing"] == []
-    now = inputs(opened["prompt"])
-    for key, (class_type, values) in inputs(to_prompt(saved)).items():
-        assert now[key][0] == class_type and now[key][1].items() >= values.items()  # inputs may have been added
+    wanted, found = to_prompt(saved), opened["prompt"]
+    for key, node in found.items():  # inputs may have been added
+        node["inputs"] = {name: value for name, value in values(node).items() if name in wanted[key]["inputs"]}
+    assert differences(found, wanted) == []
 
 
-def test_the_template_browser_lists_them_all(desk):
+def test_a_template_is_found_in_the_dialog_and_opened_from_it(desk):
+    desk.page.get_by_role("button", name="Templates").first.click()
+    dialog = desk.page.get_by_role("dialog")
+    dialog.get_by_text("latent-repaint", exact=True).click()
+    for name in TEMPLATES:
+        desk.page.get_by_test_id(f"template-workflow-{name}").wait_for()
+    desk.page.wait_for_timeout(1000)  # for the thumbnails
+    desk.photograph("templates")
+    desk.page.get_by_test_id("template-workflow-ksampler-inpaint").click()
+    desk.page.wait_for_function("() => app.graph.nodes.some(node => node.type === 'LatentRepaint_KSampler')")
+    dialog.wait_for(state="hidden")
+    found = desk.page.evaluate("async () => (await app.graphToPrompt()).output")
+    assert differences(found, to_prompt(desk.template("ksampler-inpaint"))) == []
     assert sorted(desk.get("/api/workflow_templates")["latent-repaint"]) == TEMPLATES

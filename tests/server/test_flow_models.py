@@ -28,7 +28,8 @@ def tiny_sd3() -> dict[str, torch.Tensor]:
     context = {"target": "torch.nn.Linear", "params": {"in_features": CONTEXT, "out_features": 64}}
     network = MMDiT(
         input_size=None, in_channels=16, depth=1, adm_in_channels=POOLED, context_embedder_config=context,
-        num_patches=CELLS**2, pos_embed_max_size=CELLS, device="cpu", dtype=torch.float32, operations=comfy.ops.manual_cast,
+        num_patches=CELLS**2, pos_embed_max_size=CELLS, device="cpu", dtype=torch.float32,
+        operations=comfy.ops.manual_cast,
     )  # fmt: skip
     parts = {"model.diffusion_model.": network, "first_stage_model.": TAESD(latent_channels=16)}
     weights = {prefix + name: torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)) * 0.05
