@@ -71,9 +71,9 @@ def composite(
     if not found:
         return Composite(image, blended, "Nothing is masked: the picture is the original.")
     shift, left, pasted, seam = torch.tensor(found).mean(0).tolist()
-    report = (
-        f"Largest difference outside the blended mask: {_largest_difference(image, original, blended == 0):g}\n"
-        f"Colour shift around the mask, of 255: {shift:.2f} before, {left:.2f} after\n"
+    report = (  # paragraphs: the page's Preview Any reads Markdown
+        f"Largest difference outside the blended mask: {_largest_difference(image, original, blended == 0):g}\n\n"
+        f"Colour shift around the mask, of 255: {shift:.2f} before, {left:.2f} after\n\n"
         f"Seam energy, 1 = as in the original: {pasted:.3f} pasted, {seam:.3f} blended"
     )
     return Composite(image, blended, report)

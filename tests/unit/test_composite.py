@@ -141,7 +141,7 @@ def test_new_content_beside_the_mask_does_not_count_as_a_colour_shift():
 def test_report_states_what_can_be_measured_from_outside():
     original, mask = landscape(), rectangle()
     generated = (original * 0.8 + 20 / 255).clamp(0, 1)
-    lines = composite(original, generated, mask, **OPTIONS).report.splitlines()
+    lines = composite(original, generated, mask, **OPTIONS).report.split("\n\n")
     x, y = original.movedim(-1, 1), generated.movedim(-1, 1)
     hard = mask[:, None]
     pasted = seam_energy(torch.where(hard > 0, y, x), x, hard)
