@@ -1,7 +1,7 @@
 """Every model family x method x solver x scheduler on tiny models in the real host: does each keep every promise?
 
     python benchmarks/matrix                       all of it: ten thousand cells, some ten minutes on one core
-    python benchmarks/matrix --families eps sd3    only these, printed and not kept
+    python benchmarks/matrix --families eps sd3    only these anew, the others as they were found last
 
 The cells and their checks are those of the tests (`tests/host/cells.py`), which run every fifty-third.
 """
@@ -10,16 +10,16 @@ import argparse
 import csv
 import multiprocessing
 import sys
-from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
 
 import torch
-from one_family import DRAWS, ROOT, Cell, Found, Run, run_family  # starts the host, which the next two stand on
+from one_family import DRAWS, ROOT, Found, Run, run_family  # starts the host, which the next two stand on
 
-from cells import METHODS, SCHEDULERS, SOLVERS, STEPS, TOLERANCE  # isort: skip
+from cells import METHODS, SCHEDULERS, SOLVERS, STEPS, TOLERANCE, cells  # isort: skip
 from families import FAMILIES  # isort: skip
 
 RESULTS = ROOT / "benchmarks" / "results" / "matrix"
+Table = dict[tuple[str, str, str], dict[str, str]]
 
 
 def main() -> None:
@@ -27,19 +27,40 @@ def main() -> None:
     parser.add_argument("--families", nargs="+", choices=list(FAMILIES), default=list(FAMILIES), metavar="NAME")
     parser.add_argument("--jobs", type=int, default=1, help="families at a time, one thread each")
     options = parser.parse_args()
-    found, rows = {}, []
+    rows, table = earlier()
+    refusals: set[str] = set()
     with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
         for name, own in zip(options.families, pool.map(run_family, options.families), strict=True):
-            found |= own.found
-            rows.append(row(name, own))
-            sys.stdout.write(rows[-1] + "\n")
+            rows[name] = row(name, own)
+            for cell, found in own.found.items():
+                table.setdefault((name, cell.method, cell.scheduler), {})[cell.solver] = outcome(found)
+            refusals |= {f"- `{cell.solver}`: {found.refused}" for cell, found in own.found.items() if found.refused}
+            sys.stdout.write(rows[name] + "\n")
             sys.stdout.flush()
-    wrong = [f"- {' '.join(cell)}: {f.wrong}" for cell, f in found.items() if f.wrong]
-    if options.families == list(FAMILIES):
-        keep(found)
-        RESULTS.with_suffix(".md").write_text(page(rows, wrong, found))
+    wrong = [f"- {' '.join((*key, solver))}: {what}" for key, found in table.items() for solver, what in found.items()
+             if what.startswith("wrong")]  # fmt: skip
+    if set(FAMILIES) <= set(rows):
+        keep(table)
+        RESULTS.with_suffix(".md").write_text(page([rows[name] for name in FAMILIES], wrong, sorted(refusals)))
     sys.stdout.write("\n".join(wrong) + "\n")
     sys.exit(bool(wrong))
+
+
+def earlier() -> tuple[dict[str, str], Table]:
+    """The committed rows and cells by family, which stand for the families that do not run now."""
+    if not RESULTS.with_suffix(".md").exists():
+        return {}, {}
+    lines = RESULTS.with_suffix(".md").read_text().splitlines()
+    rows = {name: line for line in lines for name in FAMILIES if line.startswith(f"| {name} |")}
+    with RESULTS.with_suffix(".csv").open(newline="") as file:
+        _, *records = csv.reader(file)
+    known = [record for record in records if record[0] in FAMILIES and len(record) == 3 + len(SOLVERS)]
+    return rows, {(r[0], r[1], r[2]): dict(zip(SOLVERS, r[3:], strict=True)) for r in known}
+
+
+def outcome(found: Found) -> str:
+    """What the record says of a cell: its evaluations, or why there are none."""
+    return f"wrong: {found.wrong}" if found.wrong else "refused" if found.refused else str(found.evaluations)
 
 
 def row(name: str, own: Run) -> str:
@@ -51,26 +72,24 @@ def row(name: str, own: Run) -> str:
     return f"| {name} | {' | '.join(map(str, numbers))} |"
 
 
-def keep(found: dict[Cell, Found]) -> None:
-    """The evaluations of every cell, one row for family, method and scheduler, one column a solver."""
-    table: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
-    for cell, f in found.items():
-        outcome = "wrong" if f.wrong else "refused" if f.refused else str(f.evaluations)
-        table[cell.family, cell.method, cell.scheduler][cell.solver] = outcome
+def keep(table: Table) -> None:
+    """One row for family, method and scheduler, one column a solver."""
     with RESULTS.with_suffix(".csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["family", "method", "scheduler", *SOLVERS])
-        writer.writerows([*key, *(row[solver] for solver in SOLVERS)] for key, row in table.items())
+        for name in FAMILIES:
+            writer.writerows(
+                [*key, *(found[solver] for solver in SOLVERS)] for key, found in table.items() if key[0] == name
+            )
 
 
-def page(rows: list[str], wrong: list[str], found: dict[Cell, Found]) -> str:
-    refusals = sorted({f"- `{cell.solver}`: {f.refused}" for cell, f in found.items() if f.refused})
+def page(rows: list[str], wrong: list[str], refusals: list[str]) -> str:
     per_method = len(SOLVERS) * len(SCHEDULERS)
     return "\n".join([
         "# Every family, method, solver and scheduler",
         "",
-        f"`python benchmarks/matrix`, torch {torch.__version__}, {len(found)} cells: {len(FAMILIES)} families x "
-        f"{len(METHODS)} methods x {len(SOLVERS)} solvers x {len(SCHEDULERS)} schedulers ({', '.join(SCHEDULERS)}), "
+        f"`python benchmarks/matrix`, torch {torch.__version__}, {len(list(cells()))} cells: {len(FAMILIES)} families "
+        f"x {len(METHODS)} methods x {len(SOLVERS)} solvers x {len(SCHEDULERS)} schedulers ({', '.join(SCHEDULERS)}), "
         f"{STEPS} steps, tiny models with random weights in the real host.",
         "",
         f"Right (of {per_method}): the result is finite, its kept part equals the given latent to {TOLERANCE:g}, "
