@@ -105,11 +105,12 @@ def _wan(channels: int, frames: int = 3) -> Callable[[], Family]:
 
 
 def _hunyuan_video() -> Family:
+    newer = {"meanflow_sum": False} if "meanflow_sum" in HunyuanVideoParams.__annotations__ else {}
     return _loaded(_small(
         HunyuanVideo, in_channels=16, out_channels=16, vec_in_dim=768, context_in_dim=CONTEXT_WIDTH, hidden_size=128,
         mlp_ratio=4.0, num_heads=1, depth=1, depth_single_blocks=1, axes_dim=[16, 56, 56], theta=256,
         patch_size=[1, 2, 2], qkv_bias=True, guidance_embed=True, byt5=False, meanflow=False,
-        use_cond_type_embedding=False, vision_in_dim=None,
+        use_cond_type_embedding=False, vision_in_dim=None, **newer,
     ), VIDEO, pooled_output=torch.ones(1, 768))  # fmt: skip
 
 
