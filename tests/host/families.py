@@ -16,7 +16,7 @@ from typing import Any
 
 import comfy.ops
 import torch
-from comfy.ldm.hunyuan_video.model import HunyuanVideo
+from comfy.ldm.hunyuan_video.model import HunyuanVideo, HunyuanVideoParams
 from comfy.ldm.lightricks.model import LTXVModel
 from comfy.ldm.modules.diffusionmodules.mmdit import MMDiT
 from comfy.ldm.wan.model import WanModel
