@@ -95,7 +95,8 @@ class KSampler(io.ComfyNode):
         with naming(ID):
             check_schedule(steps, denoise)
             latent = fitted(model, latent_image)
-        sampler = combine(comfy.samplers.sampler_object(sampler_name), _method(method, evaluations_per_step), ID)
+        solver = comfy.samplers.sampler_object(sampler_name)
+        sampler = combine(solver, _method(method, evaluations_per_step), ID, "sampler_name")
         noise = comfy.sample.prepare_noise(latent, seed, latent_image.get("batch_index"))
         # the host's own schedule, with what it does for denoise and for solvers that skip the last but one sigma
         schedule = comfy.samplers.KSampler(

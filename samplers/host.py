@@ -30,25 +30,25 @@ NOISE_OF_JUMPS, NOISE_OF_SOLVER = 1, 2  # one stream of noise each
 _relay = Relay()
 
 
-def combine(sampler: Any, method: Method, node: str) -> "Combinator":
-    """The SAMPLER that runs `sampler` under `method`; `node` is the id that error messages name.
+def combine(sampler: Any, method: Method, node: str, name: str = "sampler") -> "Combinator":
+    """The SAMPLER that runs `sampler` under `method`; `node` and `name` are what error messages name.
 
     Raises:
         ValueError: if `sampler` is no KSAMPLER, chooses its own steps, or is a combinator already.
     """
-    check_solver(sampler, node)
+    check_solver(sampler, node, name)
     if isinstance(sampler, Combinator):
         raise ValueError(f"{node}: input sampler: found the output of {sampler.node}, wanted a plain sampler")
     return Combinator(sampler, method, node)
 
 
-def check_solver(sampler: Any, node: str) -> None:
+def check_solver(sampler: Any, node: str, name: str = "sampler") -> None:
     """Raises ValueError if `sampler` cannot be walked over given sigmas."""
     if not isinstance(sampler, comfy.samplers.KSAMPLER):
         raise ValueError(f"{node}: input sampler: found {type(sampler).__name__}, wanted a KSAMPLER (KSamplerSelect)")
-    name = getattr(sampler.sampler_function, "__name__", "")
-    if "dpm_fast" in name or "dpm_adaptive" in name:
-        raise ValueError(f"{node}: input sampler: found {name}, which chooses its own steps, wanted any other sampler")
+    solver = getattr(sampler.sampler_function, "__name__", "")
+    if "dpm_fast" in solver or "dpm_adaptive" in solver:
+        raise ValueError(f"{node}: input {name}: found {solver}, which chooses its own steps, wanted any other sampler")
 
 
 def evaluations(sampler: comfy.samplers.KSAMPLER, model_sampling, sigmas: Tensor, node: str) -> list[float]:
