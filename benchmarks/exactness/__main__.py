@@ -45,8 +45,8 @@ class Bench:
         key: the problem's name in the files; "learnt" is the textured fields under the learnt denoiser, "flow" the same
             under the exact one as a rectified flow.
         path: of the file; None keeps nothing.
-        counts: pictures for each known part: to select a setting, and to measure the selected one. Beyond 100
-            evaluations a quarter of them, except for the measurement of the problems that are no pictures.
+        counts: pictures for each known part: to select a setting, and to measure the selected one; beyond 100
+            evaluations of a problem of pictures a quarter of them.
     """
 
     def __init__(self, key: str, path: Path | None, counts: tuple[int, int]) -> None:
@@ -89,11 +89,9 @@ class Bench:
         """The setting of the method that comes nearest to the posterior on the selection sample."""
         settings = list(METHODS[method](self.model, budget))
 
-        count = self.counts[0] if budget <= 100 else self.counts[0] // 4
-
         def energy(setting: Setting) -> float:
             name = f"{method} | {budget} | {setting.label} | selection"
-            return self.cell(name, lambda: self.run(setting, count, SELECTION_SEED))["energy"]
+            return self.cell(name, lambda: self.run(setting, self.counts[0], SELECTION_SEED))["energy"]
 
         return min(settings, key=energy) if settings else None
 
