@@ -22,8 +22,10 @@ PATIENCE = 120_000
 PICTURES = bootstrap.ROOT / ".artefacts"
 READY = """() => window.LiteGraph?.registered_node_types?.LatentRepaint_KSampler
     && window.app.extensionManager?.workflow?.activeWorkflow?.isLoaded"""
-# What a fresh host has not got, what no page may reach, and help in the user's language, for which ours stands in.
-NOT_OURS = re.compile(r"Content Security Policy|user\.css|favicon\.ico|/api/userdata|/docs/\w+/\w+\.md")
+# What a fresh host has not got, what no page may reach, help in the user's language, for which ours stands in, and the
+# page's search box, which goes on searching after it was closed.
+NOT_OURS = re.compile(r"Content Security Policy|user\.css|favicon\.ico|/api/userdata|/docs/\w+/\w+\.md"
+                      r"|setting 'value'\)\s+at Proxy\.onChange")
 
 OPEN = """async (graph) => {
     await window.app.loadGraphData(graph)
@@ -55,12 +57,15 @@ class Desk:
         self.page, self.server, self.client = page, server, Client(server.address)
         self.errors: list[str] = []
         page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("pageerror", lambda error: self._complain(f"{error}\n{error.stack}"))
         page.on("console", self._listen)
 
     def _listen(self, message: ConsoleMessage) -> None:
-        text = f"{message.text} ({message.location.get('url', '')})"
-        if message.type == "error" and not NOT_OURS.search(text):
+        if message.type == "error":
+            self._complain(f"{message.text} ({message.location.get('url', '')})")
+
+    def _complain(self, text: str) -> None:
+        if not NOT_OURS.search(text):
             self.errors.append(text)
 
     def get(self, path: str) -> Any:

@@ -13,7 +13,7 @@ WORKFLOWS = bootstrap.ROOT / "workflows"
 TEMPLATES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
 SAVED = sorted((bootstrap.ROOT / "tests" / "compat").glob("*/*.ui.json"))
 SAMPLING = ("LatentRepaint_KSampler", "SamplerCustomAdvanced")
-EVALUATIONS = {"blend-inpaint": 25, "repaint-inpaint": 73}  # of 25 steps; two a step in all others
+EVALUATIONS = {"blend-inpaint": 25, "match-inpaint": 50, "mask-and-schedule": 50, "repaint-inpaint": 73}
 DROP = """async ([url, name]) => {
     const content = await (await fetch(url)).blob()
     app.graph.clear()
@@ -27,6 +27,14 @@ OVERLAPS = """() => {
 }"""
 
 
+def evaluations(name, node):
+    """How many model evaluations a sampling node of a template promises."""
+    if node["type"] == "SamplerCustomAdvanced":
+        return EVALUATIONS[name]
+    _, _, steps, *_, evaluations_per_step = node["widgets_values"]
+    return steps * evaluations_per_step
+
+
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_template_opens_runs_and_comes_back_out_of_its_picture(desk, name):
     graph = desk.template(name)
@@ -37,13 +45,13 @@ def test_a_template_opens_runs_and_comes_back_out_of_its_picture(desk, name):
     desk.fit()
     desk.photograph(name)
     assert desk.page.evaluate(OVERLAPS) == []  # also with a picture on every node that shows one
-    sampling, save = (str(node["id"]) for kinds in (SAMPLING, ("SaveImage",)) for node in graph["nodes"]
-                      if node["type"] in kinds)
-    progress = [(value, total) for node, value, total in run["progress"] if node == sampling]
-    total = EVALUATIONS.get(name, 50)
-    assert progress == sorted(progress) and progress[-1] == (total, total) and {of for _, of in progress} == {total}
-    assert run["previews"] == {sampling: len(progress)}  # a picture of every evaluation, on the node that makes it
-    assert desk.page.evaluate("id => app.graph.getNodeById(id).imgs[0].naturalWidth", sampling) > 0
+    totals = {str(node["id"]): evaluations(name, node) for node in graph["nodes"] if node["type"] in SAMPLING}
+    for key, total in totals.items():
+        progress = [(value, of) for node, value, of in run["progress"] if node == key]
+        assert progress == sorted(progress) and progress[-1] == (total, total) and {of for _, of in progress} == {total}
+        assert run["previews"][key] == len(progress)  # a picture of every evaluation, on the node that makes it
+        assert desk.page.evaluate("id => app.graph.getNodeById(id).imgs[0].naturalWidth", key) > 0
+    (save,) = (str(node["id"]) for node in graph["nodes"] if node["type"] == "SaveImage")
     (file,) = run["outputs"][save]["images"]
     picture = Image.open(io.BytesIO(desk.client.fetch(file)))
     assert picture.convert("L").getextrema()[0] < picture.convert("L").getextrema()[1]
