@@ -36,12 +36,17 @@ class RePaint(Method):
 
 @dataclass(frozen=True, kw_only=True)
 class RePaintBudget(Method):
-    """Resampling of single steps, spread evenly so that the walk has exactly round(steps * evaluations_per_step)."""
+    """Resampling of single steps, spread evenly so that the walk has exactly round(steps * evaluations_per_step).
+
+    The noisiest quarter is left out: jumps there cost as much and gain least (benchmarks/results/defaults.md).
+    """
 
     evaluations_per_step: float
+    start_percent: float = 0.25
 
     def moves(self, levels: Sequence[NoiseLevel], window: range) -> list[Move]:
         steps = len(levels) - 1
-        places = [i for i in range(1, steps) if i - 1 in window]
+        # a run of few steps may have none in the window: the total holds all the same
+        places = [i for i in range(1, steps) if i - 1 in window] or range(1, steps)
         extra = round(steps * (self.evaluations_per_step - 1))
         return itinerary(steps, 1, spread(extra, places))

@@ -95,7 +95,7 @@ def choices() -> Iterator[Choice]:
     section = "KSampler's repaint: start_percent of its jumps, 20 steps, 2 evaluations a step"
     for start in (0.0, 0.25, 0.5, 0.75):
         method = RePaintBudget(known_noise="fresh", evaluations_per_step=2.0, start_percent=start)
-        yield Choice(section, f"{start:g}", 20, method, start == 0)
+        yield Choice(section, f"{start:g}", 20, method, start == RePaintBudget.start_percent)
 
 
 class Study:
