@@ -1,4 +1,4 @@
-"""Does the demo model paint what its prompt says? Each attribute of the caption against a property measured on the pixels.
+"""Does the demo model paint what its prompt says? Each attribute of a caption against a property of the pixels.
 
     python demo/control.py      prints the table of demo/model/README.md
 
@@ -38,6 +38,19 @@ def count(pictures: np.ndarray, attributes: list[dict[str, str]]) -> Counter:
     return seen
 
 
+def table(attributes: list[dict[str, str]], *columns: Counter) -> str:
+    """A row an attribute: how often it was asked for, the share of each column that shows it, the kind least obeyed."""
+    asked = Counter(item for wanted in attributes for item in wanted.items())
+    lines = ["| attribute | asked | drawn scenes | decoded scenes | samples | worst kind |", "|---" * 6 + "|"]
+    for name in dict.fromkeys(name for name, _ in asked):
+        kinds = [item for item in asked if item[0] == name]
+        total = sum(asked[item] for item in kinds)
+        shares = " | ".join(f"{sum(column[item] for item in kinds) / total:.1%}" for column in columns)
+        worst = min(kinds, key=lambda item: columns[-1][item] / asked[item])
+        lines.append(f"| {name} | {total} | {shares} | {worst[1]}: {columns[-1][worst] / asked[worst]:.0%} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     host = in_process.start()
     scenes = [draw(HELD_OUT + i) for i in range(SAMPLES)]
@@ -51,19 +64,8 @@ def main() -> None:
             chunk = slice(start, start + BATCH)
             rebuilt.append(vae.decode(vae.encode(torch.from_numpy(images[chunk]))))
             samples.append(sample(model, clip, vae, captions[chunk], seed=start))
-    asked = Counter(item for wanted in attributes for item in wanted.items())
-    columns = [count(np.asarray(pictures), attributes) for pictures in (images, torch.cat(rebuilt), torch.cat(samples))]
-    lines = ["| attribute | asked | drawn scenes | decoded scenes | samples | worst kind |", "|---|---|---|---|---|---|"]
-    for name in dict(asked):
-        name = name[0]
-        kinds = [item for item in asked if item[0] == name]
-        total = sum(asked[item] for item in kinds)
-        shares = [f"{sum(column[item] for item in kinds) / total:.1%}" for column in columns]
-        worst = min(kinds, key=lambda item: columns[-1][item] / asked[item])
-        row = f"| {name} | {total} | {' | '.join(shares)} | {worst[1]} {columns[-1][worst] / asked[worst]:.0%} |"
-        if row not in lines:
-            lines.append(row)
-    sys.stdout.write("\n".join(lines) + "\n")
+    pictures = (images, torch.cat(rebuilt).numpy(), torch.cat(samples).numpy())
+    sys.stdout.write(table(attributes, *(count(some, attributes) for some in pictures)))
 
 
 if __name__ == "__main__":

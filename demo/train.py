@@ -123,10 +123,10 @@ def train_denoiser(device: torch.device, minutes: float, batch: int = 32) -> Non
     """x_t = (x_0 + sigma_t n) / sqrt(1 + sigma_t^2); the loss is w_t |x_0(x_t, t, caption) - x_0|^2.
 
     With SNR = 1 / sigma^2 the weight is w_t = min(max(SNR, 1/4), 20): bounded above as in min-SNR (Hang et al. 2023,
-    arXiv 2303.09556), and below because at the highest noise, where the layout and most of what the prompt says is decided,
-    the error of eps itself hardly counts (Salimans and Ho 2022, arXiv 2202.00512, section 4). One caption in eight is
-    left empty, which teaches the unconditional model that guidance, negative prompts and inpainting without a prompt
-    need. Half of the scenes are seen in a mirror; the encoder sees both alike.
+    arXiv 2303.09556), and below because at the highest noise, where the layout and most of what the prompt says is
+    decided, the error of eps itself hardly counts (Salimans and Ho 2022, arXiv 2202.00512, section 4). One caption in
+    eight is left empty, which teaches the unconditional model that guidance, negative prompts and inpainting without a
+    prompt need. Half of the scenes are seen in a mirror; the encoder sees both alike.
     """
     scenes = load_file(WORK / "scenes.safetensors", device=str(device))
     latents, tokens = scenes["latents"], scenes["tokens"]
