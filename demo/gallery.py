@@ -60,8 +60,8 @@ class Task:
 
 TASKS = (
     Task("remove an object", 20, ((26, 42, 86, 94),), "day, sun, yellow field"),
-    Task("replace an object", 31, ((60, 40, 128, 104),), "day, snow, autumn trees, blue house, lake, sun"),
-    Task("another sky", 26, ((0, 0, 128, 44),), "dawn, snow, mountains, pine trees, lake"),
+    Task("replace an object", 31, ((60, 40, 128, 128),), "day, snow, autumn trees, blue house, lake, sun"),
+    Task("another sky", 27, ((0, 0, 128, 48),), "day, clouds, green hills, mountains, lake"),
     Task("half a picture", 11, ((64, 0, 128, 128),), "day, sun, green hills, pine trees, lake"),
     Task("widen the view", 18, ((32, 32, 96, 96),), "sunset, snow, mountains, red house, lake, sun", kept=True),
     Task("mend scratches", 10, tuple((i, 0, i + 5, 128) for i in (14, 50, 82, 114)),
