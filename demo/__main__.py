@@ -107,7 +107,7 @@ def show_progress(label: str, value: int, total: int) -> None:
 
 def stay(server: Server) -> None:
     """Wait for Ctrl-C."""
-    say(f"Open {server.address} in a browser: Workflow > Browse Templates > latent-repaint. Ctrl-C ends it.")
+    say(f"Open {server.address} in a browser: Browse Templates > Extensions > latent-repaint. Ctrl-C ends it.")
     while server.process.poll() is None:
         time.sleep(0.5)
     raise HostError(f"the host ended by itself:\n{server.tail()}")

@@ -36,8 +36,8 @@ def check_image(name: str, image: Tensor) -> Tensor:
 def check_mask(name: str, mask: Tensor, image: Tensor) -> Tensor:
     """The mask in float32, clamped to 0..1, at the size of the image (B, H, W, C).
 
-    A mask of one single value means the same at every size, so it is resized; the host's Load Image hands out an empty
-    64x64 mask for every picture without alpha. Any other mask must have the picture's size.
+    An empty mask may have any size: the host's Load Image hands out one of 64x64 for every picture without alpha. Any
+    other must have the picture's.
 
     Raises:
         ValueError: for a mask that is not (B, H, W) or (H, W), is not finite, or has another size than the image.
@@ -50,7 +50,7 @@ def check_mask(name: str, mask: Tensor, image: Tensor) -> Tensor:
     mask = mask.float().clamp(0, 1)
     if shape[1:] == size:
         return mask
-    if mask.amin() == mask.amax():
+    if not mask.any():
         return mask[:, :1, :1].expand(-1, *size)
     raise ValueError(
         f"input {name}: found {_pixels(shape[1:])}, wanted {_pixels(size)}, the size of the image; "

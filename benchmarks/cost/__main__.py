@@ -38,7 +38,8 @@ INTRODUCTION = """# Cost against the host's own sampler with noise_mask
 
 `{command}` on {machine}. euler, karras; medians of {repeats} rounds in which all methods take turns.
 
-*Own*: time outside the model, less the host's. *Peak memory*: of all tensors, above the host's, in latents of the run.
+*Own*: time outside the model, less the host's: the figure that a busy machine disturbs least. *Peak memory*: of all
+tensors, above the host's, in latents of the run.
 *Waits*: how often, between the first evaluation and the last, the CPU would stand still until a GPU is done. Match's
 extra evaluations are one pass of the network instead of two, so they cost less.
 

@@ -164,7 +164,7 @@ the pack's own samplers. Four known parts a problem, three seeds, 384 pictures f
 steps, jumps or inner steps; see `methods.py`), chosen for each budget on a sample and a seed of its own by energy
 distance; with the learnt denoiser, at its best setting with the exact one. Measures: see `metrics.py`; the energy
 distance is unbiased, so that exact samples score 0 on average and can score below it; a log-density gap below 0 means
-over-smoothed; a seam ratio of 1 means no seam. The ring is no part of the bars: it shows where matching the mean fails.
+over-smoothed; a seam ratio of 1 means no seam. The ring shows where matching the mean fails.
 """
 
 

@@ -23,7 +23,7 @@ if not __package__:
 
 from .bench import METHODS, SCHEDULER, SOLVER, Bench
 
-BUDGETS = {4.0: (40, 100), 12.0: (40,), 1.0: (40, 100), 7.0: (40, 100)}  # passes for each CFG; at 12: is it finite?
+BUDGETS = {1.0: (40, 100), 4.0: (40, 100), 7.0: (40, 100), 12.0: (40,)}  # passes for each CFG; at 12: is it finite?
 SHOWN = (4.0, 40)
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 INTRODUCTION = """# Inpainting on the embedded model at equal passes

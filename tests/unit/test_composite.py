@@ -237,4 +237,6 @@ def test_half_precision_and_boolean_masks_become_float32_exactly():
 def test_a_mask_of_one_value_fits_every_picture():
     image = torch.zeros(1, 8, 9, 3)
     assert torch.equal(check_mask("mask", torch.zeros(1, 64, 64), image), torch.zeros(1, 8, 9))
+    with pytest.raises(ValueError, match="found 64x64 pixels"):
+        check_mask("mask", torch.ones(1, 64, 64), image)
     assert torch.equal(check_mask("mask", torch.ones(8, 9), image), torch.ones(1, 8, 9))
