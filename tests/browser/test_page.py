@@ -107,7 +107,11 @@ def test_the_node_library_holds_the_nodes_and_the_blueprint(desk):
 @pytest.mark.parametrize("word", ["inpaint", "repaint", "mask"])
 def test_search_finds_the_nodes(desk, word):
     desk.page.evaluate("() => app.graph.clear()")
+    box = desk.page.locator(".comfy-vue-node-search-container input")
+    box.wait_for(state="hidden")  # the one of the word before, whose list would take the click as a choice
+    desk.page.get_by_role("option").first.wait_for(state="hidden")
     desk.page.mouse.dblclick(900, 600)
+    box.wait_for()
     desk.page.keyboard.type(word)
     found = desk.page.get_by_role("option").filter(has_text="(Latent RePaint)")
     found.first.wait_for()
