@@ -26,7 +26,7 @@ def test_a_crop_is_bounded_in_what_it_cuts_and_in_what_it_makes(size, width, hei
 
 def test_what_is_repeated_or_put_back_is_bounded():
     picture = torch.zeros(1, 1, 1, 1).expand(1, 4096, 4096, 3)
-    masks = check_mask("mask", torch.ones(4096, 1, 1), picture)
+    masks = check_mask("mask", torch.zeros(4096, 1, 1), picture)
     with pytest.raises(ValueError, match="input image: found a need for 4096 pictures of 4096x4096 pixels"):
         match_batches(image=picture, mask=masks)
     cut = Cut(picture, picture[..., 0], Box(0, 0, 4096, 4096), 8, 8)
