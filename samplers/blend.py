@@ -11,6 +11,7 @@ from .noise_level import NoiseLevel
 from .time_travel import Descend, Move
 
 KNOWN_NOISE = ("fixed", "fresh", "predicted")
+MOST_MOMENTUM = 0.7  # of the feedback that predicts noise: a step down a long schedule has less, see KnownRegion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +56,16 @@ class KnownRegion:
     - fresh: e is drawn anew at every evaluation (RePaint, equation 8a),
     - predicted: e is the noise which the model itself sees in the known part (DDNM's idea),
 
-      .. math:: e \leftarrow e + \gamma \frac{a}{b}\,(y - D_k), \qquad \gamma = \min(2, 1 + b^2/a^2)
+      .. math:: v \leftarrow \beta v + \gamma \frac{a}{b}\,(y - D_k), \qquad e \leftarrow e + v
 
-      which for :math:`\gamma = 1` is :math:`(x_k - a D_k)/b`. D changes by J times what x does, J in (0, 1), and the
-      error by :math:`1 - \gamma J`: this :math:`\gamma` is Newton's step for data of unit variance, as far as it is
-      stable for every J. D is the conditional prediction alone, since guidance makes the feedback unstable.
+      .. math:: \gamma = \min(2, 1 + \sigma^2), \qquad \beta = \min(0.7, 1 - (\sigma / \sigma')^4), \qquad
+                \sigma = b / a, \quad \sigma' \text{ that of the evaluation before}
+
+      which for :math:`\gamma = 1, \beta = 0` is :math:`(x_k - a D_k)/b`. D changes by J times what x does, J in
+      (0, 1), and the error by :math:`1 - \gamma J`: this :math:`\gamma` is Newton's step for data of unit variance, as
+      far as it is stable for every J. The slow modes, of small J, need momentum where steps are few and long; where
+      they are many, and between evaluations of one level, there is next to none. D is the conditional prediction
+      alone, since guidance makes the feedback unstable.
 
     It is called as a k-diffusion model, `region(x, sigma, **extra_args) -> denoised`.
 
@@ -67,6 +73,7 @@ class KnownRegion:
         RePaint (Lugmayr et al., 2022), section 4.1; https://arxiv.org/abs/2201.09865
         Blended Latent Diffusion (Avrahami et al., 2022), section 3.2; https://arxiv.org/abs/2206.02779
         DDNM (Wang et al., 2022), section 3.3; https://arxiv.org/abs/2212.00490
+        Some methods of speeding up the convergence of iteration methods (Polyak, 1964), for the momentum
 
     Arguments:
         inner_model: the guider; a solver looks behind the denoiser for it.
@@ -100,6 +107,7 @@ class KnownRegion:
         self.predict_conditional = predict_conditional
         self.predict, self.regenerated, self.noised, self.level = predict, regenerated, noised, level
         self.y, self.noise = y, noise.float()
+        self.velocity = self.last_signal = torch.zeros((), device=y.device)  # v, and 1/sigma of its last change
         self.in_window, self.known_noise, self.draw = in_window, known_noise, draw
 
     def blend(self, x: Tensor, sigma: Tensor, free: Tensor) -> Tensor:
@@ -116,9 +124,20 @@ class KnownRegion:
         return torch.where(free, denoised, self.y)
 
     def feed_back(self, sigma: Tensor, conditional: Tensor, free: Tensor) -> None:
-        """The new e, in float32."""
-        moved = self.noise + gain(self.level(sigma)) * (self.y.float() - conditional.float())
-        self.noise = torch.where(self.in_window(sigma), moved, self.noise)
+        """The new v and e, in float32."""
+        self.velocity = self.pushed(sigma, self.y.float() - conditional.float())
+        self.noise = self.noise + self.velocity
+
+    def pushed(self, sigma: Tensor, offset: Tensor) -> Tensor:
+        """The new v, for a known part predicted too low by `offset`; 0 outside the window."""
+        level = self.level(sigma)
+        signal = torch.as_tensor(level.a / level.b)
+        fall = self.last_signal / signal.clamp(min=1e-8)  # a flow's first level has no signal at all
+        self.last_signal = signal
+        momentum = (1 - fall**4).clamp(0.0, MOST_MOMENTUM)  # none after a jump to a noisier level
+        gain = torch.minimum(2 * signal, signal + 1 / signal)  # gamma a/b
+        velocity = momentum * self.velocity + gain * offset
+        return torch.where(self.in_window(sigma), velocity, 0.0)
 
     def at(self, level: NoiseLevel, known: Tensor) -> Tensor:
         """The known part as it leaves at a level: y itself if there is no noise, else y with exactly so much of e.
@@ -143,12 +162,6 @@ class KnownRegion:
         denoised = self.predict_conditional(self.blend(x, sigma, free), sigma, model_options or {}, seed)
         self.feed_back(sigma, denoised, free)
         return x
-
-
-def gain(level: NoiseLevel) -> Tensor:
-    """gamma a/b: how much a known part predicted too low by 1 raises its noise."""
-    signal = torch.as_tensor(level.a / level.b)
-    return torch.minimum(2 * signal, signal + 1 / signal)
 
 
 def rms(values: Tensor, where: Tensor) -> Tensor:
