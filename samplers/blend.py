@@ -125,19 +125,13 @@ class KnownRegion:
 
     def feed_back(self, sigma: Tensor, conditional: Tensor, free: Tensor) -> None:
         """The new v and e, in float32."""
-        self.velocity = self.pushed(sigma, self.y.float() - conditional.float())
-        self.noise = self.noise + self.velocity
-
-    def pushed(self, sigma: Tensor, offset: Tensor) -> Tensor:
-        """The new v, for a known part predicted too low by `offset`; 0 outside the window."""
         level = self.level(sigma)
         signal = torch.as_tensor(level.a / level.b)
         fall = self.last_signal / signal.clamp(min=1e-8)  # a flow's first level has no signal at all
-        self.last_signal = signal
         momentum = (1 - fall**4).clamp(0.0, MOST_MOMENTUM)  # none after a jump to a noisier level
-        gain = torch.minimum(2 * signal, signal + 1 / signal)  # gamma a/b
-        velocity = momentum * self.velocity + gain * offset
-        return torch.where(self.in_window(sigma), velocity, 0.0)
+        velocity = momentum * self.velocity + gain(level) * (self.y.float() - conditional.float())
+        self.velocity, self.last_signal = torch.where(self.in_window(sigma), velocity, 0.0), signal
+        self.noise = self.noise + self.velocity
 
     def at(self, level: NoiseLevel, known: Tensor) -> Tensor:
         """The known part as it leaves at a level: y itself if there is no noise, else y with exactly so much of e.
@@ -162,6 +156,12 @@ class KnownRegion:
         denoised = self.predict_conditional(self.blend(x, sigma, free), sigma, model_options or {}, seed)
         self.feed_back(sigma, denoised, free)
         return x
+
+
+def gain(level: NoiseLevel) -> Tensor:
+    """gamma a/b: how much a known part predicted too low by 1 raises its noise."""
+    signal = torch.as_tensor(level.a / level.b)
+    return torch.minimum(2 * signal, signal + 1 / signal)
 
 
 def rms(values: Tensor, where: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from math import log
 import torch
 from torch import Tensor
 
-from .blend import KnownRegion, Method, rms
+from .blend import KnownRegion, Method, gain, rms
 from .noise_level import NoiseLevel
 from .time_travel import Move, refined, spread
 
@@ -54,12 +54,11 @@ def ratio(level: NoiseLevel) -> float:
 class MatchedRegion(KnownRegion):
     r"""A known region whose noise e solves :math:`D_k(x_u, a y + b e) = y`, by feedback with a leak,
 
-    .. math:: v \leftarrow \beta v + \gamma\frac{a}{b}(y - D_k), \qquad
-              e \leftarrow \sqrt{1 - r^2}\,(e + v) + r\,\xi
+    .. math:: e \leftarrow \sqrt{1 - r^2}\,\Big(e + \gamma\frac{a}{b}(y - D_k)\Big) + r\,\xi
 
-    (:math:`\beta, \gamma` as in `KnownRegion`). For any Gaussian prior the solution makes :math:`D_u` the exact
-    denoiser of the conditional p(x_u | y). Each extra evaluation then takes a Leimkuhler-Matthews step of Langevin
-    dynamics on the regenerated part,
+    (:math:`\gamma` as in `KnownRegion`; with evaluations to spare it needs no momentum). For any Gaussian prior the
+    solution makes :math:`D_u` the exact denoiser of the conditional p(x_u | y). Each extra evaluation then takes a
+    Leimkuhler-Matthews step of Langevin dynamics on the regenerated part,
 
     .. math:: x_u \leftarrow x_u + \delta\,(a D_u - x_u) + b \sqrt{2\delta}\,\tfrac12(\xi' + \xi)
 
@@ -92,15 +91,15 @@ class MatchedRegion(KnownRegion):
         return (x.float() + drift + level.b * (0.5 * delta) ** 0.5 * (before + self.last_noise)).to(x.dtype)
 
     def feed_back(self, sigma: Tensor, conditional: Tensor, free: Tensor) -> None:
-        """The new v and e. A residual that grew means that the feedback ran away: e is drawn anew, and v ends."""
-        known = ~free
+        """The new e. A residual that grew means that the feedback ran away: e is drawn anew."""
+        level, known = self.level(sigma), ~free
         offset = self.y.float() - conditional.float()
         residual = rms(offset, known)
-        velocity, fresh = self.pushed(sigma, offset), self.draw()
-        e = (1 - self.leak**2) ** 0.5 * (self.noise + velocity) + self.leak * fresh
+        fresh = self.draw()
+        e = self.noise + gain(level) * offset
+        e = (1 - self.leak**2) ** 0.5 * e + self.leak * fresh
         e = e * (LOUDEST / rms(e, known)).clamp(max=1.0)
         if self.last_residual is not None:
-            ran_away = residual > 1.5 * self.last_residual
-            e, velocity = torch.where(ran_away, fresh, e), torch.where(ran_away, 0.0, velocity)
-        self.last_residual, self.velocity = residual, velocity
+            e = torch.where(residual > 1.5 * self.last_residual, fresh, e)
+        self.last_residual = residual
         self.noise = torch.where(self.in_window(sigma), e, self.noise)
