@@ -1,4 +1,4 @@
-"""The README's API calls, as they stand there, but for the names of the checkpoint and the pictures."""
+"""The README's API calls, run as they stand there, but for the port."""
 
 import io
 import json
@@ -9,46 +9,44 @@ import sys
 
 import bootstrap
 import numpy as np
+import pytest
 from PIL import Image
 
 DEMO = bootstrap.ROOT / "demo"
 README = (bootstrap.ROOT / "README.md").read_text(encoding="utf-8")
-((BODY, PROGRAM),) = re.findall(r"/prompt -d '(.*?)'\n```.*?```python\n(.*?)```", README, re.DOTALL)
-OWN_NAMES = {
-    "v1-5-pruned-emaonly.safetensors": "latent-repaint-demo.safetensors",
-    "picture.png": "example_image.png",
-    "mask.png": "example_mask.png",
-}
+((SHELL, PROMPT, PROGRAM),) = re.findall(r"```bash\n(cat > prompt.json <<'END'\n(.*?)END\n.*?)```.*?```python\n(.*?)```",
+                                         README, re.DOTALL)
 
 
-def body():
-    """The curl call's JSON, with names that the demo's host knows."""
-    text = BODY
-    for name, own in OWN_NAMES.items():
-        text = text.replace(f'"{name}"', f'"{own}"')
-    return text
+@pytest.fixture
+def folder(tmp_path):
+    """Like the folder of this repository, with no more in it than the examples read."""
+    shutil.copytree(DEMO, tmp_path / "demo", ignore=lambda _, names: [x for x in names if not x.startswith("example_")])
+    return tmp_path
 
 
-def test_the_curl_call_paints_under_the_mask_and_nowhere_else(client):
-    run = client.run(json.loads(body())["prompt"])
-    (file,) = run.outputs["save"]["images"]
-    assert_painted_under_the_mask_alone(client.fetch(file))
-    assert run.evaluations("sample") == 40
+def run(command, server, folder):
+    command[-1] = command[-1].replace("http://127.0.0.1:8188", server.address)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
 
 
-def test_the_python_program_uploads_queues_waits_and_fetches(server, tmp_path):
-    (tmp_path / "prompt.json").write_text(body(), encoding="utf-8")
-    for name in ("picture.png", "mask.png"):
-        shutil.copy(DEMO / OWN_NAMES[name], tmp_path / name)
-    command = [sys.executable, "-I", "-c", PROGRAM.replace("http://127.0.0.1:8188", server.address)]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+@pytest.mark.skipif(not (shutil.which("bash") and shutil.which("curl")), reason="wants bash and curl")
+def test_the_curl_calls_upload_queue_wait_and_fetch(server, folder):
+    ran = run(["bash", "-c", SHELL], server, folder)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert_painted_under_the_mask_alone((folder / ran.stdout.split()[-1]).read_bytes())
+
+
+def test_the_python_program_uploads_queues_waits_and_fetches(server, folder):
+    (folder / "prompt.json").write_text(PROMPT, encoding="utf-8")
+    ran = run([sys.executable, "-I", "-c", PROGRAM], server, folder)
     assert ran.returncode == 0, ran.stderr
-    assert_painted_under_the_mask_alone((tmp_path / ran.stdout.strip()).read_bytes())
+    assert_painted_under_the_mask_alone((folder / ran.stdout.strip()).read_bytes())
 
-    wrong = json.loads(body())
+    wrong = json.loads(PROMPT)
     wrong["prompt"]["sample"]["inputs"]["method"] = "magic"
-    (tmp_path / "prompt.json").write_text(json.dumps(wrong), encoding="utf-8")
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    (folder / "prompt.json").write_text(json.dumps(wrong), encoding="utf-8")
+    ran = run([sys.executable, "-I", "-c", PROGRAM], server, folder)
     assert ran.returncode == 1 and "LatentRepaint_KSampler" in ran.stderr and "magic" in ran.stderr
 
 
