@@ -77,13 +77,21 @@ def explain(name: str, text: str, folder: Path) -> str:
     return f"The step '{name}' failed: {advice.format(python=sys.version.split()[0])}.\n{last}"
 
 
+def doing(printed: str) -> str:
+    """What pip is at, from what it has printed. Of unpacking, minutes for torch, it says nothing after the first line."""
+    if "Installing collected packages" in printed:
+        return "unpacking"
+    files = DOWNLOADING.findall(printed)
+    return files[-1][0][:50] if files else ""
+
+
 def _show(name: str, start: float, log_path: Path, done: bool = False) -> None:
-    """Write elapsed time, what is downloaded, and what is being downloaded, over the last such line."""
-    files = DOWNLOADING.findall(log_path.read_text(encoding="utf-8", errors="replace"))
-    megabytes = sum(float(size) * MEGABYTES[unit] for _, size, unit in files)
+    """Write elapsed time, what is downloaded, and what is being done, over the last such line."""
+    printed = log_path.read_text(encoding="utf-8", errors="replace")
+    megabytes = sum(float(size) * MEGABYTES[unit] for _, size, unit in DOWNLOADING.findall(printed))
     minutes, seconds = divmod(round(time.monotonic() - start), 60)
-    latest = f", {files[-1][0][:50]}" if files and not done else ""
-    line = f"  {name}: {minutes}:{seconds:02d}, {megabytes:.0f} MB downloaded{latest}"
+    facts = [f"{minutes}:{seconds:02d}", f"{megabytes:.0f} MB downloaded", "" if done else doing(printed)]
+    line = f"  {name}: {', '.join(filter(None, facts))}"
     terminal = sys.stdout.isatty()
     sys.stdout.write(("\r" if terminal else "") + line.ljust(100 if terminal else 0)
                      + ("" if terminal and not done else "\n"))

@@ -28,6 +28,8 @@ def test_downloads_are_added_up():
     printed = "Downloading torch-2.13.0.whl (188.5 MB)\nDownloading https://x/y/six-1.17.0.whl (500 kB)"
     found = pip_step.DOWNLOADING.findall(printed)
     assert found == [("torch-2.13.0.whl", "188.5", "MB"), ("six-1.17.0.whl", "500", "kB")]
+    assert pip_step.doing("") == "" and pip_step.doing(printed) == "six-1.17.0.whl"
+    assert pip_step.doing(printed + "\nInstalling collected packages: six, torch\n") == "unpacking"
 
 
 def test_a_step_is_done_once_and_again_when_its_facts_change_or_it_failed(tmp_path, monkeypatch):
