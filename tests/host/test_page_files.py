@@ -9,6 +9,7 @@ import pytest
 from latent_repaint.nodes import NODES
 
 SCHEMAS = {node.GET_SCHEMA().node_id: node.GET_SCHEMA() for node in NODES}
+HELP_COLUMNS = 24  # of fixed width; more are cut off in the help panel of a window of 1440 pixels
 LANGUAGES = ("en", "zh", "ja", "ko", "ru", "fr", "es", "de")
 
 
@@ -19,7 +20,9 @@ def test_the_help_of_a_node_names_every_input_and_output(node_id):
     schema = SCHEMAS[node_id]
     assert re.findall(r"^- \*\*(\w+)\*\*", inputs, re.M) == [slot.id for slot in schema.inputs]
     assert re.findall(r"^- \*\*(\w+)\*\*", outputs, re.M) == [slot.display_name or slot.id for slot in schema.outputs]
-    assert len(re.findall(r"[.!?](?:\s|$)", head)) >= 2 and "```" in graph
+    assert len(re.findall(r"[.!?](?:\s|$)", head)) >= 2
+    (drawn,) = re.findall(r"^```\n(.+?)^```$", graph, re.M | re.S)
+    assert max(map(len, drawn.splitlines())) <= HELP_COLUMNS
 
 
 def test_a_help_page_has_a_picture_and_all_of_them_are_small():
@@ -59,6 +62,11 @@ def paths(tree: object, prefix: str = "") -> dict[str, str]:
 
 def read(language: str, name: str) -> dict[str, str]:
     return paths(json.loads((bootstrap.ROOT / "locales" / language / name).read_text(encoding="utf-8")))
+
+
+def test_every_input_and_output_has_a_tooltip():
+    slots = [slot for schema in SCHEMAS.values() for slot in (*schema.inputs, *schema.outputs)]
+    assert [slot.id for slot in slots if not slot.tooltip] == []
 
 
 def test_english_is_what_the_schemas_say():
