@@ -21,7 +21,7 @@ LOADING = 420_000  # milliseconds: the page is 30 MB of scripts, and a busy mach
 PATIENCE = 120_000
 PICTURES = bootstrap.ROOT / ".artefacts"
 READY = """() => window.LiteGraph?.registered_node_types?.LatentRepaint_KSampler
-    && window.app.extensionManager?.workflow?.activeWorkflow?.isLoaded"""
+    && window.app?.extensionManager?.workflow?.activeWorkflow?.isLoaded"""
 # What a fresh host has not got, what no page may reach, help in the user's language, for which ours stands in, and the
 # page's search box, which goes on searching after it was closed.
 NOT_OURS = re.compile(r"Content Security Policy|user\.css|favicon\.ico|/api/userdata|/docs/\w+/\w+\.md"

@@ -52,6 +52,23 @@ SEED = """async () => Object.values((await app.graphToPrompt()).output)
     .find(node => node.class_type === 'LatentRepaint_KSampler').inputs.seed"""
 OPENED = """name => app.graph.nodes.some(node => node.type === 'LatentRepaint_KSampler')
     && app.extensionManager.workflow.activeWorkflow.filename === name"""
+SPOTS = """async type => {
+    app.graph.clear()
+    const node = LiteGraph.createNode(type)
+    app.graph.add(node)
+    node.pos = [0, 0]
+    Object.assign(app.canvas.ds, {scale: 1, offset: [700, 300]})
+    app.canvas.setDirty(true, true)
+    await new Promise(requestAnimationFrame)
+    const {x, y} = app.canvas.canvas.getBoundingClientRect()
+    const widget = name => node.widgets.find(widget => widget.name === name)
+    const places = [
+        ...node.constructor.nodeData.input_order.required, ...node.constructor.nodeData.input_order.optional ?? []
+    ].map(name => widget(name) ? [60, widget(name).last_y + 10]
+                               : node.getConnectionPos(true, node.findInputSlot(name)))
+    places.push(...node.outputs.map((_, i) => node.getConnectionPos(false, i)))
+    return places.map(([u, v]) => [u + 700 + x, v + 300 + y])
+}"""
 PROMPT = "async () => (await app.graphToPrompt()).output"
 
 
@@ -104,8 +121,12 @@ def test_the_node_library_holds_the_nodes_and_the_blueprint(desk):
     desk.page.get_by_role("button", name="Node Library").click()
 
 
-@pytest.mark.parametrize("word", ["inpaint", "repaint", "mask"])
-def test_search_finds_the_nodes(desk, word):
+@pytest.mark.parametrize(("word", "names"), [
+    ("inpaint", {BLUEPRINT, "RePaint Sampler (Latent RePaint)"}),
+    ("repaint", {BLUEPRINT} | {node["display_name"] for node in NODES.values()}),
+    ("mask", {"Mask to Latent (Latent RePaint)"}),
+])  # fmt: skip
+def test_search_finds_the_nodes(desk, word, names):
     desk.page.evaluate("() => app.graph.clear()")
     box = desk.page.locator(".comfy-vue-node-search-container input")
     box.wait_for(state="hidden")  # the one of the word before, whose list would take the click as a choice
@@ -117,8 +138,22 @@ def test_search_finds_the_nodes(desk, word):
     found.first.wait_for()
     desk.page.wait_for_timeout(500)  # the box searches again after the last letter
     desk.photograph(f"search {word}")
+    assert names <= {text.splitlines()[0].strip() for text in found.all_inner_texts()}
     desk.page.keyboard.press("Escape")
     found.first.wait_for(state="hidden")
+
+
+def test_tooltips_appear_on_inputs_widgets_and_outputs(desk):
+    node_id = "LatentRepaint_MaskToLatent"  # has all three
+    spots = desk.page.evaluate(SPOTS, node_id)
+    desk.page.wait_for_timeout(500)  # what has not been drawn cannot be pointed at
+    slots = [*NODES[node_id]["inputs"].values(), *NODES[node_id]["outputs"].values()]
+    assert len(spots) == len(slots)
+    for (x, y), slot in zip(spots, slots, strict=True):
+        desk.page.mouse.move(x + 4, y)
+        desk.page.mouse.move(x, y)
+        desk.page.locator(".node-tooltip", has_text=slot["tooltip"]).wait_for()
+    desk.photograph("tooltip")
 
 
 def test_help_opens_beside_every_node_and_shows_its_picture(desk):
@@ -136,6 +171,7 @@ def test_help_opens_beside_every_node_and_shows_its_picture(desk):
         picture = help_page.locator(f"img[src$='{node_id}.webp']")
         picture.wait_for()
         desk.page.wait_for_function("image => image.naturalWidth > 500", arg=picture.element_handle())
+        assert help_page.locator("pre").evaluate("graph => graph.scrollWidth <= graph.clientWidth")  # not cut off
     desk.photograph("help")
     desk.page.get_by_role("button", name="Node Library").click()
 
@@ -192,6 +228,9 @@ def test_the_page_speaks_german(desk):
     try:
         desk.load()
         title = desk.page.evaluate("() => LiteGraph.createNode('LatentRepaint_Crop').title")
+        desk.open(desk.template("large-picture-small-mask"))
+        desk.fit()
+        desk.photograph("german")
         assert title == german["LatentRepaint_Crop"]["display_name"] != NODES["LatentRepaint_Crop"]["display_name"]
     finally:
         desk.set({"Comfy.Locale": "en"})
