@@ -78,7 +78,7 @@ def explain(name: str, text: str, folder: Path) -> str:
 
 
 def doing(printed: str) -> str:
-    """What pip is at, from what it has printed. Of unpacking, minutes for torch, it says nothing after the first line."""
+    """What pip is at, from what it has printed. It unpacks torch for minutes after its last line."""
     if "Installing collected packages" in printed:
         return "unpacking"
     files = DOWNLOADING.findall(printed)

@@ -55,7 +55,9 @@ class KSampler(io.ComfyNode):
                 ),
                 io.Conditioning.Input("positive", tooltip="What the picture shall show."),
                 io.Conditioning.Input("negative", tooltip="What it shall not show."),
-                io.Latent.Input("latent_image", tooltip="The encoded picture with its mask (Mask to Latent)."),
+                io.Latent.Input(
+                    "latent_image", tooltip="The encoded picture with its mask (Encode or Mask to Latent)."
+                ),
                 io.Float.Input(
                     "denoise", default=1.0, min=0.0, max=1.0, step=0.01,
                     tooltip="How much of the masked part is made new; below 1 its old content shows through.",

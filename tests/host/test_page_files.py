@@ -86,3 +86,10 @@ def test_a_language_is_translated(language):
     own, english = read(language, "nodeDefs.json"), read("en", "nodeDefs.json")
     same = [path for path in own if path.endswith(("tooltip", "description")) and own[path] == english[path]]
     assert same == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+def test_a_translation_calls_no_input_by_its_english_name(language):
+    ids = {slot.id for schema in SCHEMAS.values() for slot in schema.inputs if "_" in slot.id}
+    texts = read(language, "nodeDefs.json").values()
+    assert [text for text in texts if ids & set(re.findall(r"\w+", text))] == []

@@ -14,8 +14,8 @@ from PIL import Image
 
 DEMO = bootstrap.ROOT / "demo"
 README = (bootstrap.ROOT / "README.md").read_text(encoding="utf-8")
-((SHELL, PROMPT, PROGRAM),) = re.findall(r"```bash\n(cat > prompt.json <<'END'\n(.*?)END\n.*?)```.*?```python\n(.*?)```",
-                                         README, re.DOTALL)
+EXAMPLES = r"```bash\n(cat > prompt.json <<'END'\n(.*?)END\n.*?)```.*?```python\n(.*?)```"
+((SHELL, PROMPT, PROGRAM),) = re.findall(EXAMPLES, README, re.DOTALL)
 
 
 @pytest.fixture
