@@ -41,7 +41,7 @@ class DryRegion:
     """A denoiser that predicts 0 at once and writes down at which sigma it was asked.
 
     It stands where a solver expects the host's: some look behind it for `model_sampling`, and the CFG++ solvers wait
-    for their hook to be called.
+    for their hook to be called, with all that the host hands it: cfgpp_ud10_ab (ComfyUI 0.35) asks for `uncond`.
     """
 
     def __init__(self, model_sampling):
@@ -57,7 +57,11 @@ class DryRegion:
             raise ValueError(f"found more model evaluations than {MAX_EVALUATIONS}, wanted a shorter schedule")
         denoised = torch.zeros_like(x)
         for after_cfg in (model_options or {}).get("sampler_post_cfg_function", []):
-            after_cfg({"denoised": denoised, "cond_denoised": denoised, "uncond_denoised": denoised, "sigma": sigma})
+            after_cfg({
+                "denoised": denoised, "cond_denoised": denoised, "uncond_denoised": denoised, "cond": [], "uncond": [],
+                "cond_scale": 1.0, "input": x, "sigma": sigma, "model": self.inner_model.inner_model,
+                "model_options": model_options,
+            })
         return denoised
 
     def jump(self, x: Tensor, start: NoiseLevel, stop: NoiseLevel) -> Tensor:

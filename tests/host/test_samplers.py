@@ -191,6 +191,27 @@ def test_differential_diffusion_decides_where_it_is_applied(eps_model, latent, m
     torch.testing.assert_close(ours, own)
 
 
+def test_a_solvers_hook_is_handed_the_same_while_the_run_is_planned_and_while_it_runs(eps_model, latent, mask):
+    """The CFG++ solvers look at what the host makes of positive and negative, each at another part of it."""
+    handed = []
+
+    def solver(model, x, sigmas, extra_args, callback, disable):
+        options = extra_args["model_options"]
+        extra_args["model_options"] = options | {"sampler_post_cfg_function": [hook]}
+        return comfy.k_diffusion.sampling.sample_euler(model, x, sigmas, extra_args, callback, disable)
+
+    def hook(args):
+        handed.append(set(args))
+        return args["denoised"]
+
+    sampler, schedule = combine(comfy.samplers.KSAMPLER(solver), METHODS["fixed"], "node"), sigmas(eps_model, 3)
+    planned = len(evaluations(sampler, eps_model.get_model_object("model_sampling"), schedule, "node"))
+    while_planned, handed = handed, []
+    sample(eps_model, sampler, schedule, {"samples": latent, "noise_mask": mask})
+    assert len(while_planned) == planned and len(handed) == 2 * planned  # the run is planned once more as it begins
+    assert all(keys == handed[-1] for keys in while_planned)
+
+
 def test_inputs_are_left_alone(eps_model, latent, mask):
     masked, schedule = {"samples": latent.clone(), "noise_mask": mask.clone()}, sigmas(eps_model, 5)
     before = schedule.clone()
