@@ -73,6 +73,16 @@ def against_the_host(title: str, case: measure.Case, repeats: int) -> str:
     return table(title, header, rows)
 
 
+def profiled(case: measure.Case) -> str:
+    """What torch.profiler sees outside the model."""
+    rows = []
+    for name, method in measure.METHODS.items():
+        count, milliseconds = measure.operators(case, method)
+        rows.append([name, f"{count:.0f}", f"{milliseconds:.2f}"])
+    title = "Under torch.profiler, outside the demo model"
+    return table(title, ["method", "operators an evaluation", "ms in them"], rows)
+
+
 def growth(repeats: int) -> tuple[str, dict[str, dict[str, list[tuple[float, float]]]]]:
     """Milliseconds an evaluation outside the model, by steps, jumps, batch, size and frames."""
     parts, curves = [], {}
@@ -126,7 +136,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     case = measure.Case(models.load("demo", torch.float32))
-    parts = [against_the_host("Demo model, latent 16x16, 20 steps, cfg 4", case, options.repeats)]
+    parts = [against_the_host("Demo model, latent 16x16, 20 steps, cfg 4", case, options.repeats), profiled(case)]
     if options.full:
         loaded = models.load(options.full, getattr(torch, options.dtype))
         for size in options.sizes:

@@ -28,6 +28,7 @@ METHODS: dict[str, Method | None] = {
     "Match 0": Match(inner_steps=0.0),
     "Match 1": Match(inner_steps=1.0),
 }
+MODEL = "the model"  # its place in a profile
 READS = {"item", "tolist", "numpy", "cpu", "nonzero", "masked_select", "__bool__", "__float__", "__int__", "__index__"}
 
 
@@ -64,7 +65,8 @@ class Case:
     def _clocked(self, apply_model: Any, arguments: dict[str, Any]) -> Tensor:
         self.on_evaluation()
         start = clock()
-        result = apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
+        with torch.profiler.record_function(MODEL):
+            result = apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
         self.inside += clock() - start
         return result
 
@@ -122,6 +124,17 @@ def peak_memory(case: Case, method: Method | None) -> float:
         total += event.nbytes()
         largest = max(largest, total)
     return largest / latent
+
+
+@torch.inference_mode()
+def operators(case: Case, method: Method | None) -> tuple[float, float]:
+    """By torch.profiler, an evaluation: how many of torch's operators run outside the model, and their milliseconds."""
+    case.run(method)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        case.run(method)
+    outside = [event for event in profile.events() if event.cpu_parent is None and event.name != MODEL]
+    count = case.evaluations(method)
+    return len(outside) / count, sum(event.cpu_time_total for event in outside) / 1000 / count
 
 
 class Waits(TorchFunctionMode):
