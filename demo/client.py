@@ -91,6 +91,10 @@ class Client:
         """Stop the prompt that is running now."""
         self._post("/interrupt", b"{}", "application/json")
 
+    def clear_history(self) -> None:
+        """Make the host forget the prompts that it has run; their pictures stay."""
+        self._post("/history", b'{"clear": true}', "application/json")
+
     async def _run(self, prompt: dict[str, Any], on_progress: Progress | None) -> Run:
         client_id = uuid.uuid4().hex
         async with aiohttp.ClientSession(self.address) as session:

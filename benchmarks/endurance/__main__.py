@@ -1,4 +1,5 @@
-"""Many jobs of mixed settings through the queue, by two clients at once, with interrupts, on a host of its own.
+"""Many jobs of mixed settings through the queue, by two clients at once, with interrupts, on a host of its own; then
+as many of the host's own nodes alone, on another one, to tell whose memory it is that grows.
 
     python benchmarks/endurance [--jobs 500]
 
@@ -7,6 +8,7 @@ the start. Exit status 1 if one differs.
 """
 
 import argparse
+import random
 import re
 import sys
 import time
@@ -22,48 +24,67 @@ in_process.register_pack()
 
 from server_process import serve  # noqa: E402
 
-from latent_repaint.benchmarks.endurance.jobs import CENSUS, endure  # noqa: E402
+from latent_repaint.benchmarks.endurance.jobs import CENSUS, Tally, endure, hosts_own_jobs, mixed_jobs  # noqa: E402
 
-ROUNDS, DIFFERENT, CLIENTS, INTERRUPTS = 10, 28, 2, 0.1
+ROUNDS, FORGETFUL, DIFFERENT, CLIENTS, INTERRUPTS = 10, 5, 28, 2, 0.1
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=500)
     options = parser.parse_args()
-    rows: list[str] = []
-
-    def say(row: str) -> None:
-        rows.append(row)
-        sys.stdout.write(row + "\n")
-        sys.stdout.flush()
-
     start = time.monotonic()
     host = bootstrap.find_host()
     (version,) = re.findall(r'__version__ = "(.*)"', (host.tree / "comfyui_version.py").read_text(encoding="utf-8"))
-    with serve(host, plugin=CENSUS) as server:
-        tally = endure(server, ROUNDS, options.jobs // ROUNDS, DIFFERENT, CLIENTS, INTERRUPTS, say)
-    text = "\n".join([
+    tallies = []
+    for pool in (mixed_jobs(DIFFERENT, random.Random(0)), hosts_own_jobs(DIFFERENT)):
+        with serve(host, plugin=CENSUS) as server:
+            tallies.append(endure(server, pool, ROUNDS, options.jobs // ROUNDS, CLIENTS, INTERRUPTS, FORGETFUL))
+    ours, hosts_own = tallies
+    text = report(options.jobs, version, (time.monotonic() - start) / 60, ours, hosts_own)
+    (ROOT / "benchmarks" / "results" / "endurance.md").write_text(text, encoding="utf-8")
+    wrong = ours.wrong + hosts_own.wrong
+    sys.stdout.write("\n".join(wrong) + "\n")
+    return 1 if wrong else 0
+
+
+def report(jobs: int, version: str, minutes: float, ours: Tally, hosts_own: Tally) -> str:
+    first, last, end = ours.memory[1].jobs, ours.memory[FORGETFUL].jobs, ours.memory[-1].jobs
+    return "\n".join([
         "# Endurance",
         "",
-        f"`python benchmarks/endurance --jobs {options.jobs}` on ComfyUI {version}, CPU, "
-        f"{(time.monotonic() - start) / 60:.0f} min: {DIFFERENT} different jobs over all methods and many solvers, "
-        f"{CLIENTS} clients at once, one job in {1 / INTERRUPTS:.0f} interrupted and queued again.",
+        f"`python benchmarks/endurance --jobs {jobs}` on ComfyUI {version}, CPU, {minutes:.0f} min: {DIFFERENT} "
+        f"different jobs over all methods and many solvers, {CLIENTS} clients at once, one job in {1 / INTERRUPTS:.0f} "
+        "interrupted and queued again. Beside it, as a control, the same number of jobs of the host's own nodes alone: "
+        "KSampler with a noise mask, on a fresh host.",
         "",
-        f"Jobs done: {tally.done}. Interrupted: {tally.interrupted}. **Wrong results: {len(tally.wrong)}** (picture "
-        "compared byte for byte with the same job run alone at the start, and the number of model evaluations).",
+        f"Jobs done: {ours.done}. Interrupted: {ours.interrupted}. **Wrong results: {len(ours.wrong)}** (picture "
+        "compared byte for byte with the same job run alone at the start, and the number of model evaluations). The "
+        f"control: {hosts_own.done}, {hosts_own.interrupted}, {len(hosts_own.wrong)}.",
         "",
-        "| jobs done | resident memory, MB | tensors alive | held by them, MB |",
-        "|---|---|---|---|",
-        *rows,
+        "| jobs done | resident memory, MB | history, MB | tensors alive | held by them, MB "
+        "| control: resident memory, MB | history, MB | tensors alive | held by them, MB |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *(f"| {mine} | {its.columns()} |" for mine, its in zip(ours.memory, hosts_own.memory, strict=True)),
         "",
         "The first row is after each job has run once. Tensors: those that Python's collector knows in the host's "
-        "process, model weights not counted.",
+        "process, model weights not counted. History: what the host keeps of each prompt for its page, up to 10,000 "
+        f"of them, as Python counts its objects. Up to {last} jobs the host was told to forget it before each round, "
+        "so that whatever else grows can be seen; from there on it was kept.",
+        "",
+        "| growth after the first round, MB | resident memory | history | control: resident memory | history |",
+        "|---|---|---|---|---|",
+        f"| history forgotten, {first} to {last} jobs | {growth(ours, 1, FORGETFUL)} "
+        f"| {growth(hosts_own, 1, FORGETFUL)} |",
+        f"| history kept, {last} to {end} jobs | {growth(ours, FORGETFUL, ROUNDS)} "
+        f"| {growth(hosts_own, FORGETFUL, ROUNDS)} |",
         "",
     ])  # fmt: skip
-    (ROOT / "benchmarks" / "results" / "endurance.md").write_text(text, encoding="utf-8")
-    sys.stdout.write("\n".join(tally.wrong) + "\n")
-    return 1 if tally.wrong else 0
+
+
+def growth(tally: Tally, first: int, last: int) -> str:
+    before, after = tally.memory[first], tally.memory[last]
+    return f"{after.resident - before.resident:+.1f} | {after.history - before.history:+.2f}"
 
 
 if __name__ == "__main__":

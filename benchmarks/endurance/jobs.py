@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import queue
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 from client import Client, PromptError
@@ -42,6 +41,22 @@ class Job:
     evaluations: int = 0
 
 
+class Stock(NamedTuple):
+    """What the host's process holds after so many jobs. resident, history, held (by the living tensors): in MB."""
+
+    jobs: int
+    resident: float
+    history: float
+    tensors: int
+    held: float
+
+    def columns(self) -> str:
+        return f"{self.resident:.1f} | {self.history:.2f} | {self.tensors} | {self.held:.3f}"
+
+    def __str__(self) -> str:
+        return f"{self.jobs} | {self.columns()}"
+
+
 @dataclass
 class Tally:
     """What was seen. wrong: jobs whose picture or number of evaluations is not what they were alone."""
@@ -49,19 +64,14 @@ class Tally:
     done: int = 0
     interrupted: int = 0
     wrong: list[str] = field(default_factory=list)
-    memory: list[tuple[int, float, int, float]] = field(default_factory=list)
-
-    def row(self) -> str:
-        jobs, resident, tensors, held = self.memory[-1]
-        return f"| {jobs} | {resident:.1f} | {tensors} | {held:.3f} |"
+    memory: list[Stock] = field(default_factory=list)
 
 
 def mixed_jobs(count: int, rng: random.Random) -> list[Job]:
     """Different jobs, each with a seed of its own, so that the host can take nothing from its cache."""
     jobs = []
     for k in range(count):
-        name = NAMES[k % len(NAMES)]
-        prompt = copy.deepcopy(json.loads((ROOT / "tests" / "prompts" / f"{name}.json").read_text(encoding="utf-8")))
+        prompt = load(NAMES[k % len(NAMES)])
         chosen = {key: rng.choice(choices) for key, choices in SETTINGS.items()}
         for node in prompt.values():
             inputs = node["inputs"]
@@ -71,6 +81,22 @@ def mixed_jobs(count: int, rng: random.Random) -> list[Job]:
                 inputs["image"] = PICTURES[node["class_type"]]
         jobs.append(Job(prompt))
     return jobs
+
+
+def hosts_own_jobs(count: int) -> list[Job]:
+    """Different jobs of the host's nodes alone: KSampler with a noise mask."""
+    jobs = []
+    for k in range(count):
+        prompt = load("plain")
+        prompt["masked"] = {"class_type": "SetLatentNoiseMask",
+                            "inputs": {"samples": ["encode", 0], "mask": ["mask", 0]}}
+        prompt["sample"]["inputs"] |= {"seed": k, "steps": SETTINGS["steps"][k % len(SETTINGS["steps"])]}
+        jobs.append(Job(prompt))
+    return jobs
+
+
+def load(name: str) -> dict[str, Any]:
+    return json.loads((ROOT / "tests" / "prompts" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def run(client: Client, job: Job, interrupt: bool = False) -> tuple[str, int]:
@@ -91,26 +117,29 @@ def run(client: Client, job: Job, interrupt: bool = False) -> tuple[str, int]:
     return hashlib.sha256(client.fetch(file)).hexdigest(), done.evaluations("sample")
 
 
-def endure(server: Server, rounds: int, jobs: int, different: int, clients: int, interrupts: float, say=print) -> Tally:
-    """Run `jobs` jobs in each round after each of the `different` ones has run once alone.
+def endure(
+    server: Server, pool: list[Job], rounds: int, jobs: int, clients: int, interrupts: float, forgetful: int = 0,
+    say: Callable[[Stock], None] = print,
+) -> Tally:
+    """Run `jobs` jobs in each round after each one of the pool has run once alone.
 
     Arguments:
         clients: how many send them at once.
         interrupts: the share of jobs that is interrupted in the middle, and queued again.
-        say: takes a line of the table after each round.
+        forgetful: before each of the first so many rounds the host is told to forget the prompts that it has run.
+        say: takes the stock of each round.
     """
     rng, tally = random.Random(0), Tally()
     for picture in PICTURES.values():
         Client(server.address).upload(ROOT / "demo" / picture)
-    pool = mixed_jobs(different, rng)
     for job in pool:
         job.picture, job.evaluations = run(Client(server.address), job)
-    take_stock(server, tally)
-    say(tally.row())
-    for _ in range(rounds):
+    say(take_stock(server, tally))
+    for done in range(rounds):
+        if done < forgetful:
+            Client(server.address).clear_history()
         one_round(server, shuffled(pool, jobs, rng), clients, interrupts, tally, rng)
-        take_stock(server, tally)
-        say(tally.row())
+        say(take_stock(server, tally))
     return tally
 
 
@@ -160,9 +189,11 @@ def one_round(
         thread.join()
 
 
-def take_stock(server: Server, tally: Tally) -> None:
-    """Resident memory (MB), tensors alive, and what they hold (MB), with nothing left in the queue."""
+def take_stock(server: Server, tally: Tally) -> Stock:
+    """Count what the host holds with nothing left in the queue."""
     count = {"census": {"class_type": "TensorCensus", "inputs": {"after": tally.done}}}
     seen = Client(server.address).run(count).outputs["census"]
     resident = psutil.Process(server.process.pid).memory_info().rss / 2**20
-    tally.memory.append((tally.done, resident, seen["tensors"][0], seen["bytes"][0] / 2**20))
+    history, held = seen["history"][0] / 2**20, seen["bytes"][0] / 2**20
+    tally.memory.append(Stock(tally.done, resident, history, seen["tensors"][0], held))
+    return tally.memory[-1]
