@@ -136,9 +136,10 @@ def check_schedule(steps: int, denoise: float) -> None:
 
 def fitted(model: Any, latent_image: dict) -> Tensor:
     """The latent, with the model's channels and, where the host knows how, its size if it is empty."""
+    latent = check_latent(latent_image, "latent_image")
     known = inspect.signature(comfy.sample.fix_empty_latent_channels).parameters
     ratios = {name: latent_image[name] for name in RATIOS if name in known and name in latent_image}
-    return comfy.sample.fix_empty_latent_channels(model, check_latent(latent_image, "latent_image"), **ratios)
+    return comfy.sample.fix_empty_latent_channels(model, latent, **ratios)
 
 
 def _method(name: str, evaluations_per_step: float) -> Method:

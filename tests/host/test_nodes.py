@@ -137,6 +137,8 @@ def test_the_drop_in_leaves_a_latent_without_work_bit_for_bit(eps_model, latent)
 def test_the_drop_in_refuses_by_name(eps_model, latent):
     with pytest.raises(ValueError, match="LatentRepaint_KSampler: input latent_image: found shape"):
         sampled(eps_model, {"samples": torch.zeros(16)})
+    with pytest.raises(ValueError, match="LatentRepaint_KSampler: input latent_image: found NoneType"):
+        sampled(eps_model, None)
     with pytest.raises(ValueError, match="LatentRepaint_KSampler: input sampler_name: found dpm_adaptive"):
         sampled(eps_model, {"samples": latent}, sampler_name="dpm_adaptive")
 
