@@ -79,6 +79,9 @@ def report(jobs: int, version: str, minutes: float, ours: Tally, hosts_own: Tall
         f"| history kept, {last} to {end} jobs | {growth(ours, FORGETFUL, ROUNDS)} "
         f"| {growth(hosts_own, FORGETFUL, ROUNDS)} |",
         "",
+        "Resident memory also goes up and down by some 15 MB, with either kind of jobs: what a job needs for a moment, "
+        "the process keeps or gives back.",
+        "",
     ])  # fmt: skip
 
 
