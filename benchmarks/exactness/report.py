@@ -166,11 +166,11 @@ distance; with the learnt denoiser, at its best setting with the exact one. Meas
 distance is unbiased, so that exact samples score 0 on average and can score below it; a log-density gap below 0 means
 over-smoothed; a seam ratio of 1 means no seam. The ring shows where matching the mean fails.
 
-Where it falls short. Blend's predicted noise is one correction a step: 20 do not bring the slow modes of a smooth
-field's 108 known cells to agreement (a quarter of the host's distance at 20 evaluations, an eighth at 40). On the
-ring, modes that y rules out lie so near to those it allows that the mean, which is all that Match matches, does not
-tell them apart. Match over-smooths with few steps. Beyond 100 to 200 evaluations it stands at the floor of the
-measure or at that of the leak.
+Where it falls short. Blend's predicted noise is one correction a step: 20 do not bring the slowest modes of a smooth
+field's 108 known cells to agreement (a seventh of the host's distance at 20 evaluations, a fourteenth at 40); on the
+mixtures it stops gaining, or loses again, beyond 40 to 100. On the ring, modes that y rules out lie so near to those it
+allows that the mean, which is all that Match matches, does not tell them apart. Match over-smooths with few steps.
+Beyond 100 to 200 evaluations it stands at the floor of the measure or at that of the leak.
 """
 
 
