@@ -5,7 +5,10 @@ from pathlib import Path
 
 import networks
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
+
+DECODER = "first_stage_model.taesd_decoder."
 
 
 def export(vae: torch.nn.Module, denoiser: networks.Denoiser, facts: dict[str, object], path: Path) -> None:
@@ -30,3 +33,19 @@ def export(vae: torch.nn.Module, denoiser: networks.Denoiser, facts: dict[str, o
     path.parent.mkdir(exist_ok=True)
     metadata = {"format": "pt", "modelspec.title": "Latent RePaint demo", "training": json.dumps(facts)}
     save_file(state, path, metadata=metadata)
+
+
+def load_decoder(decoder: torch.nn.Module, path: Path) -> None:
+    """Loads the decoder that a checkpoint file holds."""
+    with safe_open(path, "pt") as file:
+        decoder.load_state_dict({name: file.get_tensor(DECODER + name) for name in decoder.state_dict()})
+
+
+def replace_decoder(decoder: torch.nn.Module, facts: dict[str, object], path: Path) -> None:
+    """Puts a decoder in the place of a checkpoint file's; every other weight stays bit for bit."""
+    with safe_open(path, "pt") as file:
+        state, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
+    state |= {DECODER + name: weight.half().contiguous() for name, weight in decoder.state_dict().items()}
+    metadata["training"] = json.dumps(json.loads(metadata["training"]) | facts)
+    save_file(state, path.with_suffix(".new"), metadata=metadata)  # the tensors may still lie in the old file
+    path.with_suffix(".new").replace(path)

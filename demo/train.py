@@ -2,6 +2,7 @@
 
     python demo/train.py all --minutes 60    (on the CPU: an hour for the decoder, then one for the UNet)
     python demo/train.py all --device cuda
+    python demo/train.py decoder --go-on     (begins with the committed file's; `export` then keeps the rest of it)
 
 Decoder and UNet do not need each other: on a machine with few cores they are best trained side by side, on one thread
 each. Both keep a checkpoint in `.train/` and go on from it when run again. The networks are the host's own classes, so
@@ -19,7 +20,8 @@ from pathlib import Path
 import networks
 import numpy as np
 import torch
-from export import export
+import torch.nn.functional as F
+from export import export, load_decoder, replace_decoder
 from safetensors.torch import load_file, save_file
 from scenes import describe, draw
 
@@ -27,7 +29,8 @@ log = logging.getLogger("train")
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / ".train"
 CHECKPOINT = ROOT / "demo" / "model" / "latent-repaint-demo.safetensors"
-SCENE, CROP = 128, 64
+SCENE, WINDOW = 128, 48
+GRID = 32  # cells along a picture where the decoder's fine levels begin
 
 
 def fit(name: str, model: torch.nn.Module, loss: Callable[[int], torch.Tensor], rate: float, minutes: float) -> None:
@@ -77,13 +80,19 @@ def fit(name: str, model: torch.nn.Module, loss: Callable[[int], torch.Tensor], 
     model.load_state_dict(average.module.state_dict())
 
 
-def crops(step: int, scenes: int = 2, per_scene: int = 2) -> torch.Tensor:
-    """(scenes * per_scene, 3, CROP, CROP) random crops, in [0, 1]."""
-    rng = np.random.default_rng(step)
-    images = [draw(step * scenes + i, SCENE).image for i in range(scenes) for _ in range(per_scene)]
-    corners = rng.integers(0, SCENE - CROP + 1, (len(images), 2))
-    crop = np.stack([image[v:v + CROP, u:u + CROP] for image, (u, v) in zip(images, corners, strict=True)])
-    return torch.from_numpy(crop).permute(0, 3, 1, 2)
+def busy_corners(x: torch.Tensor) -> torch.Tensor:
+    """A window of each picture, drawn in proportion to the detail in it: the corners (B, 2) in cells of the grid."""
+    detail = (x - F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)).abs().mean(dim=1)
+    detail = F.avg_pool2d(detail, WINDOW, SCENE // GRID)
+    chosen = detail.flatten(1).multinomial(1)
+    return torch.cat([chosen // detail.shape[2], chosen % detail.shape[2]], dim=1)
+
+
+def cut(planes: torch.Tensor, corners: torch.Tensor) -> torch.Tensor:
+    """The windows of pictures, or of feature planes that cover them."""
+    unit, side = planes.shape[2] // GRID, WINDOW * planes.shape[2] // SCENE
+    return torch.stack([plane[:, v:v + side, u:u + side]
+                        for plane, (v, u) in zip(planes, (unit * corners).tolist(), strict=True)])
 
 
 def load_average(name: str, network: torch.nn.Module) -> dict:
@@ -94,18 +103,31 @@ def load_average(name: str, network: torch.nn.Module) -> dict:
     return saved["state"]
 
 
-def train_decoder(device: torch.device, minutes: float) -> None:
-    """Draws the picture that belongs to a latent, at eight times its resolution."""
+def train_decoder(device: torch.device, minutes: float, go_on: bool, scenes: int = 2) -> None:
+    """Draws the picture that belongs to a latent, at eight times its resolution.
+
+    Nine tenths of the work are the two finest levels, and most of a picture is plain sky and ground. So the coarse
+    levels see whole pictures, and the fine ones a window of each, drawn in proportion to how much there is to draw.
+    """
     vae = networks.new_autoencoder().to(device)
+    decoder = vae.taesd_decoder
+    if go_on:
+        load_decoder(decoder, CHECKPOINT)
+    split = [i for i, layer in enumerate(decoder) if isinstance(layer, torch.nn.Upsample)][1]
+    coarse, fine = decoder[:split], decoder[split:]
 
     def loss(step: int) -> torch.Tensor:
-        x = crops(step).to(device, memory_format=torch.channels_last)
+        x = np.stack([draw(step * scenes + i, SCENE).image for i in range(scenes)])
+        x = torch.from_numpy(x).permute(0, 3, 1, 2).to(device)
         z = networks.encode(x)
-        error = vae.taesd_decoder(z + 0.05 * torch.randn_like(z)) - x  # noise: near latents must mean near pictures
+        noise = 0.05 * torch.rand(scenes, 1, 1, 1, device=device) * torch.randn_like(z)
+        features = coarse(z + noise)  # near latents must mean near pictures; seldom so far that edges need hedging
+        corners = busy_corners(x)
+        error = fine(cut(features, corners)) - cut(x, corners)
         edges = error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
-        return error.abs().mean() + 2 * error.square().mean() + 0.25 * edges
+        return error.abs().mean() + 2 * error.square().mean() + 0.5 * edges
 
-    fit("decoder", vae.taesd_decoder, loss, rate=4e-4, minutes=minutes)
+    fit("decoder", decoder, loss, rate=4e-4, minutes=minutes)
 
 
 def encode_scenes(count: int = 32768, captions: int = 4) -> None:
@@ -153,12 +175,16 @@ def train_denoiser(device: torch.device, minutes: float, batch: int = 32) -> Non
 
 
 def write_checkpoint() -> None:
-    """Everything trained so far, in one file for the host."""
-    vae, scenes = networks.new_autoencoder(), load_file(WORK / "scenes.safetensors")
-    denoiser = networks.Denoiser(scenes["tokens"].unique())
-    facts = {"decoder": load_average("decoder", vae.taesd_decoder), "unet": load_average("unet", denoiser),
-             "scenes": len(scenes["latents"])}
-    export(vae, denoiser, facts, CHECKPOINT)
+    """Everything trained so far, in one file for the host; a decoder alone goes into the file that there is."""
+    vae = networks.new_autoencoder()
+    facts = {"decoder": load_average("decoder", vae.taesd_decoder)}
+    if (WORK / "unet.pt").exists():
+        scenes = load_file(WORK / "scenes.safetensors")
+        denoiser = networks.Denoiser(scenes["tokens"].unique())
+        facts |= {"unet": load_average("unet", denoiser), "scenes": len(scenes["latents"])}
+        export(vae, denoiser, facts, CHECKPOINT)
+    else:
+        replace_decoder(vae.taesd_decoder, facts, CHECKPOINT)
     log.info("wrote %s, %.1f MB: %s", CHECKPOINT.name, CHECKPOINT.stat().st_size / 1e6, json.dumps(facts))
 
 
@@ -167,11 +193,12 @@ def main() -> None:
     parser.add_argument("stage", choices=["decoder", "scenes", "unet", "export", "all"])
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("--minutes", type=float, default=60, help="budget of the decoder's training and of the UNet's")
+    parser.add_argument("--go-on", action="store_true", help="begin the decoder with the committed file's")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", force=True)  # the host has set one
     WORK.mkdir(exist_ok=True)
     if arguments.stage in ("decoder", "all"):
-        train_decoder(arguments.device, arguments.minutes)
+        train_decoder(arguments.device, arguments.minutes, arguments.go_on)
     if arguments.stage in ("scenes", "all"):
         encode_scenes()
     if arguments.stage in ("unet", "all"):
