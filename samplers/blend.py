@@ -126,7 +126,7 @@ class KnownRegion:
     def feed_back(self, sigma: Tensor, conditional: Tensor, free: Tensor) -> None:
         """The new v and e, in float32."""
         level = self.level(sigma)
-        signal = torch.as_tensor(level.a / level.b)
+        signal = torch.as_tensor(level.a / level.b).float()  # half precision has no 1e-8
         fall = self.last_signal / signal.clamp(min=1e-8)  # a flow's first level has no signal at all
         momentum = (1 - fall**4).clamp(0.0, MOST_MOMENTUM)  # none after a jump to a noisier level
         velocity = momentum * self.velocity + gain(level) * (self.y.float() - conditional.float())
