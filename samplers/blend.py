@@ -125,11 +125,11 @@ class KnownRegion:
 
     def feed_back(self, sigma: Tensor, conditional: Tensor, free: Tensor) -> None:
         """The new v and e, in float32."""
-        level = self.level(sigma)
-        signal = torch.as_tensor(level.a / level.b).float()  # half precision has no 1e-8
-        fall = self.last_signal / signal.clamp(min=1e-8)  # a flow's first level has no signal at all
+        signal = signal_to_noise(self.level(sigma))
+        # a flow's first level has no signal at all, and half precision has no 1e-8
+        fall = self.last_signal / signal.float().clamp(min=1e-8)
         momentum = (1 - fall**4).clamp(0.0, MOST_MOMENTUM)  # none after a jump to a noisier level
-        velocity = momentum * self.velocity + gain(level) * (self.y.float() - conditional.float())
+        velocity = momentum * self.velocity + gain(signal) * (self.y.float() - conditional.float())
         self.velocity, self.last_signal = torch.where(self.in_window(sigma), velocity, 0.0), signal
         self.noise = self.noise + self.velocity
 
@@ -158,9 +158,13 @@ class KnownRegion:
         return x
 
 
-def gain(level: NoiseLevel) -> Tensor:
-    """gamma a/b: how much a known part predicted too low by 1 raises its noise."""
-    signal = torch.as_tensor(level.a / level.b)
+def signal_to_noise(level: NoiseLevel) -> Tensor:
+    """a/b, 1/sigma of a model with a = 1; 0-dim."""
+    return torch.as_tensor(level.a / level.b)
+
+
+def gain(signal: Tensor) -> Tensor:
+    """gamma a/b, from a/b: how much a known part predicted too low by 1 raises its noise."""
     return torch.minimum(2 * signal, signal + 1 / signal)
 
 

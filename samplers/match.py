@@ -7,7 +7,7 @@ from math import log
 import torch
 from torch import Tensor
 
-from .blend import KnownRegion, Method, gain, rms
+from .blend import KnownRegion, Method, gain, rms, signal_to_noise
 from .noise_level import NoiseLevel
 from .time_travel import Move, refined, spread
 
@@ -96,7 +96,7 @@ class MatchedRegion(KnownRegion):
         offset = self.y.float() - conditional.float()
         residual = rms(offset, known)
         fresh = self.draw()
-        e = self.noise + gain(level) * offset
+        e = self.noise + gain(signal_to_noise(level)) * offset
         e = (1 - self.leak**2) ** 0.5 * e + self.leak * fresh
         e = e * (LOUDEST / rms(e, known)).clamp(max=1.0)
         if self.last_residual is not None:
