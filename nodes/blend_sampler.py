@@ -4,8 +4,8 @@ from typing import Any
 
 from comfy_api.v0_0_2 import io
 
+from ..checks import check_window, naming
 from ..samplers.blend import Blend
-from ..samplers.checks import check_window, naming
 from ..samplers.host import combine
 from .schema import checked, known_noise_input, sampler_input, sampler_output, schema, window_inputs
 

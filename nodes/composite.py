@@ -5,11 +5,10 @@ import torch
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
-from ..pixels.check import check_image, check_mask, match_batches
+from ..checks import check_image, check_mask, match_batches, naming
 from ..pixels.composite import BLENDS
 from ..pixels.composite import composite as put_over
 from ..pixels.pad import unpad
-from ..samplers.checks import naming
 from .schema import checked, schema
 
 ID = "LatentRepaint_Composite"

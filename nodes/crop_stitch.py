@@ -3,10 +3,9 @@
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
-from ..pixels.check import check_image, check_mask, match_batches
+from ..checks import check_image, check_mask, match_batches, naming
 from ..pixels.crop_stitch import Cut, crop
 from ..pixels.crop_stitch import stitch as put_back
-from ..samplers.checks import naming
 from .composite import REPORT, blending_inputs, device
 from .schema import checked, schema
 

@@ -5,13 +5,12 @@ from typing import Any
 from comfy_api.v0_0_2 import io, ui
 from torch import Tensor
 
-from ..pixels.check import check_image, check_mask, match_batches
+from ..checks import check_image, check_mask, match_batches, naming
 from ..pixels.fill import FILLS
 from ..pixels.fill import fill as replaced
+from ..pixels.latent_grid import mask_to_grid
 from ..pixels.pad import pad_to_multiple
 from ..pixels.preview import draw_mask
-from ..samplers.checks import naming
-from ..samplers.mask_grid import mask_to_grid
 from .composite import device
 from .schema import checked, schema, spatial_method_input
 

@@ -10,12 +10,13 @@ import latent_preview
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
-from ..samplers.blend import Blend, Method
-from ..samplers.checks import check_latent, naming
+from ..checks import check_latent, naming
+from ..samplers.blend import Blend
 from ..samplers.host import combine
+from ..samplers.known_region import Method
 from ..samplers.match import Match
+from ..samplers.moves import MAX_EVALUATIONS
 from ..samplers.repaint import RePaintBudget
-from ..samplers.time_travel import MAX_EVALUATIONS
 from .schema import checked, schema
 
 ID = "LatentRepaint_KSampler"

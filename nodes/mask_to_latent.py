@@ -6,10 +6,9 @@ import torch
 from comfy_api.v0_0_2 import io, ui
 from torch import Tensor
 
-from ..pixels.check import check_image
+from ..checks import check_image, check_latent, naming
+from ..pixels.latent_grid import TEMPORAL_METHODS, centre_crop, mask_to_grid, noise_mask
 from ..pixels.preview import draw_mask
-from ..samplers.checks import check_latent, naming
-from ..samplers.mask_grid import TEMPORAL_METHODS, centre_crop, mask_to_grid, noise_mask
 from .schema import checked, schema, spatial_method_input
 
 ID = "LatentRepaint_MaskToLatent"

@@ -4,7 +4,7 @@ from typing import Any
 
 from comfy_api.v0_0_2 import io
 
-from ..samplers.checks import check_window, naming
+from ..checks import check_window, naming
 from ..samplers.host import combine
 from ..samplers.repaint import RePaint
 from .schema import checked, known_noise_input, sampler_input, sampler_output, schema, window_inputs

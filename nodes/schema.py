@@ -8,9 +8,9 @@ from typing import Any
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
-from ..samplers.blend import KNOWN_NOISE
-from ..samplers.checks import check_choice, naming
-from ..samplers.mask_grid import SPATIAL_METHODS
+from ..checks import check_choice, naming
+from ..pixels.latent_grid import SPATIAL_METHODS
+from ..samplers.known_region import KNOWN_NOISE
 
 CATEGORY = "latent repaint"
 SEARCH = ["inpaint", "repaint", "mask", "outpaint"]

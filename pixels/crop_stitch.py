@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .check import check_pixels, match_batches
+from ..checks import check_pixels, match_batches
 from .composite import Composite, composite
 from .pad import reflected, unpad
 from .region import Box, bounding_box, fill_holes

@@ -16,14 +16,15 @@ from comfy.k_diffusion import sampling as k_diffusion
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from .blend import KnownRegion, Method
-from .checks import check_run, check_sigmas, naming
-from .guided import Guided, averages_mask, mask_of
+from ..checks import check_run, check_sigmas, naming
+from .guider import Guided, averages_mask
+from .known_region import KnownRegion, Method, ignores_noise
 from .loop import Solver, sample_moves
 from .noise import NoiseStream, derive_seed, image_seeds
-from .probe import ignores_noise, noise_level, window_sigmas
+from .noise_level import noise_level, window_sigmas
+from .plan import Plan, evaluation_sigmas
 from .relay import Relay
-from .run import Plan, evaluation_sigmas
+from .soft_mask import mask_of
 
 NOISE_OF_JUMPS, NOISE_OF_SOLVER = 1, 2  # one stream of noise each
 

@@ -6,8 +6,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from .moves import Descend, Jump, Move
 from .noise_level import NoiseLevel
-from .time_travel import Descend, Jump, Move
 
 
 class Region(Protocol):
@@ -41,7 +41,7 @@ def sample_moves(
         x: the state at sigmas[0], (B, C, ...).
         sigmas: (steps + 1,), falling.
         extra_args: keywords for the denoiser.
-        moves: the walk (`time_travel`).
+        moves: the walk (`moves`).
         levels: the NoiseLevel of every sigma, with float coefficients.
         solve: (region, x, sigmas of one descent, extra_args, number of the descent) -> x at the last of them.
 

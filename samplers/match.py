@@ -7,9 +7,9 @@ from math import log
 import torch
 from torch import Tensor
 
-from .blend import KnownRegion, Method, gain, rms, signal_to_noise
+from .known_region import KnownRegion, Method, gain, rms, signal_to_noise
+from .moves import Move, refined, spread
 from .noise_level import NoiseLevel
-from .time_travel import Move, refined, spread
 
 LOWEST, HIGHEST = 0.1, 3.0  # of b/a; see Match
 LOUDEST = 2.0  # root mean square of the known part's noise: no network has seen data so noisy at its level

@@ -1,4 +1,7 @@
-"""How much signal and how much noise a diffusion state holds, for every model family alike."""
+"""How much signal and how much noise a diffusion state holds, for every model family alike.
+
+What a family needs of its own is found by asking its `model_sampling`, never by its class.
+"""
 
 from dataclasses import dataclass
 
@@ -54,3 +57,36 @@ class NoiseLevel:
         r"""Forward to a noisier level, :math:`x_t = A x_s + B \epsilon`; all shapes equal."""
         scale, spread = self.transition(to)
         return scale * x_s + spread * noise
+
+
+def noise_level(model_sampling, sigma: Tensor) -> NoiseLevel:
+    """The level of one sigma (0-dim), coefficients as tensors on its device: no synchronisation."""
+    zero, one = sigma.new_zeros(1), sigma.new_ones(1)
+    a = model_sampling.noise_scaling(sigma.reshape(1), zero, one)
+    b = model_sampling.noise_scaling(sigma.reshape(1), one, zero)
+    return NoiseLevel(a.reshape(()), b.reshape(()))
+
+
+def noise_levels(model_sampling, sigmas: Tensor) -> list[NoiseLevel]:
+    """The level of every sigma, (n,), coefficients as floats.
+
+    Raises:
+        ValueError: if the model has no noise at a sigma above 0 (image-to-image flow models), or a sigma lies beyond
+            pure noise (a schedule of another family, given to a flow model).
+    """
+    levels = []
+    for sigma in sigmas.float().cpu():
+        level = noise_level(model_sampling, sigma)
+        levels.append(NoiseLevel(float(level.a), float(level.b)))
+        if sigma > 0 and not levels[-1].b > 0:
+            found = type(model_sampling).__name__
+            raise ValueError(f"input model: found {found}, which adds no noise to its latent, wanted a diffusion model")
+        if levels[-1].a < 0:
+            found = f"{float(sigma):.4g}, which {type(model_sampling).__name__} has not"
+            raise ValueError(f"input sigmas: found {found}, wanted at most {float(model_sampling.sigma_max):.4g}")
+    return levels
+
+
+def window_sigmas(model_sampling, start_percent: float, end_percent: float) -> tuple[float, float]:
+    """The lowest and the highest sigma of a window in percent of sampling, the host's way of naming a noise level."""
+    return float(model_sampling.percent_to_sigma(end_percent)), float(model_sampling.percent_to_sigma(start_percent))

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .blend import Method
+from .known_region import Method
+from .moves import Move, itinerary, paper_jumps, spread
 from .noise_level import NoiseLevel
-from .time_travel import Move, itinerary, paper_jumps, spread
 
 
 @dataclass(frozen=True, kw_only=True)

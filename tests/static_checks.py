@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACK = ("__init__.py", "nodes", "samplers", "pixels")
+PACK = ("__init__.py", "checks.py", "nodes", "samplers", "pixels")
 SCRIPTS = ("bootstrap", "pip_step", "torchvision_cure", "launch", "in_process", "server_process", "client", "collage")
 
 

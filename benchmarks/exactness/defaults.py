@@ -36,8 +36,9 @@ SOLVERS = ("euler", "euler_ancestral")
 SEEDS, GIVEN, COUNT, LEARNT_COUNT = (1, 2), 2, 128, 48
 
 # importable only once analytic_model has started the host
-from latent_repaint.samplers.blend import Blend, Method  # noqa: E402
+from latent_repaint.samplers.blend import Blend  # noqa: E402
 from latent_repaint.samplers.host import combine  # noqa: E402
+from latent_repaint.samplers.known_region import Method  # noqa: E402
 from latent_repaint.samplers.match import HIGHEST, LOWEST, Match  # noqa: E402
 from latent_repaint.samplers.repaint import RePaint, RePaintBudget  # noqa: E402
 

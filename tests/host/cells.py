@@ -24,7 +24,7 @@ from torch import Tensor
 from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine, evaluations
 from latent_repaint.samplers.match import Match
-from latent_repaint.samplers.probe import noise_levels
+from latent_repaint.samplers.noise_level import noise_levels
 from latent_repaint.samplers.repaint import RePaint
 
 METHODS = {

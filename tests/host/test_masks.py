@@ -18,7 +18,7 @@ from tiny import conditioning, fill, host, ksampler, sigmas
 
 from latent_repaint.nodes.mask_to_latent import MaskToLatent
 from latent_repaint.samplers.host import combine
-from latent_repaint.samplers.probe import noise_level
+from latent_repaint.samplers.noise_level import noise_level
 
 TOLERANCE = 1e-5
 

@@ -18,8 +18,9 @@ from latent_repaint.nodes.crop_stitch import Crop, Stitch
 from latent_repaint.nodes.mask_to_latent import MaskToLatent
 from latent_repaint.pixels.composite import BLENDS
 from latent_repaint.pixels.fill import FILLS, fill
-from latent_repaint.samplers.blend import KNOWN_NOISE, Blend
+from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine
+from latent_repaint.samplers.known_region import KNOWN_NOISE
 from latent_repaint.samplers.match import Match
 from latent_repaint.samplers.repaint import RePaint
 
@@ -130,7 +131,7 @@ def test_no_pixel_node_asks_for_float64(latent, monkeypatch):
 
 
 def test_the_watch_sees_float64_in_our_lines():
-    from latent_repaint.samplers.blend import rms
+    from latent_repaint.samplers.known_region import rms
 
     with NoFloat64() as watch:
         rms(torch.ones(1, 2, dtype=torch.float64), torch.ones(1, 2, dtype=torch.bool))

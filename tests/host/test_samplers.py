@@ -8,8 +8,8 @@ from tiny import host, ksampler, sample, sigmas, tiny_model
 from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine, evaluations
 from latent_repaint.samplers.match import Match
-from latent_repaint.samplers.probe import joining
 from latent_repaint.samplers.repaint import RePaint, RePaintBudget
+from latent_repaint.samplers.soft_mask import joining
 
 SOLVERS = "euler euler_ancestral dpmpp_2m dpmpp_2m_sde uni_pc ddim heun lcm ddpm euler_cfg_pp".split()
 STOCHASTIC = ["euler_ancestral", "dpmpp_2m_sde", "dpmpp_sde", "lcm", "ddpm"]

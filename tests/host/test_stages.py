@@ -17,7 +17,7 @@ from tiny import ksampler, sample, sigmas
 
 from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine
-from latent_repaint.samplers.probe import noise_level
+from latent_repaint.samplers.noise_level import noise_level
 
 
 def test_two_stages_are_the_one_run_that_was_split(any_model, latent, mask):

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from latent_repaint.pixels.check import LARGEST, check_mask, match_batches
+from latent_repaint.checks import LARGEST, check_mask, match_batches
 from latent_repaint.pixels.crop_stitch import Cut, crop, stitch
 from latent_repaint.pixels.region import Box
+from latent_repaint.samplers.moves import MAX_EVALUATIONS
 from latent_repaint.samplers.repaint import RePaint
-from latent_repaint.samplers.time_travel import MAX_EVALUATIONS
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pictures import block, images, masks, random, sizes
 from torch.nn.functional import max_pool2d
 
-from latent_repaint.pixels.check import check_image, check_mask, match_batches
+from latent_repaint.checks import check_image, check_mask, match_batches
 from latent_repaint.pixels.composite import BLENDS, composite, seam_energy, with_channels
 from latent_repaint.pixels.multiband import multiband, ramp
 from latent_repaint.pixels.region import distance_to_mask

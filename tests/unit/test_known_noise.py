@@ -2,7 +2,7 @@
 
 import torch
 
-from latent_repaint.samplers.blend import KnownRegion
+from latent_repaint.samplers.known_region import KnownRegion
 from latent_repaint.samplers.noise_level import NoiseLevel
 
 VARIANCES = torch.tensor([1.0, 0.1, 0.01, 0.001]).view(1, 4, 1, 1)

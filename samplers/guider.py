@@ -5,8 +5,6 @@ from typing import Any
 
 from torch import Tensor
 
-from .probe import joining
-
 CALC_COND_BATCH = "calc_cond_batch"  # the host's name (WrappersMP) for wrappers around the passes of one evaluation
 
 
@@ -114,12 +112,3 @@ def averages_mask(base_model: Any, guider: Any) -> bool:
             if bool(((time > 1e-4) & (time < 1 - 1e-4)).any()):
                 return True
     return False
-
-
-def mask_of(model: Any, mask: Tensor, model_options: dict) -> Callable[[Tensor], Tensor]:
-    """sigma (B,) -> where the model is free, by the model's own rule (DifferentialDiffusion) if it has one."""
-    rule = model_options.get("denoise_mask_function")
-    if rule is None:
-        return joining(model.inner_model.inner_model.model_sampling, mask, model.sigmas)
-    options = {"model": model.inner_model, "sigmas": model.sigmas}
-    return lambda sigma: (rule(sigma, mask, extra_options=options) >= 0.5) & (mask > 0)

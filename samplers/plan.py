@@ -5,11 +5,10 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from .blend import Method
+from .known_region import Method
 from .loop import Solver, sample_moves
-from .noise_level import NoiseLevel
-from .probe import noise_levels, window_sigmas
-from .time_travel import MAX_EVALUATIONS, Descend, Jump, Move, check_length, steps_walked
+from .moves import MAX_EVALUATIONS, Descend, Jump, Move, check_length, steps_walked
+from .noise_level import NoiseLevel, noise_levels, window_sigmas
 
 
 class Plan:

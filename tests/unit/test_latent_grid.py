@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latent_repaint.samplers.mask_grid import mask_to_grid, noise_mask
+from latent_repaint.pixels.latent_grid import mask_to_grid, noise_mask
 
 IMAGE = torch.Size((1, 4, 8, 8))
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latent_repaint.samplers.time_travel import (
+from latent_repaint.samplers.moves import (
     Descend,
     Jump,
     Refine,

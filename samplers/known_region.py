@@ -1,0 +1,175 @@
+"""The base of all methods: a denoiser that sees the known part of a latent while any solver denoises the rest."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .moves import Move
+from .noise_level import NoiseLevel
+
+KNOWN_NOISE = ("fixed", "fresh", "predicted")
+MOST_MOMENTUM = 0.7  # of the feedback that predicts noise: a step down a long schedule has less, see KnownRegion
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """How a run walks its noise levels, and what noise its known part has.
+
+    Arguments:
+        known_noise: one of KNOWN_NOISE, see `KnownRegion`.
+        start_percent, end_percent: the window of the schedule in which the method is at work.
+    """
+
+    known_noise: str
+    start_percent: float = 0.0
+    end_percent: float = 1.0
+
+    def moves(self, levels: Sequence[NoiseLevel], window: range) -> list[Move]:
+        """The walk over the levels of a schedule, its end included; `window` holds the places inside the percents."""
+        raise NotImplementedError
+
+    def region(self, **parts) -> "KnownRegion":
+        """The denoiser to walk with, from the parts that it documents."""
+        return KnownRegion(known_noise=self.known_noise, **parts)
+
+
+class KnownRegion:
+    r"""A denoiser that sees the known part y of a picture, on the regenerated part u of state x:
+
+    .. math::
+        x^{in} = m\,x + (1 - m)(a y + b e), \qquad D^{out} = m\,D(x^{in}) + (1 - m)\,y
+
+    with the level's :math:`a, b` and unit noise e, chosen by `known_noise`:
+
+    - fixed: e is the initial noise throughout (what the host does, and Blended Latent Diffusion with one draw),
+    - fresh: e is drawn anew at every evaluation (RePaint, equation 8a),
+    - predicted: e is the noise which the model itself sees in the known part (DDNM's idea),
+
+      .. math:: v \leftarrow \beta v + \gamma \frac{a}{b}\,(y - D_k), \qquad e \leftarrow e + v
+
+      .. math:: \gamma = \min(2, 1 + \sigma^2), \qquad \beta = \min(0.7, 1 - (\sigma / \sigma')^4), \qquad
+                \sigma = b / a, \quad \sigma' \text{ that of the evaluation before}
+
+      which for :math:`\gamma = 1, \beta = 0` is :math:`(x_k - a D_k)/b`. D changes by J times what x does, J in
+      (0, 1), and the error by :math:`1 - \gamma J`: this :math:`\gamma` is Newton's step for data of unit variance, as
+      far as it is stable for every J. The slow modes, of small J, need momentum where steps are few and long; where
+      they are many, and between evaluations of one level, there is next to none. D is the conditional prediction
+      alone, since guidance makes the feedback unstable.
+
+    It is called as a k-diffusion model, `region(x, sigma, **extra_args) -> denoised`.
+
+    References:
+        RePaint (Lugmayr et al., 2022), section 4.1; https://arxiv.org/abs/2201.09865
+        Blended Latent Diffusion (Avrahami et al., 2022), section 3.2; https://arxiv.org/abs/2206.02779
+        DDNM (Wang et al., 2022), section 3.3; https://arxiv.org/abs/2212.00490
+        Some methods of speeding up the convergence of iteration methods (Polyak, 1964), for the momentum
+
+    Arguments:
+        inner_model: the guider; a solver looks behind the denoiser for it.
+        predict: (x, sigma, model_options, seed) -> (guided denoised, conditional denoised), both (B, C, ...).
+        predict_conditional: (x, sigma, model_options, seed) -> the conditional one alone, in one pass of the model.
+        y: the clean latent, (B, C, ...).
+        noise: the initial e, unit variance, (B, C, ...).
+        regenerated: sigma (B,) -> m as a boolean tensor that broadcasts to x, true where the model is free.
+        noised: (x, sigma, noise) -> the known part at that level, as the model wants to see it.
+        level: sigma (B,) -> NoiseLevel of 0-dim tensors.
+        in_window: sigma (B,) -> 0-dim boolean tensor, whether e moves at this level. Outside it stays as it is.
+        known_noise: fixed, fresh or predicted.
+        draw: () -> fresh unit noise, (B, C, ...).
+    """
+
+    def __init__(
+        self,
+        inner_model: Any,
+        predict: Callable[..., tuple[Tensor, Tensor]],
+        predict_conditional: Callable[..., Tensor],
+        y: Tensor,
+        noise: Tensor,
+        regenerated: Callable[[Tensor], Tensor],
+        noised: Callable[[Tensor, Tensor, Tensor], Tensor],
+        level: Callable[[Tensor], NoiseLevel],
+        in_window: Callable[[Tensor], Tensor],
+        known_noise: str,
+        draw: Callable[[], Tensor],
+    ):
+        self.inner_model = inner_model
+        self.predict_conditional = predict_conditional
+        self.predict, self.regenerated, self.noised, self.level = predict, regenerated, noised, level
+        self.y, self.noise = y, noise.float()
+        self.velocity = self.last_signal = torch.zeros((), device=y.device)  # v, and 1/sigma of its last change
+        self.in_window, self.known_noise, self.draw = in_window, known_noise, draw
+
+    def blend(self, x: Tensor, sigma: Tensor, free: Tensor) -> Tensor:
+        """x where it is free, and the known part at the level of sigma elsewhere."""
+        return torch.where(free, x, self.noised(x, sigma, self.noise.to(x.dtype)))
+
+    def __call__(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor:
+        if self.known_noise == "fresh":
+            self.noise = torch.where(self.in_window(sigma), self.draw(), self.noise)
+        free = self.regenerated(sigma)
+        denoised, conditional = self.predict(self.blend(x, sigma, free), sigma, model_options or {}, seed)
+        if self.known_noise == "predicted":
+            self.feed_back(sigma, conditional, free)
+        return torch.where(free, denoised, self.y)
+
+    def feed_back(self, sigma: Tensor, conditional: Tensor, free: Tensor) -> None:
+        """The new v and e, in float32."""
+        signal = signal_to_noise(self.level(sigma))
+        # a flow's first level has no signal at all, and half precision has no 1e-8
+        fall = self.last_signal / signal.float().clamp(min=1e-8)
+        momentum = (1 - fall**4).clamp(0.0, MOST_MOMENTUM)  # none after a jump to a noisier level
+        velocity = momentum * self.velocity + gain(signal) * (self.y.float() - conditional.float())
+        self.velocity, self.last_signal = torch.where(self.in_window(sigma), velocity, 0.0), signal
+        self.noise = self.noise + self.velocity
+
+    def at(self, level: NoiseLevel, known: Tensor) -> Tensor:
+        """The known part as it leaves at a level: y itself if there is no noise, else y with exactly so much of e.
+
+        A predicted e is only about as loud as unit noise; whoever goes on from here counts on the level.
+        """
+        if not level.b > 0:
+            return self.y
+        loudness = rms(self.noise, known) if self.known_noise == "predicted" else 1.0
+        return level.add_noise(self.y, self.noise / loudness)
+
+    def jump(self, x: Tensor, start: NoiseLevel, stop: NoiseLevel) -> Tensor:
+        """x diffused forward from level `start` to `stop`; a predicted e takes the same noise on its way."""
+        noise = self.draw()
+        if self.known_noise == "predicted":
+            self.noise = start.diffuse(start.b * self.noise, stop, noise) / stop.b
+        return start.diffuse(x.float(), stop, noise).to(x.dtype)
+
+    def refine(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor:
+        """One evaluation more at this level, of the conditional prediction: here only e moves."""
+        free = self.regenerated(sigma)
+        denoised = self.predict_conditional(self.blend(x, sigma, free), sigma, model_options or {}, seed)
+        self.feed_back(sigma, denoised, free)
+        return x
+
+
+def signal_to_noise(level: NoiseLevel) -> Tensor:
+    """a/b, 1/sigma of a model with a = 1; 0-dim."""
+    return torch.as_tensor(level.a / level.b)
+
+
+def gain(signal: Tensor) -> Tensor:
+    """gamma a/b, from a/b: how much a known part predicted too low by 1 raises its noise."""
+    return torch.minimum(2 * signal, signal + 1 / signal)
+
+
+def rms(values: Tensor, where: Tensor) -> Tensor:
+    """Root mean square over the cells `where`, one number an image, (B, 1, ...)."""
+    where = where.expand(values.shape)
+    dims = tuple(range(1, values.ndim))
+    total = torch.where(where, values, 0.0).square().sum(dims, keepdim=True)
+    return (total / where.sum(dims, keepdim=True).clamp(min=1)).sqrt()
+
+
+def ignores_noise(noised: Callable[..., Tensor], x: Tensor, sigma: Tensor) -> bool:
+    """Whether the model wants its known part clean: `noised` (x, sigma (B,), noise) does not depend on the noise."""
+    none = torch.zeros_like(x)
+    sigma = sigma.expand(len(x))
+    return torch.equal(noised(x, sigma, none), noised(x, sigma, none + 1))
