@@ -39,7 +39,8 @@ TO_COMPARE = {  # stock nodes that save what the demo measures: the latent befor
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        prog="python demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--ui", action="store_true", help="leave the host running for a browser, until Ctrl-C")
     parser.add_argument("--port", type=int, help="the host's port (a free one, if not given)")
     arguments = parser.parse_args()
@@ -76,8 +77,10 @@ def compare(client: Client) -> None:
         panels[label] = Image.open(io.BytesIO(content))
         path = OUT / f"{method}.png"
         path.write_bytes(content)
-        say(f"\r{label}: {path}\n    {run.evaluations('sample')} model evaluations in {seconds:.1f} s, "
-            f"largest latent difference in the known region {known_difference(client, run):.2g}")
+        say(
+            f"\r{label}: {path}\n    {run.evaluations('sample')} model evaluations in {seconds:.1f} s, "
+            f"largest latent difference in the known region {known_difference(client, run):.2g}"
+        )
     sheet = OUT / "side_by_side.png"
     side_by_side(panels).save(sheet)
     say(f"side by side: {sheet}")

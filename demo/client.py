@@ -66,8 +66,10 @@ class Client:
     def upload(self, path: Path) -> str:
         """Put an image among the host's inputs and return the name that LoadImage and LoadImageMask want."""
         boundary = uuid.uuid4().hex
-        head = (f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{path.name}"\r\n'
-                "Content-Type: application/octet-stream\r\n\r\n")
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{path.name}"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n"
+        )
         body = head.encode() + path.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
         return json.loads(self._post("/upload/image", body, f"multipart/form-data; boundary={boundary}"))["name"]
 

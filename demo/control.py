@@ -24,8 +24,9 @@ def sample(model, clip, vae, captions: list[str], seed: int) -> torch.Tensor:
     encode = nodes.CLIPTextEncode().encode
     positive = [[torch.cat([encode(clip, caption)[0][0][0] for caption in captions]), {}]]
     empty = nodes.EmptyLatentImage().generate(128, 128, len(captions))[0]
-    latent = nodes.KSampler().sample(
-        model, seed, 20, 4.0, "dpmpp_2m", "karras", positive, encode(clip, "")[0], empty)[0]
+    latent = nodes.KSampler().sample(model, seed, 20, 4.0, "dpmpp_2m", "karras", positive, encode(clip, "")[0], empty)[
+        0
+    ]
     return nodes.VAEDecode().decode(vae, latent)[0]
 
 

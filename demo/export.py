@@ -23,8 +23,11 @@ def export(vae: torch.nn.Module, denoiser: networks.Denoiser, facts: dict[str, o
         "first_stage_model.": vae,
         "cond_stage_model.transformer.text_model.": denoiser.text.transformer.text_model,
     }
-    state = {prefix + name: weight.detach().half().contiguous()
-             for prefix, network in parts.items() for name, weight in network.state_dict().items()}
+    state = {
+        prefix + name: weight.detach().half().contiguous()
+        for prefix, network in parts.items()
+        for name, weight in network.state_dict().items()
+    }
     name = "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight"
     rows = state[name]
     state[name] = rows.new_zeros(networks.VOCABULARY_SIZE, rows.shape[1]).index_copy(0, denoiser.vocabulary, rows)

@@ -64,8 +64,14 @@ TASKS = (
     Task("another sky", 27, ((0, 0, 128, 48),), "day, clouds, green hills, mountains, lake"),
     Task("half a picture", 11, ((64, 0, 128, 128),), "day, sun, green hills, pine trees, lake"),
     Task("widen the view", 18, ((32, 32, 96, 96),), "sunset, snow, mountains, red house, lake, sun", kept=True),
-    Task("mend scratches", 10, tuple((i, 0, i + 5, 128) for i in (14, 50, 82, 114)),
-         "sunset, yellow field, mountains, clouds, lake", cells=0, ramp=4),
+    Task(
+        "mend scratches",
+        10,
+        tuple((i, 0, i + 5, 128) for i in (14, 50, 82, 114)),
+        "sunset, yellow field, mountains, clouds, lake",
+        cells=0,
+        ramp=4,
+    ),
 )
 
 
@@ -86,7 +92,8 @@ class Painter:
         latent = self.nodes.VAEEncode().encode(self.vae, picture)[0]
         latent = self.nodes.SetLatentNoiseMask().set_mask(latent, mask)[0]
         latent = self.nodes.KSampler().sample(
-            self.model, SEED, 40, CFG, "euler_ancestral", "karras", *self.prompts(task.prompt), latent)[0]
+            self.model, SEED, 40, CFG, "euler_ancestral", "karras", *self.prompts(task.prompt), latent
+        )[0]
         return torch.where(mask[..., None] > 0, self.nodes.VAEDecode().decode(self.vae, latent)[0], picture)
 
     def ours(self, task: Task) -> torch.Tensor:
@@ -97,8 +104,18 @@ class Painter:
         picture, mask = task.picture(), task.mask()
         latent = Encode.execute(picture, mask, self.vae, "diffuse", "max", task.cells).result[0]
         latent = KSampler.execute(
-            self.model, SEED, 20, CFG, "euler_ancestral", "karras", *self.prompts(task.prompt), latent, 1.0,
-            "match", 2.0).result[0]
+            self.model,
+            SEED,
+            20,
+            CFG,
+            "euler_ancestral",
+            "karras",
+            *self.prompts(task.prompt),
+            latent,
+            1.0,
+            "match",
+            2.0,
+        ).result[0]
         made = self.nodes.VAEDecode().decode(self.vae, latent)[0]
         return Composite.execute(picture, made, mask, 0, task.ramp, "multiband", 1.0).result[0]
 

@@ -1,8 +1,8 @@
 """The host inside this process, for tests, training and benchmarks: no server, no command line, no files left behind.
 
-    host = in_process.start()
-    model, clip, vae = host.nodes.CheckpointLoaderSimple().load_checkpoint(host.demo_checkpoint)
-    from latent_repaint.samplers import blend
+host = in_process.start()
+model, clip, vae = host.nodes.CheckpointLoaderSimple().load_checkpoint(host.demo_checkpoint)
+from latent_repaint.samplers import blend
 """
 
 from __future__ import annotations
@@ -79,8 +79,18 @@ def start() -> Host:
 
     for name in ("samplers", "sample", "sd", "utils", "model_base", "model_patcher", "supported_models", "ops"):
         importlib.import_module(f"comfy.{name}")
-    host = Host(*map(importlib.import_module, (
-        "comfy", "nodes", "comfy_extras.nodes_custom_sampler", "comfy_extras.nodes_model_advanced", "folder_paths")))
+    host = Host(
+        *map(
+            importlib.import_module,
+            (
+                "comfy",
+                "nodes",
+                "comfy_extras.nodes_custom_sampler",
+                "comfy_extras.nodes_model_advanced",
+                "folder_paths",
+            ),
+        )
+    )
     host.comfy.utils.set_progress_bar_enabled(False)
     host.folder_paths.add_model_folder_path("checkpoints", str(ROOT / "demo" / "model"))
     _load_model_plugin()

@@ -1,6 +1,6 @@
 """What the demo model is worth, measured on scenes it was never trained on, through the host's stock nodes alone.
 
-    python demo/measure.py      prints the figures of demo/model/README.md and draws demo/model/samples.png
+python demo/measure.py      prints the figures of demo/model/README.md and draws demo/model/samples.png
 """
 
 import sys
@@ -14,10 +14,18 @@ from scenes import HELD_OUT, draw
 LEVELS = (50, 250, 500, 750, 950)
 """Time steps, out of 1000, at which the denoising loss is measured."""
 PROMPTS = (
-    "day, sun, green hills, snowy mountains", "sunset, yellow field, pine trees, sun", "night, moon, snow, mountains",
-    "dawn, lake, mountains, clouds", "day, green hills, red house, round trees", "day, snow, blue house, pine trees",
-    "night, lake, snowy mountains, moon", "sunset, lake, mountains, sun", "dawn, yellow field, white house",
-    "day, autumn trees, lake, green hills", "night, red house, green hills, moon", "",
+    "day, sun, green hills, snowy mountains",
+    "sunset, yellow field, pine trees, sun",
+    "night, moon, snow, mountains",
+    "dawn, lake, mountains, clouds",
+    "day, green hills, red house, round trees",
+    "day, snow, blue house, pine trees",
+    "night, lake, snowy mountains, moon",
+    "sunset, lake, mountains, sun",
+    "dawn, yellow field, white house",
+    "day, autumn trees, lake, green hills",
+    "night, red house, green hills, moon",
+    "",
 )
 
 
@@ -43,8 +51,10 @@ def denoising_losses(model, clip, vae, images: torch.Tensor, captions: list[str]
     latent = model.model.process_latent_in(vae.encode(images))
     noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(0))
     encode = host.nodes.CLIPTextEncode().encode
-    contexts = {"captioned": torch.cat([encode(clip, caption)[0][0][0] for caption in captions]),
-                "unconditional": encode(clip, "")[0][0][0].expand(len(captions), -1, -1)}
+    contexts = {
+        "captioned": torch.cat([encode(clip, caption)[0][0][0] for caption in captions]),
+        "unconditional": encode(clip, "")[0][0][0].expand(len(captions), -1, -1),
+    }
     host.comfy.model_management.load_models_gpu([model])
     device = model.load_device
     losses = {}
@@ -53,8 +63,9 @@ def denoising_losses(model, clip, vae, images: torch.Tensor, captions: list[str]
         x_t = latent + sigma * noise
         losses[level] = {}
         for name, context in contexts.items():
-            denoised = model.model.apply_model(x_t.to(device), sigma.expand(len(x_t)).to(device),
-                                               c_crossattn=context.to(device)).cpu()
+            denoised = model.model.apply_model(
+                x_t.to(device), sigma.expand(len(x_t)).to(device), c_crossattn=context.to(device)
+            ).cpu()
             losses[level][name] = ((x_t - denoised) / sigma - noise).square().mean().item()
         mean = latent.mean(dim=0, keepdim=True)
         losses[level]["mean"] = ((x_t - mean) / sigma - noise).square().mean().item()
@@ -66,8 +77,9 @@ def sample(model, clip, vae, prompt: str, seed: int, negative: str = "", cfg: fl
     nodes = in_process.start().nodes
     encode = nodes.CLIPTextEncode().encode
     empty = nodes.EmptyLatentImage().generate(128, 128)[0]
-    latent = nodes.KSampler().sample(model, seed, 20, cfg, "dpmpp_2m", "karras", encode(clip, prompt)[0],
-                                     encode(clip, negative)[0], empty)[0]
+    latent = nodes.KSampler().sample(
+        model, seed, 20, cfg, "dpmpp_2m", "karras", encode(clip, prompt)[0], encode(clip, negative)[0], empty
+    )[0]
     return nodes.VAEDecode().decode(vae, latent)[0][0]
 
 

@@ -15,16 +15,26 @@ DOWNLOADING = re.compile(r"Downloading (?:\S*/)?([^\s/]+) \(([\d.]+) (kB|MB|GB)\
 MEGABYTES = {"kB": 1e-3, "MB": 1.0, "GB": 1e3}
 
 ADVICE = (
-    (r"No space left|Errno 28|WinError 112|disk full|not enough space",
-     "the disk is full: free about 4 GB (10 GB for a GPU build of torch), then run the same command again"),
-    (r"No matching distribution found|Could not find a version",
-     "pip found no build for Python {python} on this machine; if the network is up, try Python 3.10 to 3.13"),
-    (r"name resolution|getaddrinfo|NewConnectionError|Network is unreachable|timed out|ProxyError|SSLError",
-     "the package index cannot be reached: check the network or the proxy, then run the same command again"),
-    (r"ensurepip|No module named venv",
-     "this Python cannot make virtual environments: on Debian or Ubuntu, apt install python3-venv"),
-    (r"Permission denied|Errno 13|WinError 5",
-     "a file cannot be written: is the demo still running, or the folder read-only?"),
+    (
+        r"No space left|Errno 28|WinError 112|disk full|not enough space",
+        "the disk is full: free about 4 GB (10 GB for a GPU build of torch), then run the same command again",
+    ),
+    (
+        r"No matching distribution found|Could not find a version",
+        "pip found no build for Python {python} on this machine; if the network is up, try Python 3.10 to 3.13",
+    ),
+    (
+        r"name resolution|getaddrinfo|NewConnectionError|Network is unreachable|timed out|ProxyError|SSLError",
+        "the package index cannot be reached: check the network or the proxy, then run the same command again",
+    ),
+    (
+        r"ensurepip|No module named venv",
+        "this Python cannot make virtual environments: on Debian or Ubuntu, apt install python3-venv",
+    ),
+    (
+        r"Permission denied|Errno 13|WinError 5",
+        "a file cannot be written: is the demo still running, or the folder read-only?",
+    ),
 )
 
 
@@ -71,8 +81,10 @@ def run(name: str, command: list[str], folder: Path) -> None:
 
 def explain(name: str, text: str, folder: Path) -> str:
     """Say which step failed and what to do about it, from what was printed when it did."""
-    advice = next((advice for pattern, advice in ADVICE if re.search(pattern, text, re.IGNORECASE)),
-                  f"the last lines tell why; the whole output is in {folder / 'install.log'}")
+    advice = next(
+        (advice for pattern, advice in ADVICE if re.search(pattern, text, re.IGNORECASE)),
+        f"the last lines tell why; the whole output is in {folder / 'install.log'}",
+    )
     last = "\n".join("    " + line for line in text.strip().splitlines()[-6:])
     return f"The step '{name}' failed: {advice.format(python=sys.version.split()[0])}.\n{last}"
 
@@ -93,6 +105,7 @@ def _show(name: str, start: float, log_path: Path, done: bool = False) -> None:
     facts = [f"{minutes}:{seconds:02d}", f"{megabytes:.0f} MB downloaded", "" if done else doing(printed)]
     line = f"  {name}: {', '.join(filter(None, facts))}"
     terminal = sys.stdout.isatty()
-    sys.stdout.write(("\r" if terminal else "") + line.ljust(100 if terminal else 0)
-                     + ("" if terminal and not done else "\n"))
+    sys.stdout.write(
+        ("\r" if terminal else "") + line.ljust(100 if terminal else 0) + ("" if terminal and not done else "\n")
+    )
     sys.stdout.flush()

@@ -4,7 +4,6 @@ Each asks which of a few colours, as `scenes.py` mixes them, the pixels of one r
 scenes, on reconstructions and on samples alike; `control.py` prints how often they are right on scenes.
 """
 
-
 import numpy as np
 from scenes import GROUNDS, HOUSES, TIMES, TREES
 
@@ -16,7 +15,7 @@ DISCS = {"day": (1, 0.95, 0.45), "night": (0.95, 0.95, 0.85), "sunset": (1, 0.85
 def band(picture: Picture, top: float, bottom: float) -> Picture:
     """The rows between two heights, 0 being the upper edge and 1 the lower one."""
     size = len(picture)
-    return picture[round(top * size):round(bottom * size)]
+    return picture[round(top * size) : round(bottom * size)]
 
 
 def smooth(picture: Picture, side: int) -> Picture:
@@ -106,7 +105,7 @@ def house(picture: Picture, time: str) -> str:
     y, x = np.unravel_index(score.argmax(), score.shape)
     if score[y, x] < 0.6:
         return ""
-    walls = picture[top + y + side:top + y + 3 * side, max(x - side // 2, 0):x + 3 * side // 2] / light
+    walls = picture[top + y + side : top + y + 3 * side, max(x - side // 2, 0) : x + 3 * side // 2] / light
     return min(HOUSES, key=lambda kind: np.median(np.linalg.norm(walls - np.array(HOUSES[kind]), axis=-1)))
 
 
@@ -131,10 +130,13 @@ def observe(picture: Picture, time: str, kind_of_ground: str) -> dict[str, str]:
         kind_of_ground: likewise.
     """
     seen = {
-        "time": time_of_day(picture), "ground": ground(picture, time),
+        "time": time_of_day(picture),
+        "ground": ground(picture, time),
         "light": ("moon" if time == "night" else "sun") if has_light(picture, time) else "",
-        "clouds": "clouds" if has_clouds(picture, time) else "", "mountains": mountains(picture, time, kind_of_ground),
-        "trees": trees(picture, time, kind_of_ground), "house": house(picture, time),
+        "clouds": "clouds" if has_clouds(picture, time) else "",
+        "mountains": mountains(picture, time, kind_of_ground),
+        "trees": trees(picture, time, kind_of_ground),
+        "house": house(picture, time),
         "lake": "lake" if has_lake(picture, time, kind_of_ground) else "",
     }
     return {name: text for name, text in seen.items() if text}

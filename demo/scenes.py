@@ -110,20 +110,25 @@ def paint_sky(canvas: Canvas, rng: np.random.Generator, attributes: dict[str, st
         canvas.paint(distance - 1, colour, 0.5 * np.exp(-np.square(distance / (2.2 * radius))))
         canvas.paint(distance - radius, colour)
         if attributes["light"] == "moon":  # a crescent: the sky's own colour over a part of the disc
-            canvas.paint(np.maximum(distance - radius, canvas.disc(u + 0.45 * radius, v - 0.2 * radius, 0.85 * radius)),
-                         top + 0.04)
+            canvas.paint(
+                np.maximum(distance - radius, canvas.disc(u + 0.45 * radius, v - 0.2 * radius, 0.85 * radius)),
+                top + 0.04,
+            )
     if "clouds" in attributes:
         colour = 0.55 * np.ones(3) + 0.45 * low if attributes["time"] != "night" else low + 0.12
         for _ in range(rng.integers(2, 5)):
             u, v = rng.random(), rng.uniform(0.06, horizon - 0.22)
             width = rng.uniform(0.10, 0.18)
-            puffs = [canvas.disc(u + width * x, v - 0.3 * width * (1 - x * x), 0.35 * width * (1.3 - x * x))
-                     for x in (-0.9, -0.4, 0.1, 0.5, 0.9)]
+            puffs = [
+                canvas.disc(u + width * x, v - 0.3 * width * (1 - x * x), 0.35 * width * (1.3 - x * x))
+                for x in (-0.9, -0.4, 0.1, 0.5, 0.9)
+            ]
             canvas.paint(np.maximum(np.minimum.reduce(puffs), canvas.v - v), colour, 0.9)
 
 
-def paint_mountains(canvas: Canvas, rng: np.random.Generator, snowy: bool, light: np.ndarray, haze: np.ndarray,
-                    horizon: float) -> None:
+def paint_mountains(
+    canvas: Canvas, rng: np.random.Generator, snowy: bool, light: np.ndarray, haze: np.ndarray, horizon: float
+) -> None:
     u = canvas.u[0]
     peaks = [(x + rng.uniform(-0.1, 0.1), rng.uniform(0.16, 0.32), rng.uniform(0.9, 1.5)) for x in (0.05, 0.4, 0.7, 1)]
     height = np.maximum.reduce([h - slope * abs(u - x) for x, h, slope in peaks])
@@ -164,8 +169,10 @@ def paint_lake(canvas: Canvas, rng: np.random.Generator, light: np.ndarray, shor
     mirrored = shore - depth + 0.01 * np.sin(2 * np.pi * np.sqrt(depth) * 16 + rng.random()) * np.sqrt(depth)
     rows = np.clip((mirrored * canvas.size).astype(int), 0, canvas.size - 1)
     water = np.array([0.18, 0.42, 0.68]) * light
-    canvas.paint(canvas.ridge(np.full(canvas.size, shore, np.float32)),
-                 0.62 * np.take_along_axis(canvas.pixels, rows[..., None], axis=0) + 0.38 * water)
+    canvas.paint(
+        canvas.ridge(np.full(canvas.size, shore, np.float32)),
+        0.62 * np.take_along_axis(canvas.pixels, rows[..., None], axis=0) + 0.38 * water,
+    )
 
 
 def draw(seed: int, size: int = 128) -> Scene:

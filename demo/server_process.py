@@ -53,7 +53,10 @@ class Server:
 
 @contextmanager
 def serve(
-    host: HostFiles, port: int | None = None, pack_name: str = "latent-repaint", previews: bool = False,
+    host: HostFiles,
+    port: int | None = None,
+    pack_name: str = "latent-repaint",
+    previews: bool = False,
     plugin: Path | None = None,
 ) -> Iterator[Server]:
     """Start a host, wait until it answers, and end it with all its children on leaving.
@@ -78,15 +81,31 @@ def serve(
         except OSError as error:
             raise HostError(f"cannot prepare a folder for the host: {error}; is the disk full?") from error
         command = [
-            str(host.python), str(ROOT / "demo" / "launch.py"), str(host.tree), "--port", str(port),
-            "--base-directory", str(base), "--database-url", f"sqlite:///{(base / 'comfyui.db').as_posix()}",
-            "--disable-api-nodes", "--disable-auto-launch", "--preview-method", "latent2rgb" if previews else "none",
+            str(host.python),
+            str(ROOT / "demo" / "launch.py"),
+            str(host.tree),
+            "--port",
+            str(port),
+            "--base-directory",
+            str(base),
+            "--database-url",
+            f"sqlite:///{(base / 'comfyui.db').as_posix()}",
+            "--disable-api-nodes",
+            "--disable-auto-launch",
+            "--preview-method",
+            "latent2rgb" if previews else "none",
         ]
         # The demo model is too small to gain from more threads; beside other work, every operation waits for them.
         environment = {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONUNBUFFERED": "1"}
         with (base / "server.log").open("wb") as log:
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
-                                       env=environment, start_new_session=True)
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
         server = Server(f"http://127.0.0.1:{port}", base, process)
         try:
             _wait_until_ready(server)

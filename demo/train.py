@@ -45,7 +45,8 @@ def fit(name: str, model: torch.nn.Module, loss: Callable[[int], torch.Tensor], 
     """
     path = WORK / f"{name}.pt"
     average = torch.optim.swa_utils.AveragedModel(
-        model, avg_fn=lambda old, new, n: old + (new - old) / (1 + 0.1 * n), use_buffers=False)
+        model, avg_fn=lambda old, new, n: old + (new - old) / (1 + 0.1 * n), use_buffers=False
+    )
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
     state = {"step": 0, "seconds": 0.0}
     if path.exists():
@@ -73,8 +74,15 @@ def fit(name: str, model: torch.nn.Module, loss: Callable[[int], torch.Tensor], 
             log.info("%s step %d, %.1f min, loss %.4f", name, state["step"], state["seconds"] / 60, np.mean(recent))
             logged, recent = now, []
         if now - kept > 120 or state["seconds"] >= 60 * minutes:
-            torch.save({"model": model.state_dict(), "average": average.state_dict(),
-                        "optimizer": optimizer.state_dict(), "state": state}, path.with_suffix(".new"))
+            torch.save(
+                {
+                    "model": model.state_dict(),
+                    "average": average.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "state": state,
+                },
+                path.with_suffix(".new"),
+            )
             path.with_suffix(".new").replace(path)
             kept = now
     model.load_state_dict(average.module.state_dict())
@@ -91,8 +99,9 @@ def busy_corners(x: torch.Tensor) -> torch.Tensor:
 def cut(planes: torch.Tensor, corners: torch.Tensor) -> torch.Tensor:
     """The windows of pictures, or of feature planes that cover them."""
     unit, side = planes.shape[2] // GRID, WINDOW * planes.shape[2] // SCENE
-    return torch.stack([plane[:, v:v + side, u:u + side]
-                        for plane, (v, u) in zip(planes, (unit * corners).tolist(), strict=True)])
+    return torch.stack(
+        [plane[:, v : v + side, u : u + side] for plane, (v, u) in zip(planes, (unit * corners).tolist(), strict=True)]
+    )
 
 
 def load_average(name: str, network: torch.nn.Module) -> dict:

@@ -18,9 +18,8 @@ class BlendSampler(io.ComfyNode):
         return schema(
             ID,
             display_name="Blend Sampler (Latent RePaint)",
-            description="Lets any sampler inpaint: the kept part is shown to the model at the noise level of "
-            "every step, "
-            "and comes back unchanged. Costs no model evaluation.",
+            description="Lets any sampler inpaint: the kept part is shown to the model at the noise level of every "
+            "step, and comes back unchanged. Costs no model evaluation.",
             inputs=[sampler_input(), known_noise_input("predicted"), *window_inputs("this choice of noise")],
             outputs=[sampler_output()],
         )

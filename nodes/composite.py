@@ -25,26 +25,38 @@ def blending_inputs() -> list[io.Input]:
     """The inputs that Composite and Stitch share."""
     return [
         io.Int.Input(
-            "mask_expand_pixels", default=0, min=0, max=1024,
+            "mask_expand_pixels",
+            default=0,
+            min=0,
+            max=1024,
             tooltip="Pixels around the mask that also come from the generated picture in full. Raise it where a rim of "
             "the old content is left.",
         ),
         io.Int.Input(
-            "mask_blend_pixels", default=16, min=0, max=1024,
+            "mask_blend_pixels",
+            default=16,
+            min=0,
+            max=1024,
             tooltip="Pixels beyond that, over which the generated picture fades into the original. 0 is a hard edge. "
             "Farther out the original keeps every bit.",
         ),
         io.Combo.Input(
-            "blend", options=BLENDS, default="multiband",
+            "blend",
+            options=BLENDS,
+            default="multiband",
             tooltip="multiband: colours fade over the whole width, fine detail within 2 to 3 pixels, so that nothing "
             "shows double. feather: everything fades over the whole width.",
         ),
         io.Float.Input(
-            "match_colour", default=1.0, min=0.0, max=1.0, step=0.05,
+            "match_colour",
+            default=1.0,
+            min=0.0,
+            max=1.0,
+            step=0.05,
             tooltip="How much of the colour shift between the two pictures, measured in a ring around the mask, is "
             "taken out of the generated one. 0: none, 1: all of it.",
         ),
-    ]  # fmt: skip
+    ]
 
 
 class Composite(io.ComfyNode):
@@ -61,7 +73,8 @@ class Composite(io.ComfyNode):
                     "generated", tooltip="The decoded result: as large as the original, or padded by Encode."
                 ),
                 io.Mask.Input(
-                    "mask", tooltip="The mask of the original's size that was painted anew. Every value above 0 "
+                    "mask",
+                    tooltip="The mask of the original's size that was painted anew. Every value above 0 "
                     "counts in full.",
                 ),
                 *blending_inputs(),
@@ -69,12 +82,13 @@ class Composite(io.ComfyNode):
             outputs=[
                 io.Image.Output("image", display_name="image", tooltip="The finished picture."),
                 io.Mask.Output(
-                    "blended_mask", display_name="mask",
+                    "blended_mask",
+                    display_name="mask",
                     tooltip="The weight of the generated picture; 0 is where the original is untouched.",
                 ),
                 io.String.Output("report", display_name="report", tooltip=REPORT),
             ],
-        )  # fmt: skip
+        )
 
     @classmethod
     @checked
@@ -95,7 +109,15 @@ class Composite(io.ComfyNode):
                 original=original, generated=generated, mask=check_mask("mask", mask, original)
             )
         home = original.device
-        return io.NodeOutput(*put_over(
-            original, generated.to(home), mask.to(home), mask_expand_pixels, mask_blend_pixels, blend, match_colour,
-            device(),
-        ))  # fmt: skip
+        return io.NodeOutput(
+            *put_over(
+                original,
+                generated.to(home),
+                mask.to(home),
+                mask_expand_pixels,
+                mask_blend_pixels,
+                blend,
+                match_colour,
+                device(),
+            )
+        )

@@ -31,14 +31,19 @@ class Encode(io.ComfyNode):
                 io.Mask.Input("mask", tooltip="White (1) is painted anew, black (0) is kept; as large as the picture."),
                 io.Vae.Input("vae", tooltip="Encodes the picture, and says to which multiple of pixels it is padded."),
                 io.Combo.Input(
-                    "fill", options=FILLS, default="diffuse",
+                    "fill",
+                    options=FILLS,
+                    default="diffuse",
                     tooltip="What stands under the mask while the picture is encoded. diffuse: the surroundings, "
                     "carried on smoothly. original: the picture as it is. neutral: grey. noise: noise in the colours "
                     "of the rest. A soft mask keeps its share of the original.",
                 ),
                 spatial_method_input(),
                 io.Int.Input(
-                    "mask_expand_cells", default=1, min=0, max=64,
+                    "mask_expand_cells",
+                    default=1,
+                    min=0,
+                    max=64,
                     tooltip="Grow the painted part by this many cells (8 pixels each for most models). Cells next to "
                     "the mask carry most of its traces.",
                 ),
@@ -46,11 +51,12 @@ class Encode(io.ComfyNode):
             outputs=[
                 io.Latent.Output("samples", display_name="samples", tooltip="With the mask on its own grid."),
                 io.Image.Output(
-                    "preview", display_name="preview",
+                    "preview",
+                    display_name="preview",
                     tooltip="What is encoded, padding and all. Red cells are painted, the rest is kept.",
                 ),
             ],
-        )  # fmt: skip
+        )
 
     @classmethod
     @checked
@@ -68,9 +74,13 @@ class Encode(io.ComfyNode):
             if not stills:
                 _check_frames(len(image), latent.shape[2], frames_per_cell)
             cells = mask_to_grid(
-                mask, latent.shape[:2] + latent.shape[-2:] if stills else latent.shape, spatial_method,
-                mask_expand_cells, spatial_ratio=ratio, temporal_ratio=frames_per_cell,
-            )  # fmt: skip
+                mask,
+                latent.shape[:2] + latent.shape[-2:] if stills else latent.shape,
+                spatial_method,
+                mask_expand_cells,
+                spatial_ratio=ratio,
+                temporal_ratio=frames_per_cell,
+            )
         preview = draw_mask(cells, pixels)
         samples = {"samples": latent, "noise_mask": cells.reshape(len(latent), 1, *latent.shape[2:])}
         return io.NodeOutput(samples, preview, ui=ui.PreviewImage(preview, cls=cls))

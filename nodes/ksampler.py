@@ -31,27 +31,37 @@ class KSampler(io.ComfyNode):
         return schema(
             ID,
             display_name="KSampler (Latent RePaint)",
-            description="The KSampler with inpainting that works on any checkpoint: the same inputs, then a "
-            "method and how "
-            "many model evaluations a step it may cost.",
+            description="The KSampler with inpainting that works on any checkpoint: the same inputs, then a method "
+            "and how many model evaluations a step it may cost.",
             inputs=[
                 io.Model.Input("model", tooltip="The model that denoises the latent."),
                 io.Int.Input(
-                    "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True,
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFFFFFFFFFF,
+                    control_after_generate=True,
                     tooltip="The random seed of all noise. The same seed gives the same picture.",
                 ),
                 io.Int.Input("steps", default=20, min=1, max=10000, tooltip="Steps of the schedule."),
                 io.Float.Input(
-                    "cfg", default=8.0, min=0.0, max=100.0, step=0.1, round=0.01,
+                    "cfg",
+                    default=8.0,
+                    min=0.0,
+                    max=100.0,
+                    step=0.1,
+                    round=0.01,
                     tooltip="Classifier-free guidance: how closely to follow the prompt. 1 leaves the negative "
                     "prompt out.",
                 ),
                 io.Combo.Input(
-                    "sampler_name", options=comfy.samplers.KSampler.SAMPLERS,
+                    "sampler_name",
+                    options=comfy.samplers.KSampler.SAMPLERS,
                     tooltip="The solver. All but dpm_fast and dpm_adaptive, which choose their own steps.",
                 ),
                 io.Combo.Input(
-                    "scheduler", options=comfy.samplers.KSampler.SCHEDULERS,
+                    "scheduler",
+                    options=comfy.samplers.KSampler.SCHEDULERS,
                     tooltip="How noise is removed step by step.",
                 ),
                 io.Conditioning.Input("positive", tooltip="What the picture shall show."),
@@ -60,23 +70,32 @@ class KSampler(io.ComfyNode):
                     "latent_image", tooltip="The encoded picture with its mask (Encode or Mask to Latent)."
                 ),
                 io.Float.Input(
-                    "denoise", default=1.0, min=0.0, max=1.0, step=0.01,
+                    "denoise",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
                     tooltip="How much of the masked part is made new; below 1 its old content shows through.",
                 ),
                 io.Combo.Input(
-                    "method", options=METHODS, default="match",
+                    "method",
+                    options=METHODS,
+                    default="match",
                     tooltip="match: the closest to what fits the kept part. repaint: time travel until both agree. "
                     "blend: no extra cost.",
                 ),
                 io.Float.Input(
-                    "evaluations_per_step", default=2.0, min=1.0, max=20.0, step=0.1,
-                    tooltip="The budget: model evaluations a step on average. 1 costs what KSampler costs; 2 "
-                    "twice that. "
-                    "blend always uses 1.",
+                    "evaluations_per_step",
+                    default=2.0,
+                    min=1.0,
+                    max=20.0,
+                    step=0.1,
+                    tooltip="The budget: model evaluations a step on average. 1 costs what KSampler costs; 2 twice "
+                    "that. blend always uses 1.",
                 ),
             ],
             outputs=[io.Latent.Output("samples", display_name="samples", tooltip="The inpainted latent.")],
-        )  # fmt: skip
+        )
 
     @classmethod
     @checked

@@ -21,9 +21,8 @@ class MaskToLatent(io.ComfyNode):
         return schema(
             ID,
             display_name="Mask to Latent (Latent RePaint)",
-            description="Brings a mask down to the latent's grid without losing a stroke, puts it into the "
-            "latent, and shows "
-            "which cells the model will keep and which it will paint.",
+            description="Brings a mask down to the latent's grid without losing a stroke, puts it into the latent, "
+            "and shows which cells the model will keep and which it will paint.",
             inputs=[
                 io.Mask.Input(
                     "mask", tooltip="White (1) is painted anew, black (0) is kept. Any number of pictures or frames."
@@ -31,17 +30,25 @@ class MaskToLatent(io.ComfyNode):
                 io.Latent.Input("samples", tooltip="The encoded picture or video that the mask belongs to."),
                 spatial_method_input(),
                 io.Int.Input(
-                    "mask_expand_cells", default=1, min=0, max=64,
-                    tooltip="Grow the painted part by this many cells (8 pixels each for most models). Cells "
-                    "near the mask "
-                    "carry traces of what is under it.",
+                    "mask_expand_cells",
+                    default=1,
+                    min=0,
+                    max=64,
+                    tooltip="Grow the painted part by this many cells (8 pixels each for most models). Cells near the "
+                    "mask carry traces of what is under it.",
                 ),
                 io.Float.Input(
-                    "mask_hipass_filter", default=0.0, min=0.0, max=1.0, step=0.01,
+                    "mask_hipass_filter",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
                     tooltip="Mask values below this count as black. Raise it to drop faint smudges.",
                 ),
                 io.Combo.Input(
-                    "temporal_method", options=list(TEMPORAL_METHODS), default="max",
+                    "temporal_method",
+                    options=list(TEMPORAL_METHODS),
+                    default="max",
                     tooltip="Video only: what a latent frame takes from the frames it covers. max loses nothing.",
                 ),
                 io.Vae.Input(
@@ -53,11 +60,12 @@ class MaskToLatent(io.ComfyNode):
                 io.Latent.Output("latent", display_name="samples", tooltip="The latent with the mask on its own grid."),
                 io.Mask.Output("grid", display_name="mask", tooltip="The mask, one value a cell."),
                 io.Image.Output(
-                    "preview", display_name="preview",
+                    "preview",
+                    display_name="preview",
                     tooltip="Red cells are painted, amber ones late in the run, the rest is kept.",
                 ),
             ],
-        )  # fmt: skip
+        )
 
     @classmethod
     @checked
@@ -81,9 +89,15 @@ class MaskToLatent(io.ComfyNode):
                 samples.get("downscale_ratio_temporal") if vae is None else vae.temporal_compression_decode()
             )
             cells = mask_to_grid(
-                mask, latent.shape, spatial_method, mask_expand_cells, mask_hipass_filter, temporal_method,
-                spatial_ratio, temporal_ratio,
-            )  # fmt: skip
+                mask,
+                latent.shape,
+                spatial_method,
+                mask_expand_cells,
+                mask_hipass_filter,
+                temporal_method,
+                spatial_ratio,
+                temporal_ratio,
+            )
         if image is None:
             side = spatial_ratio or PREVIEW_PIXELS_PER_CELL
             image = torch.zeros(1, cells.shape[-2] * side, cells.shape[-1] * side, 3)

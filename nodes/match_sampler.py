@@ -18,20 +18,23 @@ class MatchSampler(io.ComfyNode):
         return schema(
             ID,
             display_name="Match Sampler (Latent RePaint)",
-            description="Lets any sampler inpaint, closer to what fits the kept part than RePaint at the same "
-            "cost: it gives "
-            "the kept part the very noise under which the model would have painted it.",
+            description="Lets any sampler inpaint, closer to what fits the kept part than RePaint at the same cost: "
+            "it gives the kept part the very noise under which the model would have painted it.",
             inputs=[
                 sampler_input(),
                 io.Float.Input(
-                    "inner_steps", default=1.0, min=0.0, max=20.0, step=0.1,
+                    "inner_steps",
+                    default=1.0,
+                    min=0.0,
+                    max=20.0,
+                    step=0.1,
                     tooltip="Extra model evaluations a step, on average, spent where they pay. 0 costs nothing extra. "
                     "An extra evaluation is one pass of the model, at any cfg.",
                 ),
                 *window_inputs("matching"),
             ],
             outputs=[sampler_output()],
-        )  # fmt: skip
+        )
 
     @classmethod
     @checked

@@ -18,18 +18,24 @@ class RePaintSampler(io.ComfyNode):
         return schema(
             ID,
             display_name="RePaint Sampler (Latent RePaint)",
-            description="Lets any sampler inpaint by RePaint: it walks back up the noise levels again and again, "
-            "so that the "
-            "new part can agree with the kept part. The Schedule node shows the walk and its cost before the run.",
+            description="Lets any sampler inpaint by RePaint: it walks back up the noise levels again and again, so "
+            "that the new part can agree with the kept part. The Schedule node shows the walk and its "
+            "cost before the run.",
             inputs=[
                 sampler_input(),
                 io.Int.Input(
-                    "jump_length", default=1, min=1, max=1000,
+                    "jump_length",
+                    default=1,
+                    min=1,
+                    max=1000,
                     tooltip="How many steps of the schedule one jump goes back. The paper has 10 for 250 steps; "
                     "for 20 to 30 steps 1 is best.",
                 ),
                 io.Int.Input(
-                    "jump_n_sample", default=3, min=1, max=100,
+                    "jump_n_sample",
+                    default=3,
+                    min=1,
+                    max=100,
                     tooltip="How often each stretch of jump_length steps is sampled; 1 never jumps. The cost in model "
                     "evaluations grows about as this number.",
                 ),
@@ -37,7 +43,7 @@ class RePaintSampler(io.ComfyNode):
                 known_noise_input("fresh"),
             ],
             outputs=[sampler_output()],
-        )  # fmt: skip
+        )
 
     @classmethod
     @checked

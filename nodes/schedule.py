@@ -22,9 +22,8 @@ class Schedule(io.ComfyNode):
         return schema(
             ID,
             display_name="Schedule (Latent RePaint)",
-            description="Draws the noise level of every model evaluation that a sampler will make, and counts "
-            "them, without "
-            "running the model.",
+            description="Draws the noise level of every model evaluation that a sampler will make, and counts them, "
+            "without running the model.",
             inputs=[
                 io.Model.Input("model", tooltip="The model to be sampled; only its noise schedule is asked."),
                 io.Sampler.Input("sampler", tooltip="The sampler whose walk is to be seen."),
@@ -32,7 +31,8 @@ class Schedule(io.ComfyNode):
             ],
             outputs=[
                 io.Image.Output(
-                    "plot", display_name="plot",
+                    "plot",
+                    display_name="plot",
                     tooltip="Noise level against model evaluation; jumps back up are time travel.",
                 ),
                 io.Int.Output(
@@ -40,7 +40,7 @@ class Schedule(io.ComfyNode):
                 ),
             ],
             is_output_node=True,  # its plot is what one wants of it, so it runs also where nothing is connected
-        )  # fmt: skip
+        )
 
     @classmethod
     @checked

@@ -155,9 +155,15 @@ def stitch(
     margin = _margin(mask, inside)
     expand = min(expand, margin)
     part = composite(
-        inside.of(image), visible.of(back), inside.of(mask), expand, min(width, margin - expand), blend, match_colour,
+        inside.of(image),
+        visible.of(back),
+        inside.of(mask),
+        expand,
+        min(width, margin - expand),
+        blend,
+        match_colour,
         device,
-    )  # fmt: skip
+    )
     whole, blended = image.clone(), torch.zeros_like(mask)
     inside.of(whole).copy_(part.image)
     inside.of(blended).copy_(part.mask)

@@ -56,11 +56,20 @@ class DryRegion:
             raise ValueError(f"found more model evaluations than {MAX_EVALUATIONS}, wanted a shorter schedule")
         denoised = torch.zeros_like(x)
         for after_cfg in (model_options or {}).get("sampler_post_cfg_function", []):
-            after_cfg({
-                "denoised": denoised, "cond_denoised": denoised, "uncond_denoised": denoised, "cond": [], "uncond": [],
-                "cond_scale": 1.0, "input": x, "sigma": sigma, "model": self.inner_model.inner_model,
-                "model_options": model_options,
-            })
+            after_cfg(
+                {
+                    "denoised": denoised,
+                    "cond_denoised": denoised,
+                    "uncond_denoised": denoised,
+                    "cond": [],
+                    "uncond": [],
+                    "cond_scale": 1.0,
+                    "input": x,
+                    "sigma": sigma,
+                    "model": self.inner_model.inner_model,
+                    "model_options": model_options,
+                }
+            )
         return denoised
 
     def jump(self, x: Tensor, start: NoiseLevel, stop: NoiseLevel) -> Tensor:

@@ -1,7 +1,7 @@
 """`python tests`: installs what is missing, then runs every tier and the static checks.
 
-    python tests                 everything
-    python tests unit host       only these; the names are unit, host, server, browser, style, types, rooms
+python tests                 everything
+python tests unit host       only these; the names are unit, host, server, browser, style, types, rooms
 """
 
 from __future__ import annotations
@@ -66,14 +66,23 @@ def run_tier(name: str) -> dict[str, int]:
     """Run one tier in a process of its own, so that none sees what another imported, and count its tests."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", "-c", str(TESTS / "pytest.ini"), f"--junitxml={report}",
-                   str(TESTS / name)]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-c",
+            str(TESTS / "pytest.ini"),
+            f"--junitxml={report}",
+            str(TESTS / name),
+        ]
         status = subprocess.run(command, cwd=TESTS.parent, env=os.environ | {"OMP_NUM_THREADS": "1"}).returncode
         if not report.is_file():  # pytest itself broke down
             return {"passed": 0, "failed": 1}
         suite = ElementTree.parse(report).getroot()[0]
-    total, failed, skipped = (sum(int(suite.get(key, "0")) for key in keys)
-                              for keys in (("tests",), ("failures", "errors"), ("skipped",)))
+    total, failed, skipped = (
+        sum(int(suite.get(key, "0")) for key in keys) for keys in (("tests",), ("failures", "errors"), ("skipped",))
+    )
     if status and not failed:
         failed, total = 1, total + 1  # nothing collected, or an error outside of the tests
     return {"passed": total - failed - skipped, "failed": failed, "skipped": skipped}

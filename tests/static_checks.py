@@ -24,7 +24,7 @@ class Check:
 
 
 CHECKS = {
-    "style": Check("ruff", "ruff over everything"),
+    "style": Check("ruff", "ruff over everything, its format too"),
     "types": Check("mypy", "mypy over the pack and the demo's machinery"),
     "rooms": Check("importlinter", "import-linter: who may import whom"),
 }
@@ -32,14 +32,18 @@ CHECKS = {
 
 def missing_tools() -> set[str]:
     """The tools that this Python does not have."""
-    return {tool for tool in ("pytest", "hypothesis", *(check.tool for check in CHECKS.values()))
-            if importlib.util.find_spec(tool) is None}
+    return {
+        tool
+        for tool in ("pytest", "hypothesis", *(check.tool for check in CHECKS.values()))
+        if importlib.util.find_spec(tool) is None
+    }
 
 
 def run(name: str) -> dict[str, int]:
     """Run one check; it counts as one test."""
     if name == "style":
-        passed = _python("-m", "ruff", "check", str(ROOT), cwd=ROOT)
+        checked = _python("-m", "ruff", "check", str(ROOT), cwd=ROOT)
+        passed = _python("-m", "ruff", "format", "--check", str(ROOT), cwd=ROOT) and checked
     else:
         with tempfile.TemporaryDirectory() as folder:
             passed = _check_copy(name, Path(folder))
@@ -55,13 +59,29 @@ def _check_copy(name: str, folder: Path) -> bool:
             target.parent.mkdir(exist_ok=True)
             shutil.copy(source, target)
     if name == "rooms":
-        return _python("-c", "from importlinter.cli import lint_imports_command; lint_imports_command()",
-                       "--config", str(ROOT / "pyproject.toml"), "--no-cache", cwd=folder)
+        return _python(
+            "-c",
+            "from importlinter.cli import lint_imports_command; lint_imports_command()",
+            "--config",
+            str(ROOT / "pyproject.toml"),
+            "--no-cache",
+            cwd=folder,
+        )
     for script in SCRIPTS:
         shutil.copy(ROOT / "demo" / f"{script}.py", folder)
     modules = [part for script in SCRIPTS for part in ("-m", script)]
-    return _python("-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"),
-                   "--cache-dir", str(ROOT / ".mypy_cache"), "-p", "latent_repaint", *modules, cwd=folder)
+    return _python(
+        "-m",
+        "mypy",
+        "--config-file",
+        str(ROOT / "pyproject.toml"),
+        "--cache-dir",
+        str(ROOT / ".mypy_cache"),
+        "-p",
+        "latent_repaint",
+        *modules,
+        cwd=folder,
+    )
 
 
 def _python(*arguments: str, cwd: Path) -> bool:

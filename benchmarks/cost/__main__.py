@@ -61,15 +61,30 @@ def against_the_host(title: str, case: measure.Case, repeats: int) -> str:
     rows = []
     for name, method in measure.METHODS.items():
         seconds, own = taken[name][0], taken[name][1] - outside
-        rows.append([
-            name, str(case.evaluations(method)), f"{1000 * seconds:.2f}", f"{seconds / whole:.3f}",
-            f"{1000 * own:+.2f}", f"{own / whole:+.2%}", f"{memory[name] - memory['host']:+.1f}",
-            str(measure.waits(case, method)),
-        ])  # fmt: skip
+        rows.append(
+            [
+                name,
+                str(case.evaluations(method)),
+                f"{1000 * seconds:.2f}",
+                f"{seconds / whole:.3f}",
+                f"{1000 * own:+.2f}",
+                f"{own / whole:+.2%}",
+                f"{memory[name] - memory['host']:+.1f}",
+                str(measure.waits(case, method)),
+            ]
+        )
         sys.stdout.write(" | ".join(rows[-1]) + "\n")
         sys.stdout.flush()
-    header = ["method", "evaluations", "ms an evaluation", "against the host", "own ms an evaluation",
-              "own share of the host's", "peak memory, latents more", "waits"]  # fmt: skip
+    header = [
+        "method",
+        "evaluations",
+        "ms an evaluation",
+        "against the host",
+        "own ms an evaluation",
+        "own share of the host's",
+        "peak memory, latents more",
+        "waits",
+    ]
     return table(title, header, rows)
 
 
@@ -98,8 +113,10 @@ def growth(repeats: int) -> tuple[str, dict[str, dict[str, list[tuple[float, flo
                 curves[what][name].append((value, 1000 * taken[name][1]))
             rows.append([str(value), *(f"{1000 * taken[name][1]:.2f}" for name in names)])
         parts.append(table(f"Outside the model, ms an evaluation, by {what}", [what, *names], rows))
-    jumps = {f"{length}/{visits}": measure.RePaint(known_noise="fresh", jump_length=length, jump_n_sample=visits)
-             for length, visits in ((1, 1), (1, 2), (1, 5), (5, 2), (5, 5))}  # fmt: skip
+    jumps = {
+        f"{length}/{visits}": measure.RePaint(known_noise="fresh", jump_length=length, jump_n_sample=visits)
+        for length, visits in ((1, 1), (1, 2), (1, 5), (5, 2), (5, 5))
+    }
     case = measure.Case(loaded, (1, 4, 32, 32))
     taken = measure.times(case, jumps, repeats)
     rows = [[name, str(case.evaluations(jumps[name])), f"{1000 * taken[name][1]:.2f}"] for name in jumps]
@@ -109,11 +126,17 @@ def growth(repeats: int) -> tuple[str, dict[str, dict[str, list[tuple[float, flo
 
 def import_milliseconds(repeats: int) -> str:
     """What importing the pack adds to a host that has imported itself: the least of some new processes."""
-    code = ("import sys, time; sys.path.insert(0, 'demo'); import in_process; in_process.start(); "
-            "import comfy_api.v0_0_2, comfy_extras.nodes_mask, latent_preview; start = time.perf_counter(); "
-            "import latent_repaint.nodes; sys.stdout.write(str(time.perf_counter() - start))")  # fmt: skip
-    runs = [subprocess.run([sys.executable, "-c", code], cwd=RESULTS.parents[1], capture_output=True, text=True,
-                           check=True).stdout for _ in range(repeats)]  # fmt: skip
+    code = (
+        "import sys, time; sys.path.insert(0, 'demo'); import in_process; in_process.start(); "
+        "import comfy_api.v0_0_2, comfy_extras.nodes_mask, latent_preview; start = time.perf_counter(); "
+        "import latent_repaint.nodes; sys.stdout.write(str(time.perf_counter() - start))"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=RESULTS.parents[1], capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(repeats)
+    ]
     milliseconds = sorted(1000 * float(run) for run in runs)
     return f"{milliseconds[len(milliseconds) // 2]:.0f} ms (least {milliseconds[0]:.0f})"
 

@@ -50,39 +50,41 @@ def main() -> int:
 
 def report(jobs: int, version: str, minutes: float, ours: Tally, hosts_own: Tally) -> str:
     first, last, end = ours.memory[1].jobs, ours.memory[FORGETFUL].jobs, ours.memory[-1].jobs
-    return "\n".join([
-        "# Endurance",
-        "",
-        f"`python benchmarks/endurance --jobs {jobs}` on ComfyUI {version}, CPU, {minutes:.0f} min: {DIFFERENT} "
-        f"different jobs over all methods and many solvers, {CLIENTS} clients at once, one job in {1 / INTERRUPTS:.0f} "
-        "interrupted and queued again. Beside it, as a control, the same number of jobs of the host's own nodes alone: "
-        "KSampler with a noise mask, on a fresh host.",
-        "",
-        f"Jobs done: {ours.done}. Interrupted: {ours.interrupted}. **Wrong results: {len(ours.wrong)}** (picture "
-        "compared byte for byte with the same job run alone at the start, and the number of model evaluations). The "
-        f"control: {hosts_own.done}, {hosts_own.interrupted}, {len(hosts_own.wrong)}.",
-        "",
-        "| jobs done | resident memory, MB | history, MB | tensors alive | held by them, MB "
-        "| control: resident memory, MB | history, MB | tensors alive | held by them, MB |",
-        "|---|---|---|---|---|---|---|---|---|",
-        *(f"| {mine} | {its.columns()} |" for mine, its in zip(ours.memory, hosts_own.memory, strict=True)),
-        "",
-        "The first row is after each job has run once. Tensors: those that Python's collector knows in the host's "
-        "process, model weights not counted. History: what the host keeps of each prompt for its page, up to 10,000 "
-        f"of them, as Python counts its objects. Up to {last} jobs the host was told to forget it before each round, "
-        "so that whatever else grows can be seen; from there on it was kept.",
-        "",
-        "| growth after the first round, MB | resident memory | history | control: resident memory | history |",
-        "|---|---|---|---|---|",
-        f"| history forgotten, {first} to {last} jobs | {growth(ours, 1, FORGETFUL)} "
-        f"| {growth(hosts_own, 1, FORGETFUL)} |",
-        f"| history kept, {last} to {end} jobs | {growth(ours, FORGETFUL, ROUNDS)} "
-        f"| {growth(hosts_own, FORGETFUL, ROUNDS)} |",
-        "",
-        "Resident memory also goes up and down by some 15 MB, with either kind of jobs: what a job needs for a moment, "
-        "the process keeps or gives back.",
-        "",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "# Endurance",
+            "",
+            f"`python benchmarks/endurance --jobs {jobs}` on ComfyUI {version}, CPU, {minutes:.0f} min: {DIFFERENT} "
+            f"different jobs over all methods and many solvers, {CLIENTS} clients at once, one job in {1 / INTERRUPTS:.0f} "
+            "interrupted and queued again. Beside it, as a control, the same number of jobs of the host's own nodes alone: "
+            "KSampler with a noise mask, on a fresh host.",
+            "",
+            f"Jobs done: {ours.done}. Interrupted: {ours.interrupted}. **Wrong results: {len(ours.wrong)}** (picture "
+            "compared byte for byte with the same job run alone at the start, and the number of model evaluations). The "
+            f"control: {hosts_own.done}, {hosts_own.interrupted}, {len(hosts_own.wrong)}.",
+            "",
+            "| jobs done | resident memory, MB | history, MB | tensors alive | held by them, MB "
+            "| control: resident memory, MB | history, MB | tensors alive | held by them, MB |",
+            "|---|---|---|---|---|---|---|---|---|",
+            *(f"| {mine} | {its.columns()} |" for mine, its in zip(ours.memory, hosts_own.memory, strict=True)),
+            "",
+            "The first row is after each job has run once. Tensors: those that Python's collector knows in the host's "
+            "process, model weights not counted. History: what the host keeps of each prompt for its page, up to 10,000 "
+            f"of them, as Python counts its objects. Up to {last} jobs the host was told to forget it before each round, "
+            "so that whatever else grows can be seen; from there on it was kept.",
+            "",
+            "| growth after the first round, MB | resident memory | history | control: resident memory | history |",
+            "|---|---|---|---|---|",
+            f"| history forgotten, {first} to {last} jobs | {growth(ours, 1, FORGETFUL)} "
+            f"| {growth(hosts_own, 1, FORGETFUL)} |",
+            f"| history kept, {last} to {end} jobs | {growth(ours, FORGETFUL, ROUNDS)} "
+            f"| {growth(hosts_own, FORGETFUL, ROUNDS)} |",
+            "",
+            "Resident memory also goes up and down by some 15 MB, with either kind of jobs: what a job needs for a moment, "
+            "the process keeps or gives back.",
+            "",
+        ]
+    )
 
 
 def growth(tally: Tally, first: int, last: int) -> str:

@@ -21,15 +21,26 @@ CENSUS = Path(__file__).resolve().parent / "census"
 PICTURES = {"LoadImage": "example_image.png", "LoadImageMask": "example_mask.png"}
 NAMES = ("plain", "blend", "repaint", "match", "ksampler", "any_size", "crop")
 SETTINGS = {
-    "steps": range(2, 6), "cfg": (1.0, 3.0, 7.0), "scheduler": ("karras", "normal", "sgm_uniform", "beta"),
+    "steps": range(2, 6),
+    "cfg": (1.0, 3.0, 7.0),
+    "scheduler": ("karras", "normal", "sgm_uniform", "beta"),
     "sampler_name": ("euler", "euler_ancestral", "ddpm", "heun", "dpmpp_2m", "dpmpp_sde", "uni_pc", "res_multistep"),
-    "known_noise": ("fixed", "fresh", "predicted"), "jump_length": (1, 2), "jump_n_sample": (2, 3),
-    "inner_steps": (0.0, 1.0, 1.5), "start_percent": (0.0, 0.2), "end_percent": (0.8, 1.0),
-    "method": ("match", "repaint", "blend"), "evaluations_per_step": (1.0, 2.0, 2.5), "mask_expand_cells": (0, 1, 2),
-    "spatial_method": ("max", "area"), "fill": ("diffuse", "neutral", "noise", "original"),
-    "blend": ("feather", "multiband"), "mask_blend_pixels": (0, 8, 16), "match_colour": (0.0, 1.0),
+    "known_noise": ("fixed", "fresh", "predicted"),
+    "jump_length": (1, 2),
+    "jump_n_sample": (2, 3),
+    "inner_steps": (0.0, 1.0, 1.5),
+    "start_percent": (0.0, 0.2),
+    "end_percent": (0.8, 1.0),
+    "method": ("match", "repaint", "blend"),
+    "evaluations_per_step": (1.0, 2.0, 2.5),
+    "mask_expand_cells": (0, 1, 2),
+    "spatial_method": ("max", "area"),
+    "fill": ("diffuse", "neutral", "noise", "original"),
+    "blend": ("feather", "multiband"),
+    "mask_blend_pixels": (0, 8, 16),
+    "match_colour": (0.0, 1.0),
     "context_from_mask_extend_factor": (1.2, 2.0),
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -88,8 +99,10 @@ def hosts_own_jobs(count: int) -> list[Job]:
     jobs = []
     for k in range(count):
         prompt = load("plain")
-        prompt["masked"] = {"class_type": "SetLatentNoiseMask",
-                            "inputs": {"samples": ["encode", 0], "mask": ["mask", 0]}}
+        prompt["masked"] = {
+            "class_type": "SetLatentNoiseMask",
+            "inputs": {"samples": ["encode", 0], "mask": ["mask", 0]},
+        }
         prompt["sample"]["inputs"] |= {"seed": k, "steps": SETTINGS["steps"][k % len(SETTINGS["steps"])]}
         jobs.append(Job(prompt))
     return jobs
@@ -118,7 +131,13 @@ def run(client: Client, job: Job, interrupt: bool = False) -> tuple[str, int]:
 
 
 def endure(
-    server: Server, pool: list[Job], rounds: int, jobs: int, clients: int, interrupts: float, forgetful: int = 0,
+    server: Server,
+    pool: list[Job],
+    rounds: int,
+    jobs: int,
+    clients: int,
+    interrupts: float,
+    forgetful: int = 0,
     say: Callable[[Stock], None] = print,
 ) -> Tally:
     """Run `jobs` jobs in each round after each one of the pool has run once alone.

@@ -37,8 +37,12 @@ def main() -> None:
             refusals |= {f"- `{cell.solver}`: {found.refused}" for cell, found in own.found.items() if found.refused}
             sys.stdout.write(rows[name] + "\n")
             sys.stdout.flush()
-    wrong = [f"- {' '.join((*key, solver))}: {what}" for key, found in table.items() for solver, what in found.items()
-             if what.startswith("wrong")]  # fmt: skip
+    wrong = [
+        f"- {' '.join((*key, solver))}: {what}"
+        for key, found in table.items()
+        for solver, what in found.items()
+        if what.startswith("wrong")
+    ]
     if set(FAMILIES) <= set(rows):
         keep(table)
         RESULTS.with_suffix(".md").write_text(page([rows[name] for name in FAMILIES], wrong, sorted(refusals)))
@@ -85,29 +89,31 @@ def keep(table: Table) -> None:
 
 def page(rows: list[str], wrong: list[str], refusals: list[str]) -> str:
     per_method = len(SOLVERS) * len(SCHEDULERS)
-    return "\n".join([
-        "# Every family, method, solver and scheduler",
-        "",
-        f"`python benchmarks/matrix`, torch {torch.__version__}, {len(list(cells()))} cells: {len(FAMILIES)} families "
-        f"x {len(METHODS)} methods x {len(SOLVERS)} solvers x {len(SCHEDULERS)} schedulers ({', '.join(SCHEDULERS)}), "
-        f"{STEPS} steps, tiny models with random weights in the real host.",
-        "",
-        f"Right (of {per_method}): the result is finite, its kept part equals the given latent to {TOLERANCE:g}, "
-        "something was painted, and the model was evaluated exactly as often as announced. Jump: the worst deviation "
-        "of mean, variance and covariance with the clean latent, over forward jumps between levels of a schedule, from "
-        f"the host's own noising, in standard errors of {DRAWS:,} draws; nine jumps in three measures each, so 2 to 4 "
-        "is what exact agreement gives. The evaluations of each cell: [matrix.csv](matrix.csv).",
-        "",
-        f"| family | {' | '.join(METHODS)} | refused | wrong | jump | seconds |",
-        "|---" * (len(METHODS) + 5) + "|",
-        *rows,
-        "",
-        "Refused, with the reason given:",
-        "",
-        *refusals,
-        "",
-        *(["Wrong:", "", *wrong, ""] if wrong else []),
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "# Every family, method, solver and scheduler",
+            "",
+            f"`python benchmarks/matrix`, torch {torch.__version__}, {len(list(cells()))} cells: {len(FAMILIES)} families "
+            f"x {len(METHODS)} methods x {len(SOLVERS)} solvers x {len(SCHEDULERS)} schedulers ({', '.join(SCHEDULERS)}), "
+            f"{STEPS} steps, tiny models with random weights in the real host.",
+            "",
+            f"Right (of {per_method}): the result is finite, its kept part equals the given latent to {TOLERANCE:g}, "
+            "something was painted, and the model was evaluated exactly as often as announced. Jump: the worst deviation "
+            "of mean, variance and covariance with the clean latent, over forward jumps between levels of a schedule, from "
+            f"the host's own noising, in standard errors of {DRAWS:,} draws; nine jumps in three measures each, so 2 to 4 "
+            "is what exact agreement gives. The evaluations of each cell: [matrix.csv](matrix.csv).",
+            "",
+            f"| family | {' | '.join(METHODS)} | refused | wrong | jump | seconds |",
+            "|---" * (len(METHODS) + 5) + "|",
+            *rows,
+            "",
+            "Refused, with the reason given:",
+            "",
+            *refusals,
+            "",
+            *(["Wrong:", "", *wrong, ""] if wrong else []),
+        ]
+    )
 
 
 if __name__ == "__main__":

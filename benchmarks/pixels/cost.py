@@ -93,9 +93,11 @@ def speed(_: Path) -> Table:
         }.items()
     ]
     return Table(
-        "Speed of the pixel work", ["picture", "work", "seconds", "of the processors"], rows,
+        "Speed of the pixel work",
+        ["picture", "work", "seconds", "of the processors"],
+        rows,
         f"The shortest of several runs on {torch.get_num_threads()} threads; crop and stitch scale by 1.67.",
-    )  # fmt: skip
+    )
 
 
 def _kornia_pyramid(original: Tensor, generated: Tensor, mask: Tensor, levels: int = 4) -> Tensor:

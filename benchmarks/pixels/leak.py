@@ -17,9 +17,17 @@ from .table import Table
 
 SIZE, FARTHEST, LARGEST_GROWTH = 256, 8, 3
 KL = {
-    "double_z": True, "z_channels": 4, "resolution": 256, "in_channels": 3, "out_ch": 3, "ch": 64,
-    "ch_mult": [1, 2, 4, 4], "num_res_blocks": 2, "attn_resolutions": [], "dropout": 0.0,
-}  # fmt: skip
+    "double_z": True,
+    "z_channels": 4,
+    "resolution": 256,
+    "in_channels": 3,
+    "out_ch": 3,
+    "ch": 64,
+    "ch_mult": [1, 2, 4, 4],
+    "num_res_blocks": 2,
+    "attn_resolutions": [],
+    "dropout": 0.0,
+}
 
 
 def leak(_: Path) -> Table:
@@ -32,7 +40,10 @@ def leak(_: Path) -> Table:
     return Table(
         "Error of known latents, by distance to the mask",
         [
-            "encoder", "fill", *(f"{d} cells" for d in range(1, FARTHEST + 1)), "farther",
+            "encoder",
+            "fill",
+            *(f"{d} cells" for d in range(1, FARTHEST + 1)),
+            "farther",
             *(f"left beyond {d}" for d in range(1, LARGEST_GROWTH + 1)),
         ],
         rows,
@@ -45,7 +56,7 @@ def leak(_: Path) -> Table:
         "cells. `diffuse` is the default fill because it is the least in every column of distance. `mask_expand_cells` "
         "is 1 by default: the first cell takes the most away, each further one takes less and costs more of the known "
         "picture.",
-    )  # fmt: skip
+    )
 
 
 def _errors(encode: Callable[[Tensor], Tensor], scenes: int) -> dict[str, list[float]]:

@@ -45,8 +45,9 @@ def exactness(_: Path) -> Table:
         pixels += int(outside.sum())
     return Table(
         "Bytes that differ outside the blended mask, after SaveImage's PNG",
-        ["random cases", "pixels outside", "differing bytes"], [["200", str(pixels), str(differing)]],
-    )  # fmt: skip
+        ["random cases", "pixels outside", "differing bytes"],
+        [["200", str(pixels), str(differing)]],
+    )
 
 
 def seams(results: Path) -> Table:

@@ -45,9 +45,19 @@ class Bench:
         with patch.object(encode.ui, "PreviewImage"):  # written for the page alone
             latent = encode.Encode.execute(picture, self.masks, self.vae, fill, "max", expand).args[0]
         sampled = ksampler.KSampler.execute(
-            self.model, seed, steps, 3.0, "euler", "normal", self.positive, self.negative, latent, denoise, "match",
+            self.model,
+            seed,
+            steps,
+            3.0,
+            "euler",
+            "normal",
+            self.positive,
+            self.negative,
+            latent,
+            denoise,
+            "match",
             EVALUATIONS,
-        ).args[0]  # fmt: skip
+        ).args[0]
         decoded = self.vae.decode(sampled["samples"])
         return self.put_back(decoded)
 

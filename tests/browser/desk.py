@@ -24,8 +24,10 @@ READY = """() => window.LiteGraph?.registered_node_types?.LatentRepaint_KSampler
     && window.app?.extensionManager?.workflow?.activeWorkflow?.isLoaded"""
 # What a fresh host has not got, what no page may reach, help in the user's language, for which ours stands in, and the
 # page's search box, which goes on searching after it was closed.
-NOT_OURS = re.compile(r"Content Security Policy|user\.css|favicon\.ico|/api/userdata|/docs/\w+/\w+\.md"
-                      r"|setting 'value'\)\s+at Proxy\.onChange")
+NOT_OURS = re.compile(
+    r"Content Security Policy|user\.css|favicon\.ico|/api/userdata|/docs/\w+/\w+\.md"
+    r"|setting 'value'\)\s+at Proxy\.onChange"
+)
 
 OPEN = """async (graph) => {
     await window.app.loadGraphData(graph)
@@ -131,8 +133,13 @@ def open_desk(profile: Path) -> Iterator[Desk]:
     """
     with serve(bootstrap.find_host(), pack_name=PACK, previews=True) as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch_persistent_context(
-            profile, executable_path=chromium.find(), headless=True, args=chromium.FLAGS,
-            viewport={"width": 1800, "height": 1050}, timeout=LOADING)
+            profile,
+            executable_path=chromium.find(),
+            headless=True,
+            args=chromium.FLAGS,
+            viewport={"width": 1800, "height": 1050},
+            timeout=LOADING,
+        )
         desk = Desk(browser.new_page(), server)
         for path in sorted((bootstrap.ROOT / "demo").glob("example_*.png")):
             desk.client.upload(path)

@@ -16,8 +16,11 @@ def differences(found: Prompt, wanted: Prompt) -> list[str]:
         if found[key]["class_type"] != kind:
             lines.append(f"{key}: {found[key]['class_type']}, wanted {kind}")
         have, want = values(found[key]), values(wanted[key])
-        lines += [f"{key} {kind}.{name}: {have.get(name)!r}, wanted {want.get(name)!r}"
-                  for name in sorted(have.keys() | want.keys()) if have.get(name) != want.get(name)]
+        lines += [
+            f"{key} {kind}.{name}: {have.get(name)!r}, wanted {want.get(name)!r}"
+            for name in sorted(have.keys() | want.keys())
+            if have.get(name) != want.get(name)
+        ]
     return sorted(lines)
 
 

@@ -80,7 +80,11 @@ def test_the_blueprint_is_one_box_that_runs_with_another_seed_each_time(desk):
     assert widgets == {"seed": 0, "steps": 25, "cfg": 7, "method": "match", "evaluations_per_step": 2}
     assert "any checkpoint" in placed["description"]
     assert {node["class_type"] for node in placed["prompt"].values()} >= {
-        "LatentRepaint_Encode", "LatentRepaint_KSampler", "LatentRepaint_Composite", "VAEDecode"}
+        "LatentRepaint_Encode",
+        "LatentRepaint_KSampler",
+        "LatentRepaint_Composite",
+        "VAEDecode",
+    }
     outputs = desk.run()["outputs"]
     assert any(output.get("images", [{}])[0].get("type") == "output" for output in outputs.values())
     assert desk.page.evaluate(SEED) > 0
@@ -121,11 +125,14 @@ def test_the_node_library_holds_the_nodes_and_the_blueprint(desk):
     desk.page.get_by_role("button", name="Node Library").click()
 
 
-@pytest.mark.parametrize(("word", "names"), [
-    ("inpaint", {BLUEPRINT, "RePaint Sampler (Latent RePaint)"}),
-    ("repaint", {BLUEPRINT} | {node["display_name"] for node in NODES.values()}),
-    ("mask", {"Mask to Latent (Latent RePaint)"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("word", "names"),
+    [
+        ("inpaint", {BLUEPRINT, "RePaint Sampler (Latent RePaint)"}),
+        ("repaint", {BLUEPRINT} | {node["display_name"] for node in NODES.values()}),
+        ("mask", {"Mask to Latent (Latent RePaint)"}),
+    ],
+)
 def test_search_finds_the_nodes(desk, word, names):
     desk.page.evaluate("() => app.graph.clear()")
     box = desk.page.locator(".comfy-vue-node-search-container input")
@@ -158,14 +165,17 @@ def test_tooltips_appear_on_inputs_widgets_and_outputs(desk):
 
 def test_help_opens_beside_every_node_and_shows_its_picture(desk):
     for node_id, texts in NODES.items():
-        desk.page.evaluate("""type => {
+        desk.page.evaluate(
+            """type => {
             app.graph.clear()
             const node = LiteGraph.createNode(type)
             app.graph.add(node)
             const {scale, offset} = app.canvas.ds
             node.pos = [900 / scale - offset[0], 400 / scale - offset[1]]
             app.canvas.selectItems([node])
-        }""", node_id)
+        }""",
+            node_id,
+        )
         help_page = desk.page.locator(".node-help-content", has_text=f"{list(texts['inputs'])[0]}: ")
         desk.page.get_by_test_id("info-button").click()
         picture = help_page.locator(f"img[src$='{node_id}.webp']")
@@ -188,7 +198,8 @@ def test_cancel_stops_before_the_next_evaluation(desk):
     desk.page.wait_for_function("() => window.run.progress.length > 2")
     desk.photograph("live")
     at_click = desk.page.get_by_role("button", name="Cancel").first.evaluate(
-        "button => { button.click(); return window.run.progress.at(-1)[1] }")
+        "button => { button.click(); return window.run.progress.at(-1)[1] }"
+    )
     desk.page.wait_for_function("() => window.run.end")
     run = desk.page.evaluate("() => window.run")
     assert run["end"] == "execution_interrupted"

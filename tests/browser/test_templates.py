@@ -108,7 +108,8 @@ def test_nothing_overlaps_with_nodes_2_0_either(desk):
             for _ in range(3):  # the page itself scatters a graph that comes while it still measures the one before
                 assert desk.open(graph)["missing"] == []
                 desk.page.wait_for_function(
-                    "count => document.querySelectorAll('[data-node-id]').length === count", arg=len(graph["nodes"]))
+                    "count => document.querySelectorAll('[data-node-id]').length === count", arg=len(graph["nodes"])
+                )
                 desk.fit()  # what is out of sight is not measured
                 overlaps = desk.page.evaluate(OVERLAPS)
                 if not overlaps:

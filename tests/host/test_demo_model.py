@@ -92,7 +92,9 @@ def test_its_text_model_is_the_one_that_was_trained(loaded):
 
     denoiser = networks.Denoiser()
     clip = loaded[1]
-    denoiser.text.transformer.text_model.load_state_dict(clip.cond_stage_model.clip_l.transformer.text_model.state_dict())
+    denoiser.text.transformer.text_model.load_state_dict(
+        clip.cond_stage_model.clip_l.transformer.text_model.state_dict()
+    )
     captions = ["", "night, moon, red house"]
     stock = torch.cat([in_process.start().nodes.CLIPTextEncode().encode(clip, text)[0][0][0] for text in captions])
     assert torch.allclose(denoiser.encode(networks.tokenize(captions)), stock, atol=1e-5)
@@ -106,8 +108,10 @@ def test_sampling_is_finite_and_in_range(loaded):
 
 
 def test_the_example_is_a_scene_that_was_not_trained_on():
-    with Image.open(in_process.ROOT / "demo" / "example_image.png") as image, \
-            Image.open(in_process.ROOT / "demo" / "example_mask.png") as mask:
+    with (
+        Image.open(in_process.ROOT / "demo" / "example_image.png") as image,
+        Image.open(in_process.ROOT / "demo" / "example_mask.png") as mask,
+    ):
         pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(128, 128, 3)
         assert mask.size == image.size and mask.mode == "L"
         assert set(mask.tobytes()) == {0, 255}

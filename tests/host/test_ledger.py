@@ -7,8 +7,12 @@ from latent_repaint.nodes import NODES
 SPATIAL = ("max", "area", "mean", "nearest", "min")
 WINDOW = {"start_percent": "FLOAT", "end_percent": "FLOAT"}
 NOISE = {"known_noise": ("fixed", "fresh", "predicted")}
-BLENDING = {"mask_expand_pixels": "INT", "mask_blend_pixels": "INT", "blend": ("feather", "multiband"),
-            "match_colour": "FLOAT"}
+BLENDING = {
+    "mask_expand_pixels": "INT",
+    "mask_blend_pixels": "INT",
+    "blend": ("feather", "multiband"),
+    "match_colour": "FLOAT",
+}
 
 # id: (inputs in order, with their type, or for a combo its options; outputs in order)
 LEDGER = {
@@ -56,7 +60,7 @@ def test_a_node_is_what_saved_workflows_take_it_for(node_id):
             assert slot.io_type == "COMBO" and set(wanted) <= set(slot.options)
         else:
             assert slot.io_type == wanted
-    assert all(slot.optional for slot in schema.inputs[len(inputs):])  # else old API prompts would lack it
+    assert all(slot.optional for slot in schema.inputs[len(inputs) :])  # else old API prompts would lack it
     assert [f"{slot.display_name or slot.id} {slot.io_type}" for slot in schema.outputs] == outputs
 
 

@@ -54,6 +54,8 @@ def test_every_number_has_limits_and_every_node_checks_its_inputs(node):
 
 def test_the_page_on_security_has_the_limits_as_they_are():
     page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
-    rows = [f"| {name.removeprefix('LatentRepaint_').replace('.', ' | `', 1)}` | {slot.min} | {slot.max} |"
-            for name, slot in NUMBERS.items()]
+    rows = [
+        f"| {name.removeprefix('LatentRepaint_').replace('.', ' | `', 1)}` | {slot.min} | {slot.max} |"
+        for name, slot in NUMBERS.items()
+    ]
     assert "| least | most |\n|---|---|---|---|\n" + "\n".join(rows) + "\n\n" in page

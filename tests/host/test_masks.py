@@ -124,8 +124,13 @@ def watched(model: Any) -> tuple[Any, list[dict[str, Any]]]:
     seen: list[dict[str, Any]] = []
 
     def watch(apply_model, arguments):
-        seen.append({"sigma": arguments["timestep"][0], "x": arguments["input"].clone(),
-                     "mask": arguments["c"].get("denoise_mask")})  # fmt: skip
+        seen.append(
+            {
+                "sigma": arguments["timestep"][0],
+                "x": arguments["input"].clone(),
+                "mask": arguments["c"].get("denoise_mask"),
+            }
+        )
         return apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
 
     model = model.clone()

@@ -46,11 +46,13 @@ def expected() -> dict:
             "display_name": schema.display_name,
             "description": schema.description,
             "inputs": {slot.id: {"name": slot.id, "tooltip": slot.tooltip} for slot in schema.inputs},
-            "outputs": {str(i): {"name": slot.display_name or slot.id, "tooltip": slot.tooltip}
-                        for i, slot in enumerate(schema.outputs)},
+            "outputs": {
+                str(i): {"name": slot.display_name or slot.id, "tooltip": slot.tooltip}
+                for i, slot in enumerate(schema.outputs)
+            },
         }
         for node_id, schema in SCHEMAS.items()
-    }  # fmt: skip
+    }
 
 
 def paths(tree: object, prefix: str = "") -> dict[str, str]:

@@ -190,11 +190,14 @@ def test_a_crop_is_sampled_at_its_own_size_and_put_back(vae):
     assert changed[mask > 0].any() and not changed[:, :84].any() and not changed[:, 156:].any()
 
 
-@pytest.mark.parametrize("node, call", [
-    ("LatentRepaint_Encode", lambda image, mask, vae: encode(image, mask, vae)),
-    ("LatentRepaint_Composite", lambda image, mask, vae: composite(image, image, mask)),
-    ("LatentRepaint_Crop", lambda image, mask, vae: Crop.execute(image, mask, 1.2, 64, 64, 8)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "node, call",
+    [
+        ("LatentRepaint_Encode", lambda image, mask, vae: encode(image, mask, vae)),
+        ("LatentRepaint_Composite", lambda image, mask, vae: composite(image, image, mask)),
+        ("LatentRepaint_Crop", lambda image, mask, vae: Crop.execute(image, mask, 1.2, 64, 64, 8)),
+    ],
+)
 def test_wrong_input_is_named_with_its_node(vae, node, call):
     image, mask = picture(32, 40), square(32, 40, 4, 4, 8)
     for bad_image, bad_mask, message in [

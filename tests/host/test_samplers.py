@@ -230,9 +230,15 @@ def test_progress_counts_evaluations(eps_model, latent, mask):
     sampler, schedule = combined("heun", "repaint"), sigmas(eps_model, 5)
     with torch.inference_mode():
         guider.sample(
-            torch.randn_like(latent), latent, sampler, schedule, mask,
-            callback=lambda step, x0, x, total: seen.append((step, total)), disable_pbar=True, seed=1,
-        )  # fmt: skip
+            torch.randn_like(latent),
+            latent,
+            sampler,
+            schedule,
+            mask,
+            callback=lambda step, x0, x, total: seen.append((step, total)),
+            disable_pbar=True,
+            seed=1,
+        )
     total = announced(sampler, eps_model, schedule)
     assert seen == [(k, total) for k in range(total)]
 

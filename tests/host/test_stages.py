@@ -73,7 +73,8 @@ def test_without_noise_the_given_latent_is_what_is_kept(any_model, latent, mask,
     """Noised by AddNoise beforehand: the sampler cannot know a cleaner one (README, limits)."""
     schedule = sigmas(any_model, 5)[2:]
     noisy = NODES.AddNoise.execute(any_model, NODES.RandomNoise.execute(4)[0], schedule, {"samples": latent})[0]
-    samples = guided(cfg_guider(any_model), combined(method), schedule, noisy["samples"], mask,
-                     NODES.DisableNoise.execute()[0])  # fmt: skip
+    samples = guided(
+        cfg_guider(any_model), combined(method), schedule, noisy["samples"], mask, NODES.DisableNoise.execute()[0]
+    )
     scale = noisy["samples"].abs().max()
     assert samples.isfinite().all() and kept_error(samples, noisy["samples"], mask) <= TOLERANCE * scale

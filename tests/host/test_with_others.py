@@ -70,10 +70,20 @@ def control_net(calls: list[float]):
             return copy
 
     network = comfy.cldm.cldm.ControlNet(
-        image_size=32, in_channels=4, model_channels=32, hint_channels=3, num_res_blocks=[1, 1], channel_mult=[1, 2],
-        num_heads=8, transformer_depth=[0, 0], transformer_depth_middle=1, transformer_depth_output=[0, 0, 0, 0],
-        use_spatial_transformer=True, context_dim=CONTEXT_WIDTH, legacy=False,
-    )  # fmt: skip
+        image_size=32,
+        in_channels=4,
+        model_channels=32,
+        hint_channels=3,
+        num_res_blocks=[1, 1],
+        channel_mult=[1, 2],
+        num_heads=8,
+        transformer_depth=[0, 0],
+        transformer_depth_middle=1,
+        transformer_depth_output=[0, 0, 0, 0],
+        use_spatial_transformer=True,
+        context_dim=CONTEXT_WIDTH,
+        legacy=False,
+    )
     fill(network)
     device = comfy.model_management.get_torch_device()
     return Counted(network.to(device), load_device=device)
@@ -86,8 +96,9 @@ def test_controlnet_steers_every_evaluation_within_its_window(eps_model, latent,
     apply = host.nodes.ControlNetApplyAdvanced().apply_controlnet
     net, schedule, sampler = control_net(calls), sigmas(eps_model, 5), combined(method)
     plain = guided(cfg_guider(eps_model), sampler, schedule, latent, mask)
-    steered = guided(cfg_guider(eps_model, *apply(POSITIVE, NEGATIVE, net, hint, 1.0, 0.0, 1.0)), sampler, schedule,
-                     latent, mask)  # fmt: skip
+    steered = guided(
+        cfg_guider(eps_model, *apply(POSITIVE, NEGATIVE, net, hint, 1.0, 0.0, 1.0)), sampler, schedule, latent, mask
+    )
     assert len(calls) == announced(eps_model, sampler, schedule)
     assert (steered - plain).abs().max() > 1e-3 and kept_error(steered, latent, mask) <= TOLERANCE
     calls.clear()
@@ -111,8 +122,9 @@ def test_a_lora_is_at_work_in_every_evaluation(latent, mask, method, tmp_path):
     loaded = host.nodes.LoraLoaderModelOnly().load_lora_model_only(model, "tiny.safetensors", 0.5)[0]
     baked.model.diffusion_model.get_submodule(name).weight.data += 0.5 * up @ down
     schedule, masked = sigmas(model, 5), {"samples": latent, "noise_mask": mask}
-    ours, plain, expected = (sample(m, combined(method), schedule, masked, cfg=3.0).samples
-                             for m in (loaded, model, baked))  # fmt: skip
+    ours, plain, expected = (
+        sample(m, combined(method), schedule, masked, cfg=3.0).samples for m in (loaded, model, baked)
+    )
     torch.testing.assert_close(ours, expected, rtol=1e-3, atol=1e-3)
     assert (ours - plain).abs().max() > 0.01
 
@@ -179,8 +191,13 @@ def test_wrappers_are_called(eps_model, latent, mask, method):
     """Around the run once, around the guider at every guided evaluation, around the network at every evaluation."""
     calls: dict[str, int] = {}
     model, schedule, sampler = eps_model.clone(), sigmas(eps_model, 5), combined(method)
-    for kind in (WrappersMP.OUTER_SAMPLE, WrappersMP.SAMPLER_SAMPLE, WrappersMP.PREDICT_NOISE,
-                 WrappersMP.CALC_COND_BATCH, WrappersMP.APPLY_MODEL):  # fmt: skip
+    for kind in (
+        WrappersMP.OUTER_SAMPLE,
+        WrappersMP.SAMPLER_SAMPLE,
+        WrappersMP.PREDICT_NOISE,
+        WrappersMP.CALC_COND_BATCH,
+        WrappersMP.APPLY_MODEL,
+    ):
 
         def wrapper(executor, *args, kind=kind, **named):
             calls[kind] = calls.get(kind, 0) + 1
@@ -191,8 +208,13 @@ def test_wrappers_are_called(eps_model, latent, mask, method):
     assert torch.equal(wrapped, guided(cfg_guider(eps_model), sampler, schedule, latent, mask))
     total = announced(eps_model, sampler, schedule)
     inner = 5 if method == "match" else 0  # the conditional prediction alone is none of the guider's
-    assert calls == {WrappersMP.OUTER_SAMPLE: 1, WrappersMP.SAMPLER_SAMPLE: 1, WrappersMP.PREDICT_NOISE: total - inner,
-                     WrappersMP.CALC_COND_BATCH: total, WrappersMP.APPLY_MODEL: total}  # fmt: skip
+    assert calls == {
+        WrappersMP.OUTER_SAMPLE: 1,
+        WrappersMP.SAMPLER_SAMPLE: 1,
+        WrappersMP.PREDICT_NOISE: total - inner,
+        WrappersMP.CALC_COND_BATCH: total,
+        WrappersMP.APPLY_MODEL: total,
+    }
 
 
 @every_method
@@ -253,13 +275,32 @@ def test_detailers_direct_calls_are_the_nodes(eps_model, latent, method):
     noise, device = comfy.sample.prepare_noise(latent, 3), comfy.model_management.get_torch_device()
     with torch.inference_mode():
         custom = comfy.sample.sample_custom(
-            eps_model, noise, 2.0, sampler, schedule, POSITIVE, NEGATIVE, latent, noise_mask=mask, disable_pbar=True,
+            eps_model,
+            noise,
+            2.0,
+            sampler,
+            schedule,
+            POSITIVE,
+            NEGATIVE,
+            latent,
+            noise_mask=mask,
+            disable_pbar=True,
             seed=3,
-        )  # fmt: skip
+        )
         direct = comfy.samplers.sample(
-            eps_model, noise, POSITIVE, NEGATIVE, 2.0, device, sampler, schedule, latent_image=latent,
-            denoise_mask=mask, disable_pbar=True, seed=3,
-        )  # fmt: skip
+            eps_model,
+            noise,
+            POSITIVE,
+            NEGATIVE,
+            2.0,
+            device,
+            sampler,
+            schedule,
+            latent_image=latent,
+            denoise_mask=mask,
+            disable_pbar=True,
+            seed=3,
+        )
     assert torch.equal(custom, node) and torch.equal(direct, node)
 
 

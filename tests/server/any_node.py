@@ -27,13 +27,27 @@ BASE: Prompt = {
     "sigmas": node("BasicScheduler", model=["checkpoint", 0], scheduler="normal", steps=2, denoise=1.0),
     "noise": node("RandomNoise", noise_seed=1),
     "guider": node("BasicGuider", model=["checkpoint", 0], conditioning=["text", 0]),
-    "crop": node("LatentRepaint_Crop", image=["image", 0], mask=["mask", 0], context_from_mask_extend_factor=1.0,
-                 output_target_width=64, output_target_height=64, output_padding=8),
+    "crop": node(
+        "LatentRepaint_Crop",
+        image=["image", 0],
+        mask=["mask", 0],
+        context_from_mask_extend_factor=1.0,
+        output_target_width=64,
+        output_target_height=64,
+        output_padding=8,
+    ),
 }
 SOURCES = {
-    "MODEL": ["checkpoint", 0], "CLIP": ["checkpoint", 1], "VAE": ["checkpoint", 2], "CONDITIONING": ["text", 0],
-    "IMAGE": ["image", 0], "MASK": ["mask", 0], "LATENT": ["masked", 0], "SAMPLER": ["solver", 0],
-    "SIGMAS": ["sigmas", 0], "LATENT_REPAINT_STITCH": ["crop", 0],
+    "MODEL": ["checkpoint", 0],
+    "CLIP": ["checkpoint", 1],
+    "VAE": ["checkpoint", 2],
+    "CONDITIONING": ["text", 0],
+    "IMAGE": ["image", 0],
+    "MASK": ["mask", 0],
+    "LATENT": ["masked", 0],
+    "SAMPLER": ["solver", 0],
+    "SIGMAS": ["sigmas", 0],
+    "LATENT_REPAINT_STITCH": ["crop", 0],
 }
 SMALL = {"steps": 2, "output_target_width": 64, "output_target_height": 64}
 
@@ -66,8 +80,14 @@ def prompt_for(name: str, info: dict[str, Any], **changed: Any) -> Prompt:
         inputs["generated"] = ["crop", 1]
     prompt = {**copy.deepcopy(BASE), "target": node(name, **{**inputs, **changed})}
     if info["output"][0] == "SAMPLER":  # what is wrong with a sampler may show only where it samples
-        prompt["sample"] = node("SamplerCustomAdvanced", noise=["noise", 0], guider=["guider", 0],
-                                sampler=["target", 0], sigmas=["sigmas", 0], latent_image=["masked", 0])
+        prompt["sample"] = node(
+            "SamplerCustomAdvanced",
+            noise=["noise", 0],
+            guider=["guider", 0],
+            sampler=["target", 0],
+            sigmas=["sigmas", 0],
+            latent_image=["masked", 0],
+        )
         prompt["show"] = node("PreviewAny", source=["sample", 0])
     else:
         prompt["show"] = node("PreviewAny", source=["target", 0])

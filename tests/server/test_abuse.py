@@ -14,8 +14,18 @@ from client import Client, PromptError
 from hypothesis import given
 from hypothesis import strategies as st
 
-NODES = ["MaskToLatent", "BlendSampler", "RePaintSampler", "MatchSampler", "KSampler", "Schedule", "Encode",
-         "Composite", "Crop", "Stitch"]
+NODES = [
+    "MaskToLatent",
+    "BlendSampler",
+    "RePaintSampler",
+    "MatchSampler",
+    "KSampler",
+    "Schedule",
+    "Encode",
+    "Composite",
+    "Crop",
+    "Stitch",
+]
 WRONG = [None, "", "abc", [], {}, {"samples": 1}, {"__value__": [1]}, True, -1, 10**30, 1.5, math.nan, math.inf]
 PRIMITIVES = {"INT": "PrimitiveInt", "FLOAT": "PrimitiveFloat", "COMBO": "PrimitiveString"}
 SINKS = {"target", "sample"}

@@ -11,8 +11,10 @@ def sampler(name):
 def sigmas(class_type, **inputs):
     """The schedule, after another node has done something to it."""
     whole = {"model": ["checkpoint", 0], "scheduler": "normal", "steps": 4, "denoise": 1.0}
-    return {"whole": {"class_type": "BasicScheduler", "inputs": whole},
-            "sigmas": {"class_type": class_type, "inputs": {"sigmas": ["whole", 0], **inputs}}}
+    return {
+        "whole": {"class_type": "BasicScheduler", "inputs": whole},
+        "sigmas": {"class_type": class_type, "inputs": {"sigmas": ["whole", 0], **inputs}},
+    }
 
 
 # A LATENT of shapes has one dimension where a picture's has two.

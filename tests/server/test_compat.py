@@ -18,7 +18,8 @@ def test_a_saved_workflow_runs(client, path):
     for node in prompt.values():
         node["inputs"] |= {"steps": 3} if "steps" in node["inputs"] else {}
     run = client.run(prompt)
-    (file,) = (image for output in run.outputs.values() for image in output.get("images", [])
-               if image["type"] == "output")
+    (file,) = (
+        image for output in run.outputs.values() for image in output.get("images", []) if image["type"] == "output"
+    )
     low, high = Image.open(io.BytesIO(client.fetch(file))).convert("L").getextrema()
     assert low < high

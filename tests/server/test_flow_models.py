@@ -27,13 +27,23 @@ def tiny_sd3() -> dict[str, torch.Tensor]:
 
     context = {"target": "torch.nn.Linear", "params": {"in_features": CONTEXT, "out_features": 64}}
     network = MMDiT(
-        input_size=None, in_channels=16, depth=1, adm_in_channels=POOLED, context_embedder_config=context,
-        num_patches=CELLS**2, pos_embed_max_size=CELLS, device="cpu", dtype=torch.float32,
+        input_size=None,
+        in_channels=16,
+        depth=1,
+        adm_in_channels=POOLED,
+        context_embedder_config=context,
+        num_patches=CELLS**2,
+        pos_embed_max_size=CELLS,
+        device="cpu",
+        dtype=torch.float32,
         operations=comfy.ops.manual_cast,
-    )  # fmt: skip
+    )
     parts = {"model.diffusion_model.": network, "first_stage_model.": TAESD(latent_channels=16)}
-    weights = {prefix + name: torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)) * 0.05
-               for prefix, part in parts.items() for name, weight in part.state_dict().items()}
+    weights = {
+        prefix + name: torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)) * 0.05
+        for prefix, part in parts.items()
+        for name, weight in part.state_dict().items()
+    }
     scale = {"first_stage_model.vae_scale": torch.tensor(1.0), "first_stage_model.vae_shift": torch.tensor(0.0)}
     return weights | scale | {"text_encoders.none": torch.zeros(1)}
 

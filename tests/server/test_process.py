@@ -46,8 +46,9 @@ def test_a_host_killed_in_the_middle_of_a_job_is_noticed_and_starts_again_with_n
 
         server.process.wait()
         with (server.base / "server.log").open("ab") as log:
-            server.process = subprocess.Popen(server.process.args, stdin=subprocess.PIPE, stdout=log, stderr=log,
-                                              start_new_session=True)
+            server.process = subprocess.Popen(
+                server.process.args, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+            )
         server_process._wait_until_ready(server)
         assert json.loads(client._get("/history")) == {}
         assert json.loads(client._get("/queue")) == {"queue_running": [], "queue_pending": []}
@@ -63,7 +64,8 @@ def test_leaving_ends_the_host_and_its_folder(tmp_path, monkeypatch):
     (tmp_path / "main.py").write_text(
         "import subprocess, sys, time\n"
         "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
-        "time.sleep(600)")
+        "time.sleep(600)"
+    )
     monkeypatch.setattr(server_process, "_wait_until_ready", lambda server: None)
     host = bootstrap.HostFiles(tmp_path, bootstrap.find_host().python)
     with serve(host) as server:

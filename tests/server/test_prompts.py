@@ -47,8 +47,13 @@ def test_interrupting_stops_within_an_evaluation_and_the_next_prompt_runs(client
 
 def test_the_host_knows_every_node_and_explains_every_input(client):
     nodes = {name: node for name, node in client.object_info().items() if name.startswith("LatentRepaint_")}
-    assert {"LatentRepaint_MaskToLatent", "LatentRepaint_BlendSampler", "LatentRepaint_RePaintSampler",
-            "LatentRepaint_KSampler", "LatentRepaint_Schedule"} <= nodes.keys()
+    assert {
+        "LatentRepaint_MaskToLatent",
+        "LatentRepaint_BlendSampler",
+        "LatentRepaint_RePaintSampler",
+        "LatentRepaint_KSampler",
+        "LatentRepaint_Schedule",
+    } <= nodes.keys()
     for name, node in nodes.items():
         assert node["category"] == "latent repaint" and node["description"]
         for kind in ("required", "optional"):

@@ -51,11 +51,13 @@ def test_the_python_program_uploads_queues_waits_and_fetches(server, folder):
 
 
 def assert_painted_under_the_mask_alone(picture: bytes) -> None:
-    result, original = (np.asarray(Image.open(source).convert("RGB")).astype(int)
-                        for source in (io.BytesIO(picture), DEMO / "example_image.png"))
+    result, original = (
+        np.asarray(Image.open(source).convert("RGB")).astype(int)
+        for source in (io.BytesIO(picture), DEMO / "example_image.png")
+    )
     mask = np.asarray(Image.open(DEMO / "example_mask.png").convert("L")) > 0
     changed = np.abs(result - original).max(-1) > 0
     rows, columns = np.nonzero(mask)
     far = np.ones_like(mask)
-    far[max(rows.min() - 17, 0):rows.max() + 18, max(columns.min() - 17, 0):columns.max() + 18] = False
+    far[max(rows.min() - 17, 0) : rows.max() + 18, max(columns.min() - 17, 0) : columns.max() + 18] = False
     assert changed[mask].mean() > 0.9 and not changed[far].any()

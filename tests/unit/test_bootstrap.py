@@ -7,13 +7,16 @@ import pip_step
 import pytest
 
 
-@pytest.mark.parametrize(("printed", "advice"), [
-    ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "free about 4 GB"),
-    ("Failed to establish a new connection: [Errno -3] Temporary failure in name resolution", "check the network"),
-    ("ERROR: No matching distribution found for torch==2.13.0", "no build for Python"),
-    ("Error: Command '-m ensurepip --upgrade' returned non-zero exit status 1", "apt install python3-venv"),
-    ("something that nobody foresaw", "install.log"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("printed", "advice"),
+    [
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "free about 4 GB"),
+        ("Failed to establish a new connection: [Errno -3] Temporary failure in name resolution", "check the network"),
+        ("ERROR: No matching distribution found for torch==2.13.0", "no build for Python"),
+        ("Error: Command '-m ensurepip --upgrade' returned non-zero exit status 1", "apt install python3-venv"),
+        ("something that nobody foresaw", "install.log"),
+    ],
+)
 def test_a_failure_names_the_step_and_what_to_do(tmp_path, printed, advice):
     message = pip_step.explain("torch", printed, tmp_path)
     assert "'torch' failed" in message and advice in message and printed in message

@@ -16,9 +16,10 @@ def laplace(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     """The membrane by a direct solver: (H, W), mirrored borders."""
     height, width = values.shape
     index = np.arange(height * width).reshape(height, width)
-    pairs = np.concatenate([
-        np.stack([index[:, :-1].ravel(), index[:, 1:].ravel()]), np.stack([index[:-1].ravel(), index[1:].ravel()])
-    ], axis=1)
+    pairs = np.concatenate(
+        [np.stack([index[:, :-1].ravel(), index[:, 1:].ravel()]), np.stack([index[:-1].ravel(), index[1:].ravel()])],
+        axis=1,
+    )
     pairs = np.concatenate([pairs, pairs[::-1]], axis=1)
     links = sparse.csr_matrix((np.ones(pairs.shape[1]), pairs), shape=(index.size, index.size))
     laplacian = sparse.diags(np.asarray(links.sum(1)).ravel()) - links
