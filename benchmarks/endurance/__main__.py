@@ -55,12 +55,15 @@ def report(jobs: int, version: str, minutes: float, ours: Tally, hosts_own: Tall
             "# Endurance",
             "",
             f"`python benchmarks/endurance --jobs {jobs}` on ComfyUI {version}, CPU, {minutes:.0f} min: {DIFFERENT} "
-            f"different jobs over all methods and many solvers, {CLIENTS} clients at once, one job in {1 / INTERRUPTS:.0f} "
-            "interrupted and queued again. Beside it, as a control, the same number of jobs of the host's own nodes alone: "
+            f"different jobs over all methods and many solvers, {CLIENTS} clients at once, one job in "
+            f"{1 / INTERRUPTS:.0f} "
+            "interrupted and queued again. Beside it, as a control, the same number of jobs of the host's own nodes "
+            "alone: "
             "KSampler with a noise mask, on a fresh host.",
             "",
             f"Jobs done: {ours.done}. Interrupted: {ours.interrupted}. **Wrong results: {len(ours.wrong)}** (picture "
-            "compared byte for byte with the same job run alone at the start, and the number of model evaluations). The "
+            "compared byte for byte with the same job run alone at the start, and the number of model evaluations). "
+            "The "
             f"control: {hosts_own.done}, {hosts_own.interrupted}, {len(hosts_own.wrong)}.",
             "",
             "| jobs done | resident memory, MB | history, MB | tensors alive | held by them, MB "
@@ -69,8 +72,10 @@ def report(jobs: int, version: str, minutes: float, ours: Tally, hosts_own: Tall
             *(f"| {mine} | {its.columns()} |" for mine, its in zip(ours.memory, hosts_own.memory, strict=True)),
             "",
             "The first row is after each job has run once. Tensors: those that Python's collector knows in the host's "
-            "process, model weights not counted. History: what the host keeps of each prompt for its page, up to 10,000 "
-            f"of them, as Python counts its objects. Up to {last} jobs the host was told to forget it before each round, "
+            "process, model weights not counted. History: what the host keeps of each prompt for its page, up to "
+            "10,000 "
+            f"of them, as Python counts its objects. Up to {last} jobs the host was told to forget it before each "
+            "round, "
             "so that whatever else grows can be seen; from there on it was kept.",
             "",
             "| growth after the first round, MB | resident memory | history | control: resident memory | history |",
@@ -80,7 +85,8 @@ def report(jobs: int, version: str, minutes: float, ours: Tally, hosts_own: Tall
             f"| history kept, {last} to {end} jobs | {growth(ours, FORGETFUL, ROUNDS)} "
             f"| {growth(hosts_own, FORGETFUL, ROUNDS)} |",
             "",
-            "Resident memory also goes up and down by some 15 MB, with either kind of jobs: what a job needs for a moment, "
+            "Resident memory also goes up and down by some 15 MB, with either kind of jobs: what a job needs for a "
+            "moment, "
             "the process keeps or gives back.",
             "",
         ]

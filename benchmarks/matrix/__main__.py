@@ -93,14 +93,19 @@ def page(rows: list[str], wrong: list[str], refusals: list[str]) -> str:
         [
             "# Every family, method, solver and scheduler",
             "",
-            f"`python benchmarks/matrix`, torch {torch.__version__}, {len(list(cells()))} cells: {len(FAMILIES)} families "
-            f"x {len(METHODS)} methods x {len(SOLVERS)} solvers x {len(SCHEDULERS)} schedulers ({', '.join(SCHEDULERS)}), "
+            f"`python benchmarks/matrix`, torch {torch.__version__}, {len(list(cells()))} cells: {len(FAMILIES)} "
+            "families "
+            f"x {len(METHODS)} methods x {len(SOLVERS)} solvers x {len(SCHEDULERS)} schedulers "
+            f"({', '.join(SCHEDULERS)}), "
             f"{STEPS} steps, tiny models with random weights in the real host.",
             "",
             f"Right (of {per_method}): the result is finite, its kept part equals the given latent to {TOLERANCE:g}, "
-            "something was painted, and the model was evaluated exactly as often as announced. Jump: the worst deviation "
-            "of mean, variance and covariance with the clean latent, over forward jumps between levels of a schedule, from "
-            f"the host's own noising, in standard errors of {DRAWS:,} draws; nine jumps in three measures each, so 2 to 4 "
+            "something was painted, and the model was evaluated exactly as often as announced. Jump: the worst "
+            "deviation "
+            "of mean, variance and covariance with the clean latent, over forward jumps between levels of a "
+            "schedule, from "
+            f"the host's own noising, in standard errors of {DRAWS:,} draws; nine jumps in three measures each, so 2 "
+            "to 4 "
             "is what exact agreement gives. The evaluations of each cell: [matrix.csv](matrix.csv).",
             "",
             f"| family | {' | '.join(METHODS)} | refused | wrong | jump | seconds |",
