@@ -1,6 +1,6 @@
 """Six things people inpaint for, each as the stock nodes do it and as this pack does, with the demo model.
 
-    python demo/gallery.py      draws docs/gallery.png
+    python demo gallery      draws docs/gallery.png
 
 Both ask the model as often: KSampler with 40 steps, ours with 20 steps of two evaluations, otherwise the same seed,
 solver, schedule and cfg. Stock is the graph of ComfyUI's own examples, with the result pasted back under the mask (VAE
@@ -11,15 +11,11 @@ Encode, Set Latent Noise Mask, KSampler, VAE Decode, Image Composite Masked); ou
 import sys
 from dataclasses import dataclass
 
-import bootstrap
+import torch
+from PIL import Image, ImageDraw, ImageFont
 
-if __name__ == "__main__":
-    bootstrap.run_under_host()
-
-import in_process  # noqa: E402 - from here on, the host's packages
-import torch  # noqa: E402
-from PIL import Image, ImageDraw, ImageFont  # noqa: E402
-from scenes import HELD_OUT, draw  # noqa: E402
+from comfyui_host import in_process
+from demo_model.scenes import HELD_OUT, draw
 
 SIDE, MARGIN, LEFT = 128, 6, 130
 TILE = 192  # pixels a side in the gallery
@@ -142,7 +138,3 @@ def main() -> None:
                 sheet.paste(tile(shown), (LEFT + column * step, 26 + row * step))
     sheet.save(in_process.ROOT / "docs" / "gallery.png", optimize=True)
     sys.stdout.write("docs/gallery.png\n")
-
-
-if __name__ == "__main__":
-    main()

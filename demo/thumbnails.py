@@ -1,4 +1,4 @@
-"""`python demo/thumbnails.py [name ...]`: runs the shipped workflows and draws their thumbnails, workflows/<name>.jpg.
+"""`python demo thumbnails [name ...]`: runs the shipped workflows and draws their thumbnails, workflows/<name>.jpg.
 
 A thumbnail shows what the workflow made with the demo model, and small in its corner what it was given: the picture,
 with red over what was to be made new.
@@ -11,22 +11,20 @@ import json
 import sys
 from pathlib import Path
 
-import bootstrap
+from PIL import Image, ImageOps
 
-HOST = bootstrap.run_under_host()
+from comfyui_host import install
+from comfyui_host.client import Client
+from comfyui_host.server_process import serve
+from comfyui_host.workflow import to_prompt
 
-from client import Client  # noqa: E402 - from here on, the host's packages
-from PIL import Image, ImageOps  # noqa: E402
-from server_process import serve  # noqa: E402
-from workflow import to_prompt  # noqa: E402
-
-WORKFLOWS, DEMO = bootstrap.ROOT / "workflows", bootstrap.ROOT / "demo"
+WORKFLOWS, DEMO = install.ROOT / "workflows", install.ROOT / "demo"
 SIDE, INSET, BORDER = 512, 176, 4
 
 
 def main() -> None:
     names = sys.argv[1:] or sorted(path.stem for path in WORKFLOWS.glob("*.json"))
-    with serve(HOST) as server:
+    with serve(install.find_host()) as server:
         client = Client(server.address)
         for path in sorted(DEMO.glob("example_*.png")):
             client.upload(path)
@@ -50,7 +48,3 @@ def draw(client: Client, path: Path) -> Image.Image:
     before = ImageOps.expand(before, BORDER, "white")
     sheet.paste(before, (0, SIDE - before.height))
     return sheet
-
-
-if __name__ == "__main__":
-    main()

@@ -2,6 +2,7 @@
 
 python tests                 everything
 python tests unit host       only these; the names are unit, host, server, browser, style, types, rooms
+python tests help_pictures   draws web/docs/*.webp anew, in the real page
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
-sys.path.append(str(TESTS.parent / "demo"))
+sys.path.append(str(TESTS.parent))  # the rooms are packages of the repository
 
-import bootstrap  # noqa: E402
 import chromium  # noqa: E402
 import static_checks  # noqa: E402
+
+from comfyui_host import install  # noqa: E402
 
 TIERS = {
     "unit": "the mathematics, without the host",
@@ -33,9 +35,11 @@ def main() -> int:
     """Run what the command line names, say what was skipped and why, and return the exit status."""
     known = [*TIERS, *static_checks.CHECKS]
     wanted = sys.argv[1:] or known
-    if unknown := set(wanted) - set(known):
+    if wanted[0] != "help_pictures" and (unknown := set(wanted) - set(known)):
         sys.exit(f"unknown: {', '.join(sorted(unknown))}. There are: {', '.join(known)}")
-    bootstrap.run_under_host(test_tools=True)
+    install.run_under_host(test_tools=True)
+    if wanted[0] == "help_pictures":
+        return draw_help_pictures(wanted[1:])
     missing = static_checks.missing_tools()
     totals = {"passed": 0, "failed": 0, "skipped": 0}
     skipped = []
@@ -86,6 +90,13 @@ def run_tier(name: str) -> dict[str, int]:
     if status and not failed:
         failed, total = 1, total + 1  # nothing collected, or an error outside of the tests
     return {"passed": total - failed - skipped, "failed": failed, "skipped": skipped}
+
+
+def draw_help_pictures(names: list[str]) -> int:
+    """Photograph the nodes of these ids, or all, for their help pages; a program of its own beside the browser tier."""
+    paths = os.pathsep.join([str(TESTS.parent), str(TESTS)])
+    program = TESTS / "browser" / "help_pictures.py"
+    return subprocess.run([sys.executable, str(program), *names], env=os.environ | {"PYTHONPATH": paths}).returncode
 
 
 def listed(counts: dict[str, int]) -> str:

@@ -1,5 +1,5 @@
 """What every tier shares: the pack under the name `latent_repaint`."""
 
-import in_process
+from comfyui_host import in_process
 
 in_process.register_pack()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACK = ("__init__.py", "checks.py", "nodes", "samplers", "pixels")
-SCRIPTS = ("bootstrap", "pip_step", "torchvision_cure", "launch", "in_process", "server_process", "client", "collage")
+ROOMS = ("comfyui_host", "demo_model", "demo", "benchmarks")  # around the pack
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,16 @@ def run(name: str) -> dict[str, int]:
 
 
 def _check_copy(name: str, folder: Path) -> bool:
+    only_python = shutil.ignore_patterns("__pycache__", "results", "out", "weights", "*.safetensors", "*.png")
     for part in PACK:
         source, target = ROOT / part, folder / "latent_repaint" / part
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, target, ignore=only_python)
         else:
             target.parent.mkdir(exist_ok=True)
             shutil.copy(source, target)
+    for room in ROOMS:
+        shutil.copytree(ROOT / room, folder / room, ignore=only_python)
     if name == "rooms":
         return _python(
             "-c",
@@ -67,9 +70,6 @@ def _check_copy(name: str, folder: Path) -> bool:
             "--no-cache",
             cwd=folder,
         )
-    for script in SCRIPTS:
-        shutil.copy(ROOT / "demo" / f"{script}.py", folder)
-    modules = [part for script in SCRIPTS for part in ("-m", script)]
     return _python(
         "-m",
         "mypy",
@@ -79,7 +79,8 @@ def _check_copy(name: str, folder: Path) -> bool:
         str(ROOT / ".mypy_cache"),
         "-p",
         "latent_repaint",
-        *modules,
+        *("-p", "comfyui_host"),
+        *("-m", "demo.collage"),
         cwd=folder,
     )
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
-from client import Client, PromptError
-from server_process import Server
+
+from comfyui_host.client import Client, PromptError
+from comfyui_host.server_process import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 CENSUS = Path(__file__).resolve().parent / "census"
@@ -109,7 +110,7 @@ def hosts_own_jobs(count: int) -> list[Job]:
 
 
 def load(name: str) -> dict[str, Any]:
-    return json.loads((ROOT / "tests" / "prompts" / f"{name}.json").read_text(encoding="utf-8"))
+    return json.loads((ROOT / "demo" / "prompts" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def run(client: Client, job: Job, interrupt: bool = False) -> tuple[str, int]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "demo"))
+from comfyui_host import in_process
 
-import in_process  # noqa: E402
-
-from .problems import Problem  # noqa: E402
+from .problems import Problem
 
 HOST = in_process.start()
 comfy, nodes = HOST.comfy, HOST.custom_sampler

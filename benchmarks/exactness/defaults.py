@@ -1,7 +1,7 @@
 """The defaults of the nodes for 20 to 30 steps, decided by measurement: one setting varied, all else held.
 
-    python benchmarks/exactness/defaults.py            the whole table, an hour on one core; resumes where it stopped
-    python benchmarks/exactness/defaults.py --report-only
+    python benchmarks exactness/defaults.py            the whole table, an hour on one core; resumes where it stopped
+    python benchmarks exactness/defaults.py --report-only
 
 The 16-D mixture, both fields, and the textured fields under a learnt denoiser, whose column has the last word where
 the exact ones disagree. Each figure is the mean over two inner solvers, two known parts and two seeds.
@@ -19,32 +19,29 @@ from pathlib import Path
 
 import torch
 
-if not __package__:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    __package__ = "exactness"
-
-
+# isort: off
 from .analytic_model import exact_denoiser, inpaint, patcher, sigmas, solver
 from .learnt import load
 from .metrics import Judge
 from .problems import PROBLEMS, textured_fields
 from .report import title
 
+# importable only once analytic_model has started the host
+from latent_repaint.samplers.blend import Blend
+from latent_repaint.samplers.host import combine
+from latent_repaint.samplers.known_region import Method
+from latent_repaint.samplers.match import HIGHEST, LOWEST, Match
+from latent_repaint.samplers.repaint import RePaint, RePaintBudget
+# isort: on
+
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 KEYS = ("weak", "field", "textures", "learnt")
 SOLVERS = ("euler", "euler_ancestral")
 SEEDS, GIVEN, COUNT, LEARNT_COUNT = (1, 2), 2, 128, 48
 
-# importable only once analytic_model has started the host
-from latent_repaint.samplers.blend import Blend  # noqa: E402
-from latent_repaint.samplers.host import combine  # noqa: E402
-from latent_repaint.samplers.known_region import Method  # noqa: E402
-from latent_repaint.samplers.match import HIGHEST, LOWEST, Match  # noqa: E402
-from latent_repaint.samplers.repaint import RePaint, RePaintBudget  # noqa: E402
-
 INTRODUCTION = """# What decided the defaults
 
-Written by `python benchmarks/exactness/defaults.py`. Energy distance to the exact posterior, karras schedule, mean over
+Written by `python benchmarks exactness/defaults.py`. Energy distance to the exact posterior, karras schedule, mean over
 euler and euler_ancestral, two known parts and two seeds ± the standard error of these eight, most of which is what one
 known part is harder than the other and common to the rows of a table. The default in bold: where several are as good
 within the spread, the one that guards against what these problems do not have (a leak above 0 against feedback that
@@ -167,7 +164,3 @@ def main() -> None:
             sys.stdout.write(f"{key:9} {choice.section:50} {choice.label:22} {cell['energy']:8.4f}\n")
             sys.stdout.flush()
     (RESULTS / "defaults.md").write_text(report(path))
-
-
-if __name__ == "__main__":
-    main()

@@ -3,7 +3,7 @@
 The network sees only pictures of the textured fields under noise. Their exact denoiser is known, so that its excess
 loss can be measured, and their exact posterior remains the reference for what is sampled with it. Train it anew with
 
-    python benchmarks/exactness/learnt.py --minutes 15
+    python benchmarks exactness/learnt.py --minutes 15
 """
 
 from __future__ import annotations
@@ -17,10 +17,6 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-
-if __package__ in (None, ""):  # run as a file
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    __package__ = "exactness"
 
 from .problems import GaussianMixture, textured_fields
 
@@ -165,7 +161,3 @@ def main() -> None:
     save_file(network.state_dict(), options.out)
     for sigma, excess in excess_loss(network, textured_fields().prior).items():
         sys.stdout.write(f"sigma {sigma:7.3f}  excess loss {excess:7.2%}\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -29,7 +29,7 @@ MEASURES = {
     "seam": "seam ratio",
 }
 VARIANTS = {"learnt": "textured fields, learnt denoiser", "flow": "textured fields, rectified flow"}
-COMMAND = "python benchmarks/exactness"
+COMMAND = "python benchmarks exactness"
 
 
 def read_cells(folder: Path) -> dict[str, dict[str, Any]]:

@@ -1,22 +1,17 @@
 """All cells of one family, and the law of its jumps: what each process of the command works at, and imports."""
 
-import sys
 import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
+from comfyui_host.tiny import sigmas
+
+from .cells import Cell, Found, cells, family, jump_error, run
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "demo"), str(ROOT / "tests" / "host")]
-
-import in_process  # noqa: E402
-
-HOST = in_process.start()
-
-import torch  # noqa: E402
-from cells import Cell, Found, cells, family, jump_error, run  # noqa: E402
-from tiny import sigmas  # noqa: E402
-
 DRAWS = 1_000_000
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scenes
 import torch
 from PIL import Image
 from torch import Tensor
+
+from demo_model import scenes
 
 from . import host
 

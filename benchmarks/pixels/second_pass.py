@@ -5,14 +5,14 @@ from unittest.mock import patch
 
 import torch
 from kornia.filters import gaussian_blur2d
-from measure import held_out
-from quality.measures import denoising_loss
 from torch import Tensor
 from torch.nn import functional
 
+from demo_model.measure import held_out
 from latent_repaint.nodes import composite, encode, ksampler
 from latent_repaint.pixels.composite import seam_energy
 
+from ..quality.measures import denoising_loss
 from . import host
 from .pictures import demo, ellipse
 from .table import Table

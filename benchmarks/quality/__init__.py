@@ -1,10 +1,5 @@
 """Picture quality of the samplers on the embedded model; the host is started first, so that all parts can import it."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "demo"))
-
-import in_process  # noqa: E402
+from comfyui_host import in_process
 
 HOST = in_process.start()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from measure import held_out
 from torch import Tensor
 
+from demo_model.measure import held_out
 from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine
 from latent_repaint.samplers.match import Match

@@ -10,16 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import bootstrap
 import chromium
-from client import Client
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
-from server_process import Server, serve
+
+from comfyui_host import install
+from comfyui_host.client import Client
+from comfyui_host.server_process import Server, serve
 
 PACK = "latent-repaint"
 LOADING = 420_000  # milliseconds: the page is 30 MB of scripts, and a busy machine takes minutes to read them
 PATIENCE = 120_000
-PICTURES = bootstrap.ROOT / ".artefacts"
+PICTURES = install.ROOT / ".artefacts"
 READY = """() => window.LiteGraph?.registered_node_types?.LatentRepaint_KSampler
     && window.app?.extensionManager?.workflow?.activeWorkflow?.isLoaded"""
 # What a fresh host has not got, what no page may reach, help in the user's language, for which ours stands in, and the
@@ -131,7 +132,7 @@ def open_desk(profile: Path) -> Iterator[Desk]:
     Arguments:
         profile: An empty folder for what the browser keeps.
     """
-    with serve(bootstrap.find_host(), pack_name=PACK, previews=True) as server, sync_playwright() as playwright:
+    with serve(install.find_host(), pack_name=PACK, previews=True) as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch_persistent_context(
             profile,
             executable_path=chromium.find(),
@@ -141,7 +142,7 @@ def open_desk(profile: Path) -> Iterator[Desk]:
             timeout=LOADING,
         )
         desk = Desk(browser.new_page(), server)
-        for path in sorted((bootstrap.ROOT / "demo").glob("example_*.png")):
+        for path in sorted((install.ROOT / "demo").glob("example_*.png")):
             desk.client.upload(path)
         # else the page greets a new user with the host's own templates, over everything
         desk.set({"Comfy.TutorialCompleted": True, "LiteGraph.Canvas.MinFontSizeForLOD": 0})

@@ -1,4 +1,4 @@
-"""`python tests/browser/help_pictures.py [node ...]`: draws the picture of each help page, web/docs/<node id>.webp.
+"""`python tests help_pictures [node ...]`: draws the picture of each help page, web/docs/<node id>.webp.
 
 A picture shows the node in the real page, after a run of a template, between the nodes that it is connected to; of
 these, only those with a picture of their own are unfolded.
@@ -11,16 +11,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "demo"), str(Path(__file__).resolve().parents[1])]
+from desk import Desk, open_desk
+from PIL import Image
 
-import bootstrap  # noqa: E402
+from comfyui_host import install
 
-bootstrap.run_under_host(test_tools=True)
-
-from desk import Desk, open_desk  # noqa: E402 - from here on, the host's packages
-from PIL import Image  # noqa: E402
-
-DOCS = bootstrap.ROOT / "web" / "docs"
+DOCS = install.ROOT / "web" / "docs"
 TEMPLATES = {
     "LatentRepaint_BlendSampler": "blend-inpaint",
     "LatentRepaint_Composite": "inpaint-any-size",

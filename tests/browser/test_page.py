@@ -3,9 +3,10 @@ in it: cancel, save, and come back."""
 
 import json
 
-import bootstrap
 import pytest
 from prompts import differences
+
+from comfyui_host import install
 
 BLUEPRINT = "Inpaint (Latent RePaint)"
 STORE = "document.querySelector('#vue-app').__vue_app__.config.globalProperties.$pinia._s.get('%s')"
@@ -47,7 +48,7 @@ PLACE = """async (title) => {
 }""" % (STORE % "subgraph")
 
 
-NODES = json.loads((bootstrap.ROOT / "locales" / "en" / "nodeDefs.json").read_text(encoding="utf-8"))
+NODES = json.loads((install.ROOT / "locales" / "en" / "nodeDefs.json").read_text(encoding="utf-8"))
 SEED = """async () => Object.values((await app.graphToPrompt()).output)
     .find(node => node.class_type === 'LatentRepaint_KSampler').inputs.seed"""
 OPENED = """name => app.graph.nodes.some(node => node.type === 'LatentRepaint_KSampler')
@@ -234,7 +235,7 @@ def test_a_workflow_is_saved_and_comes_back_after_a_reload(desk):
 def test_the_page_speaks_german(desk):
     """German, because the page of 0.3.75 has none of its own: the languages that it has, it loads after the packs' and
     writes over them."""
-    german = json.loads((bootstrap.ROOT / "locales" / "de" / "nodeDefs.json").read_text(encoding="utf-8"))
+    german = json.loads((install.ROOT / "locales" / "de" / "nodeDefs.json").read_text(encoding="utf-8"))
     desk.set({"Comfy.Locale": "de"})
     try:
         desk.load()

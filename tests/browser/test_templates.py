@@ -3,15 +3,16 @@
 import io
 import json
 
-import bootstrap
 import pytest
 from PIL import Image
 from prompts import differences, values
-from workflow import to_prompt
 
-WORKFLOWS = bootstrap.ROOT / "workflows"
+from comfyui_host import install
+from comfyui_host.workflow import to_prompt
+
+WORKFLOWS = install.ROOT / "workflows"
 TEMPLATES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
-SAVED = sorted((bootstrap.ROOT / "tests" / "compat").glob("*/*.ui.json"))
+SAVED = sorted((install.ROOT / "tests" / "compat").glob("*/*.ui.json"))
 SAMPLING = ("LatentRepaint_KSampler", "SamplerCustomAdvanced")
 EVALUATIONS = {"blend-inpaint": 25, "match-inpaint": 50, "mask-and-schedule": 50, "repaint-inpaint": 73}
 DROP = """async ([url, name]) => {

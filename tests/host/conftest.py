@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import tiny_model
+
+from comfyui_host.tiny import tiny_model
 
 # Tensors this small gain nothing from a second thread, and on a busy machine every operation would wait for it.
 torch.set_num_threads(1)

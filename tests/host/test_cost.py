@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from latent_repaint.benchmarks.cost import measure, models
+from benchmarks.cost import measure, models
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,14 @@
 
 import shutil
 
-import in_process
-import measure
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+
+from comfyui_host import in_process
+from demo_model import measure
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def loaded():
 
 
 def test_the_file_fits_into_the_repository():
-    paths = list((in_process.ROOT / "demo" / "model").glob("*.safetensors"))
+    paths = list((in_process.ROOT / "demo_model" / "weights").glob("*.safetensors"))
     assert [path.name for path in paths] == ["latent-repaint-demo.safetensors"]
     assert paths[0].stat().st_size <= 16_000_000
 
@@ -37,7 +38,7 @@ def test_held_out_pictures_survive_the_autoencoder(loaded):
 
 
 def test_its_encoder_is_the_closed_form_that_training_used(loaded):
-    import networks
+    from demo_model import networks
 
     images, _ = measure.held_out(2)
     expected = networks.encode(images.movedim(-1, 1))
@@ -45,10 +46,9 @@ def test_its_encoder_is_the_closed_form_that_training_used(loaded):
 
 
 def test_a_new_decoder_leaves_the_rest_of_the_file_as_it_is(loaded, tmp_path):
-    import export
-    import networks
+    from demo_model import export, networks
 
-    source = next((in_process.ROOT / "demo" / "model").glob("*.safetensors"))
+    source = next((in_process.ROOT / "demo_model" / "weights").glob("*.safetensors"))
     path = shutil.copy(source, tmp_path / "model.safetensors")
     decoder = networks.new_autoencoder().taesd_decoder
     export.replace_decoder(decoder, {"decoder": {"step": 0}}, path)
@@ -88,7 +88,7 @@ def test_it_denoises_better_than_the_mean_and_listens_to_its_caption(loaded):
 
 
 def test_its_text_model_is_the_one_that_was_trained(loaded):
-    import networks
+    from demo_model import networks
 
     denoiser = networks.Denoiser()
     clip = loaded[1]

@@ -3,9 +3,10 @@
 import dataclasses
 
 import pytest
-from cells import METHODS, SCHEDULERS, SOLVERS, Cell, cells, family, jump_error, run
-from families import FAMILIES
-from tiny import sigmas
+
+from benchmarks.matrix.cells import METHODS, SCHEDULERS, SOLVERS, Cell, cells, family, jump_error, run
+from comfyui_host.families import FAMILIES
+from comfyui_host.tiny import sigmas
 
 CHOOSE_THEIR_STEPS = {"dpm_fast", "dpm_adaptive"}
 STRIDE = 53  # a prime that divides no side of the matrix, so that every name comes up again and again
@@ -52,8 +53,9 @@ def test_a_wrong_jump_is_noticed():
 
 def test_a_cell_that_breaks_a_promise_is_noticed(monkeypatch):
     """A solver that leaves the known part alone only nearly."""
-    import cells
     import comfy.sample
+
+    from benchmarks.matrix import cells
 
     exact = comfy.sample.sample_custom
     monkeypatch.setattr(comfy.sample, "sample_custom", lambda *args, **named: exact(*args, **named) + 2e-5)

@@ -3,10 +3,10 @@
 import inspect
 
 import pytest
-from bootstrap import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from comfyui_host.install import ROOT
 from latent_repaint.nodes import NODES
 from latent_repaint.nodes.schema import check_input
 

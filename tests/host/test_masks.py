@@ -8,14 +8,14 @@ import comfy.sampler_helpers
 import comfy.samplers
 import pytest
 import torch
-from cells import METHODS
 from comfy.ldm.wan.vae import WanVAE
 from comfy.patcher_extension import WrappersMP
-from families import FAMILIES, Family
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import conditioning, fill, host, ksampler, sigmas
 
+from benchmarks.matrix.cells import METHODS
+from comfyui_host.families import FAMILIES, Family
+from comfyui_host.tiny import conditioning, fill, host, ksampler, sigmas
 from latent_repaint.nodes.mask_to_latent import MaskToLatent
 from latent_repaint.samplers.host import combine
 from latent_repaint.samplers.noise_level import noise_level

@@ -6,8 +6,8 @@ import comfy.nested_tensor
 import comfy.samplers
 import pytest
 import torch
-from tiny import conditioning, ksampler, sample, sigmas
 
+from comfyui_host.tiny import conditioning, ksampler, sample, sigmas
 from latent_repaint.nodes import NODES
 from latent_repaint.nodes.blend_sampler import BlendSampler
 from latent_repaint.nodes.ksampler import KSampler

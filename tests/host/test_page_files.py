@@ -3,9 +3,9 @@
 import json
 import re
 
-import bootstrap
 import pytest
 
+from comfyui_host import install
 from latent_repaint.nodes import NODES
 
 SCHEMAS = {node.GET_SCHEMA().node_id: node.GET_SCHEMA() for node in NODES}
@@ -15,7 +15,7 @@ LANGUAGES = ("en", "zh", "ja", "ko", "ru", "fr", "es", "de")
 
 @pytest.mark.parametrize("node_id", SCHEMAS)
 def test_the_help_of_a_node_names_every_input_and_output(node_id):
-    text = (bootstrap.ROOT / "web" / "docs" / f"{node_id}.md").read_text(encoding="utf-8")
+    text = (install.ROOT / "web" / "docs" / f"{node_id}.md").read_text(encoding="utf-8")
     head, inputs, outputs, graph = re.split(r"\n## (?:Inputs|Outputs|Graph)\n", text)
     schema = SCHEMAS[node_id]
     assert re.findall(r"^- \*\*(\w+)\*\*", inputs, re.M) == [slot.id for slot in schema.inputs]
@@ -26,7 +26,7 @@ def test_the_help_of_a_node_names_every_input_and_output(node_id):
 
 
 def test_a_help_page_has_a_picture_and_all_of_them_are_small():
-    folder = bootstrap.ROOT / "web" / "docs"
+    folder = install.ROOT / "web" / "docs"
     for node_id in SCHEMAS:
         text = (folder / f"{node_id}.md").read_text(encoding="utf-8")
         assert re.findall(r"^!\[.+\]\((.+)\)$", text, re.M) == [f"{node_id}.webp"]
@@ -36,7 +36,7 @@ def test_a_help_page_has_a_picture_and_all_of_them_are_small():
 
 
 def test_help_is_for_nodes_that_exist():
-    assert {path.stem for path in (bootstrap.ROOT / "web" / "docs").glob("*.md")} == set(SCHEMAS)
+    assert {path.stem for path in (install.ROOT / "web" / "docs").glob("*.md")} == set(SCHEMAS)
 
 
 def expected() -> dict:
@@ -63,7 +63,7 @@ def paths(tree: object, prefix: str = "") -> dict[str, str]:
 
 
 def read(language: str, name: str) -> dict[str, str]:
-    return paths(json.loads((bootstrap.ROOT / "locales" / language / name).read_text(encoding="utf-8")))
+    return paths(json.loads((install.ROOT / "locales" / language / name).read_text(encoding="utf-8")))
 
 
 def test_every_input_and_output_has_a_tooltip():

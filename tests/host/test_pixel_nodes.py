@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import in_process
 import numpy as np
 import pytest
 import torch
 from comfy.ldm.wan.vae import WanVAE
 from PIL import Image
 
+from comfyui_host import in_process
 from latent_repaint.nodes.composite import Composite
 from latent_repaint.nodes.crop_stitch import Crop, Stitch
 from latent_repaint.nodes.encode import Encode

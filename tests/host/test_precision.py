@@ -8,11 +8,11 @@ import sys
 import comfy.samplers
 import pytest
 import torch
-from bootstrap import ROOT
 from test_nodes import sampled
-from tiny import ksampler, sample, sigmas, tiny_model
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from comfyui_host.install import ROOT
+from comfyui_host.tiny import ksampler, sample, sigmas, tiny_model
 from latent_repaint.nodes.composite import Composite
 from latent_repaint.nodes.crop_stitch import Crop, Stitch
 from latent_repaint.nodes.mask_to_latent import MaskToLatent

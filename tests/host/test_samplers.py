@@ -3,8 +3,8 @@
 import comfy.samplers
 import pytest
 import torch
-from tiny import host, ksampler, sample, sigmas, tiny_model
 
+from comfyui_host.tiny import host, ksampler, sample, sigmas, tiny_model
 from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine, evaluations
 from latent_repaint.samplers.match import Match
@@ -224,7 +224,7 @@ def test_inputs_are_left_alone(eps_model, latent, mask):
 def test_progress_counts_evaluations(eps_model, latent, mask):
     seen = []
     guider = comfy.samplers.CFGGuider(eps_model)
-    from tiny import conditioning
+    from comfyui_host.tiny import conditioning
 
     guider.set_conds(conditioning(1), conditioning(2))
     sampler, schedule = combined("heun", "repaint"), sigmas(eps_model, 5)

@@ -13,8 +13,8 @@ from test_with_others import (
     guided,
     kept_error,
 )
-from tiny import ksampler, sample, sigmas
 
+from comfyui_host.tiny import ksampler, sample, sigmas
 from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine
 from latent_repaint.samplers.noise_level import noise_level

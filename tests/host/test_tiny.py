@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from tiny import ksampler, sample, sigmas
+
+from comfyui_host.tiny import ksampler, sample, sigmas
 
 
 @pytest.mark.parametrize("name", ["euler", "dpmpp_2m", "euler_ancestral"])

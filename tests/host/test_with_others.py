@@ -10,8 +10,8 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from comfy_extras.nodes_apg import APG
 from comfy_extras.nodes_perpneg import PerpNegGuider
-from tiny import CONTEXT_WIDTH, conditioning, fill, host, ksampler, sample, sigmas, tiny_model
 
+from comfyui_host.tiny import CONTEXT_WIDTH, conditioning, fill, host, ksampler, sample, sigmas, tiny_model
 from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine, evaluations
 from latent_repaint.samplers.match import Match

@@ -5,15 +5,15 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import bootstrap
 import pytest
-from client import Client
 from hypothesis import settings
-from server_process import Server, serve
 
-from latent_repaint.benchmarks.endurance.jobs import CENSUS
+from benchmarks.endurance.jobs import CENSUS
+from comfyui_host import install
+from comfyui_host.client import Client
+from comfyui_host.server_process import Server, serve
 
-PROMPTS = bootstrap.ROOT / "tests" / "prompts"
+PROMPTS = install.ROOT / "demo" / "prompts"
 Prompt = dict[str, Any]
 
 # An example is a prompt that goes through the queue.
@@ -24,21 +24,21 @@ settings.load_profile("short")
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    with serve(bootstrap.find_host(), pack_name="some folder 1.0", plugin=CENSUS) as server:
+    with serve(install.find_host(), pack_name="some folder 1.0", plugin=CENSUS) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def client(server: Server) -> Client:
     client = Client(server.address)
-    for path in sorted((bootstrap.ROOT / "demo").glob("example_*.png")):
+    for path in sorted((install.ROOT / "demo").glob("example_*.png")):
         client.upload(path)
     return client
 
 
 @pytest.fixture(scope="session")
 def prompt() -> Callable[..., Prompt]:
-    """prompt("repaint", steps=4) is tests/prompts/repaint.json, with that input changed in every node that has it."""
+    """prompt("repaint", steps=4) is demo/prompts/repaint.json, with that input changed in every node that has it."""
     prompts = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in PROMPTS.glob("*.json")}
 
     def load(name: str, **inputs: Any) -> Prompt:

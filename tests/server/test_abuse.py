@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from any_node import SOURCES, kind, options, prompt_for, slots
-from client import Client, PromptError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from comfyui_host.client import Client, PromptError
 
 NODES = [
     "MaskToLatent",

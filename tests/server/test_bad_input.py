@@ -1,7 +1,8 @@
 """Wrong input over the queue: an error that names the node, and a host that goes on."""
 
 import pytest
-from client import PromptError
+
+from comfyui_host.client import PromptError
 
 
 def sampler(name):

@@ -3,12 +3,13 @@
 import io
 import json
 
-import bootstrap
 import pytest
 from PIL import Image
-from workflow import to_prompt
 
-SAVED = sorted((bootstrap.ROOT / "tests" / "compat").glob("*/*.json"))
+from comfyui_host import install
+from comfyui_host.workflow import to_prompt
+
+SAVED = sorted((install.ROOT / "tests" / "compat").glob("*/*.json"))
 
 
 @pytest.mark.parametrize("path", SAVED, ids=lambda path: f"{path.parent.name}/{path.stem}")

@@ -4,14 +4,14 @@ import io
 import json
 from pathlib import Path
 
-import bootstrap
-import in_process
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from workflow import BYPASSED, to_prompt
+
+from comfyui_host import in_process, install
+from comfyui_host.workflow import BYPASSED, to_prompt
 
 CONTEXT, POOLED = 4096, 2048  # the widths of SD 3's text encoders
 CELLS = 16
@@ -57,7 +57,7 @@ def checkpoint(server) -> str:
 
 @pytest.mark.parametrize("shifted", [False, True], ids=["its own shift", "the shift of the template"])
 def test_the_template_for_flow_models_runs_with_one(server, client, checkpoint, shifted):
-    graph = json.loads((bootstrap.ROOT / "workflows" / "flow-models-sd3-flux.json").read_text(encoding="utf-8"))
+    graph = json.loads((install.ROOT / "workflows" / "flow-models-sd3-flux.json").read_text(encoding="utf-8"))
     (shift,) = (node for node in graph["nodes"] if node["type"] == "ModelSamplingSD3")
     assert shift["mode"] == BYPASSED
     if shifted:
@@ -71,7 +71,7 @@ def test_the_template_for_flow_models_runs_with_one(server, client, checkpoint, 
     assert run.evaluations(sample) == 50
     (image,) = (output["images"][0] for key, output in run.outputs.items() if prompt[key]["class_type"] == "SaveImage")
     result = np.asarray(Image.open(io.BytesIO(client.fetch(image))).convert("RGB")).astype(int)
-    given = Image.open(bootstrap.ROOT / "demo" / "example_masked.png")
+    given = Image.open(install.ROOT / "demo" / "example_masked.png")
     original, masked = np.asarray(given.convert("RGB")).astype(int), np.asarray(given.getchannel("A")) < 255
     changed = np.abs(result - original).max(-1) > 0
     assert changed[masked].mean() > 0.5 and not changed[:, :8].any()

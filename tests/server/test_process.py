@@ -5,12 +5,12 @@ import socket
 import subprocess
 import time
 
-import bootstrap
 import psutil
 import pytest
-import server_process
-from client import Client, HostGone
-from server_process import HostError, serve
+
+from comfyui_host import install, server_process
+from comfyui_host.client import Client, HostGone
+from comfyui_host.server_process import HostError, serve
 
 
 def test_a_taken_port_is_named():
@@ -18,24 +18,24 @@ def test_a_taken_port_is_named():
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(HostError, match=f"port {port} is taken"), serve(bootstrap.find_host(), port):
+        with pytest.raises(HostError, match=f"port {port} is taken"), serve(install.find_host(), port):
             pass
 
 
 def test_a_host_that_dies_while_it_starts_shows_its_last_words(tmp_path):
     (tmp_path / "main.py").write_text("raise RuntimeError('no space for models')")
     before = set(psutil.Process().children(recursive=True))
-    host = bootstrap.HostFiles(tmp_path, bootstrap.find_host().python)
+    host = install.HostFiles(tmp_path, install.find_host().python)
     with pytest.raises(HostError, match="no space for models"), serve(host):
         pass
     assert set(psutil.Process().children(recursive=True)) <= before
 
 
 def test_a_host_killed_in_the_middle_of_a_job_is_noticed_and_starts_again_with_nothing_half_done(prompt):
-    with serve(bootstrap.find_host()) as server:
+    with serve(install.find_host()) as server:
         client = Client(server.address)
         for name in ("example_image.png", "example_mask.png"):
-            client.upload(bootstrap.ROOT / "demo" / name)
+            client.upload(install.ROOT / "demo" / name)
         short = prompt("blend", steps=3, noise_seed=40)
         picture = result(client, short)
         with pytest.raises(HostGone, match="the host"):
@@ -67,7 +67,7 @@ def test_leaving_ends_the_host_and_its_folder(tmp_path, monkeypatch):
         "time.sleep(600)"
     )
     monkeypatch.setattr(server_process, "_wait_until_ready", lambda server: None)
-    host = bootstrap.HostFiles(tmp_path, bootstrap.find_host().python)
+    host = install.HostFiles(tmp_path, install.find_host().python)
     with serve(host) as server:
         base, pid = server.base, server.process.pid
         for _ in range(600):

@@ -3,8 +3,9 @@
 import io
 
 import pytest
-from client import PromptError
 from PIL import Image
+
+from comfyui_host.client import PromptError
 
 EVALUATIONS = {"plain": 4, "blend": 4, "repaint": 10, "match": 8, "ksampler": 8}  # of 4 steps
 

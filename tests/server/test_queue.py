@@ -1,8 +1,8 @@
-"""A small endurance run; `python benchmarks/endurance` is the long one, and its table is committed."""
+"""A small endurance run; `python benchmarks endurance` is the long one, and its table is committed."""
 
 import random
 
-from latent_repaint.benchmarks.endurance.jobs import endure, mixed_jobs
+from benchmarks.endurance.jobs import endure, mixed_jobs
 
 
 def test_mixed_jobs_of_two_clients_with_interrupts_are_what_they_are_alone_and_leave_nothing(server):

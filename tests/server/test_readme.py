@@ -7,13 +7,14 @@ import shutil
 import subprocess
 import sys
 
-import bootstrap
 import numpy as np
 import pytest
 from PIL import Image
 
-DEMO = bootstrap.ROOT / "demo"
-README = (bootstrap.ROOT / "README.md").read_text(encoding="utf-8")
+from comfyui_host import install
+
+DEMO = install.ROOT / "demo"
+README = (install.ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLES = r"```bash\n(cat > prompt.json <<'END'\n(.*?)END\n.*?)```.*?```python\n(.*?)```"
 ((SHELL, PROMPT, PROGRAM),) = re.findall(EXAMPLES, README, re.DOTALL)
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from latent_repaint.benchmarks.exactness import metrics
-from latent_repaint.benchmarks.exactness.problems import PROBLEMS
+from benchmarks.exactness import metrics
+from benchmarks.exactness.problems import PROBLEMS
 
 
 def generator() -> torch.Generator:

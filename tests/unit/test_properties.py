@@ -3,8 +3,9 @@
 from collections import Counter
 
 import pytest
-from properties import observe
-from scenes import HELD_OUT, draw
+
+from demo_model.properties import observe
+from demo_model.scenes import HELD_OUT, draw
 
 
 @pytest.fixture(scope="module")

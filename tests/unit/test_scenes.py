@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from scenes import HELD_OUT, TIMES, draw
+
+from demo_model.scenes import HELD_OUT, TIMES, draw
 
 SEEDS = (0, 1, 2, HELD_OUT, HELD_OUT + 1)
 

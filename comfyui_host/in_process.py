@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-import bootstrap
-from torchvision_cure import cure_torchvision
+from . import install
+from .torchvision_cure import cure_torchvision
 
 ROOT = Path(__file__).resolve().parents[1]
 PACK = "latent_repaint"
@@ -44,17 +44,17 @@ class Host:
     @property
     def demo_checkpoint(self) -> str:
         """The demo model's name, as the host's loaders know it."""
-        names = {path.name for path in (ROOT / "demo" / "model").glob("*.safetensors")}
+        names = {path.name for path in (ROOT / "demo_model" / "weights").glob("*.safetensors")}
         found = [name for name in self.folder_paths.get_filename_list("checkpoints") if name in names]
         if not found:
-            raise FileNotFoundError("demo/model holds no checkpoint: train one with demo/train.py")
+            raise FileNotFoundError("demo_model/weights holds no checkpoint: train one with demo/train.py")
         return found[0]
 
 
 def register_pack() -> None:
     """Make the repository importable as `latent_repaint`, whatever its folder is called.
 
-    The host imports the pack by path, under a name of its own. The root must not go on `sys.path` for that: the pack's
+    The host imports the pack by path, under a name of its own. From `sys.path` it cannot be imported: the pack's
     `nodes/` would hide the host's `nodes.py`. So the package is a bare module that only says where its parts are.
     """
     if PACK not in sys.modules:
@@ -68,7 +68,7 @@ def start() -> Host:
     """Import the host, once a process, on the GPU if there is one; whatever it writes goes to a temporary folder."""
     register_pack()
     cure_torchvision()
-    tree = bootstrap.find_host().tree
+    tree = install.find_host().tree
     sys.path.insert(0, str(tree))
 
     import torch
@@ -92,7 +92,7 @@ def start() -> Host:
         )
     )
     host.comfy.utils.set_progress_bar_enabled(False)
-    host.folder_paths.add_model_folder_path("checkpoints", str(ROOT / "demo" / "model"))
+    host.folder_paths.add_model_folder_path("checkpoints", str(ROOT / "demo_model" / "weights"))
     _load_model_plugin()
     return host
 
@@ -104,7 +104,7 @@ def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
 
 
 def _load_model_plugin() -> None:
-    path = ROOT / "demo" / "model_plugin" / "__init__.py"
+    path = ROOT / "demo_model" / "plugin" / "__init__.py"
     spec = importlib.util.spec_from_file_location("latent_repaint_demo_model", path)
     assert spec is not None and spec.loader is not None
     spec.loader.exec_module(importlib.util.module_from_spec(spec))

@@ -1,7 +1,7 @@
 """Many jobs of mixed settings through the queue, by two clients at once, with interrupts, on a host of its own; then
 as many of the host's own nodes alone, on another one, to tell whose memory it is that grows.
 
-    python benchmarks/endurance [--jobs 500]
+    python benchmarks endurance [--jobs 500]
 
 writes benchmarks/results/endurance.md. Every picture is compared, byte for byte, with what the same job gave alone at
 the start. Exit status 1 if one differs.
@@ -14,17 +14,12 @@ import sys
 import time
 from pathlib import Path
 
+from comfyui_host import install
+from comfyui_host.server_process import serve
+
+from .jobs import CENSUS, Tally, endure, hosts_own_jobs, mixed_jobs
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "demo"))
-
-import bootstrap  # noqa: E402
-import in_process  # noqa: E402
-
-in_process.register_pack()
-
-from server_process import serve  # noqa: E402
-
-from latent_repaint.benchmarks.endurance.jobs import CENSUS, Tally, endure, hosts_own_jobs, mixed_jobs  # noqa: E402
 
 ROUNDS, FORGETFUL, DIFFERENT, CLIENTS, INTERRUPTS = 10, 5, 28, 2, 0.1
 
@@ -34,7 +29,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=500)
     options = parser.parse_args()
     start = time.monotonic()
-    host = bootstrap.find_host()
+    host = install.find_host()
     (version,) = re.findall(r'__version__ = "(.*)"', (host.tree / "comfyui_version.py").read_text(encoding="utf-8"))
     tallies = []
     for pool in (mixed_jobs(DIFFERENT, random.Random(0)), hosts_own_jobs(DIFFERENT)):
@@ -54,7 +49,7 @@ def report(jobs: int, version: str, minutes: float, ours: Tally, hosts_own: Tall
         [
             "# Endurance",
             "",
-            f"`python benchmarks/endurance --jobs {jobs}` on ComfyUI {version}, CPU, {minutes:.0f} min: {DIFFERENT} "
+            f"`python benchmarks endurance --jobs {jobs}` on ComfyUI {version}, CPU, {minutes:.0f} min: {DIFFERENT} "
             f"different jobs over all methods and many solvers, {CLIENTS} clients at once, one job in "
             f"{1 / INTERRUPTS:.0f} "
             "interrupted and queued again. Beside it, as a control, the same number of jobs of the host's own nodes "
@@ -96,7 +91,3 @@ def report(jobs: int, version: str, minutes: float, ours: Tally, hosts_own: Tall
 def growth(tally: Tally, first: int, last: int) -> str:
     before, after = tally.memory[first], tally.memory[last]
     return f"{after.resident - before.resident:+.1f} | {after.history - before.history:+.2f}"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,8 +1,9 @@
 """The demo model's three networks, all of the host's own classes, with weights to start training from."""
 
-import in_process
 import torch
 import torch.nn.functional as F
+
+from comfyui_host import in_process
 
 in_process.start()
 

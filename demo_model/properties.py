@@ -5,7 +5,8 @@ scenes, on reconstructions and on samples alike; `control.py` prints how often t
 """
 
 import numpy as np
-from scenes import GROUNDS, HOUSES, TIMES, TREES
+
+from .scenes import GROUNDS, HOUSES, TIMES, TREES
 
 Picture = np.ndarray
 DISCS = {"day": (1, 0.95, 0.45), "night": (0.95, 0.95, 0.85), "sunset": (1, 0.85, 0.4), "dawn": (1, 0.85, 0.4)}

@@ -1,7 +1,7 @@
 """Seams, leaks, exactness and cost of everything in pixel space.
 
-    python benchmarks/pixels                      all of it, some minutes on two cores
-    python benchmarks/pixels exactness seams      some of it: exactness, seams, leak, second_pass, sampling, speed
+    python benchmarks pixels                      all of it, some minutes on two cores
+    python benchmarks pixels exactness seams      some of it: exactness, seams, leak, second_pass, sampling, speed
 
 Prints tables, and keeps them in benchmarks/results/pixels/, one file a part.
 """
@@ -10,10 +10,6 @@ import sys
 from pathlib import Path
 
 import torch
-
-if not __package__:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    __package__ = "pixels"
 
 from .cost import sampling, speed
 from .leak import leak
@@ -30,10 +26,6 @@ def main() -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     for name in sys.argv[1:] or PARTS:
         table: Table = PARTS[name](RESULTS)
-        text = f"{table.text}\nWritten by `python benchmarks/pixels {name}`.\n"
+        text = f"{table.text}\nWritten by `python benchmarks pixels {name}`.\n"
         (RESULTS / f"{name}.md").write_text(text)
         sys.stdout.write(text + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,15 +1,17 @@
 """What the demo model is worth, measured on scenes it was never trained on, through the host's stock nodes alone.
 
-python demo/measure.py      prints the figures of demo/model/README.md and draws demo/model/samples.png
+python demo_model measure      prints the figures of demo_model/README.md and draws demo_model/weights/samples.png
 """
 
 import sys
 
-import in_process
 import numpy as np
 import torch
 from PIL import Image
-from scenes import HELD_OUT, draw
+
+from comfyui_host import in_process
+
+from .scenes import HELD_OUT, draw
 
 LEVELS = (50, 250, 500, 750, 950)
 """Time steps, out of 1000, at which the denoising loss is measured."""
@@ -102,8 +104,4 @@ def main() -> None:
         sys.stdout.write(f"PSNR of 64 held-out scenes: {psnr.mean():.2f} dB, least {psnr.min():.2f} dB\n")
         for level, losses in denoising_losses(model, clip, vae, images, captions).items():
             sys.stdout.write(f"t = {level}: " + ", ".join(f"{name} {loss:.5f}" for name, loss in losses.items()) + "\n")
-        Image.fromarray(sheet(model, clip, vae)).save(in_process.ROOT / "demo" / "model" / "samples.png", optimize=True)
-
-
-if __name__ == "__main__":
-    main()
+        Image.fromarray(sheet(model, clip, vae)).save(in_process.ROOT / "demo_model" / "samples.png", optimize=True)

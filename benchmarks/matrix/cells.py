@@ -3,7 +3,7 @@
     for cell in cells():
         found = run(cell)           # found.wrong is "" where every promise holds
 
-The fast part of it is `test_families.py`; the whole is `python benchmarks/matrix`.
+The fast part of it is `test_families.py`; the whole is `python benchmarks matrix`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 import comfy.sample
 import comfy.samplers
 import torch
-from families import FAMILIES, Family
-from tiny import ksampler
 from torch import Tensor
 
+from comfyui_host.families import FAMILIES, Family
+from comfyui_host.tiny import ksampler
 from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine, evaluations
 from latent_repaint.samplers.match import Match

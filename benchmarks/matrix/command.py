@@ -1,9 +1,9 @@
 """Every model family x method x solver x scheduler on tiny models in the real host: does each keep every promise?
 
-    python benchmarks/matrix                       all of it: ten thousand cells, some ten minutes on one core
-    python benchmarks/matrix --families eps sd3    only these anew, the others as they were found last
+    python benchmarks matrix                       all of it: ten thousand cells, some ten minutes on one core
+    python benchmarks matrix --families eps sd3    only these anew, the others as they were found last
 
-The cells and their checks are those of the tests (`tests/host/cells.py`), which run every fifty-third.
+The cells and their checks are those of the tests (`cells.py`), which run every fifty-third.
 """
 
 import argparse
@@ -13,10 +13,11 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 
 import torch
-from one_family import DRAWS, ROOT, Found, Run, run_family  # starts the host, which the next two stand on
 
-from cells import METHODS, SCHEDULERS, SOLVERS, STEPS, TOLERANCE, cells  # isort: skip
-from families import FAMILIES  # isort: skip
+from .one_family import DRAWS, ROOT, Found, Run, run_family  # starts the host, which the next two stand on
+
+from .cells import METHODS, SCHEDULERS, SOLVERS, STEPS, TOLERANCE, cells  # isort: skip
+from comfyui_host.families import FAMILIES  # isort: skip
 
 RESULTS = ROOT / "benchmarks" / "results" / "matrix"
 Table = dict[tuple[str, str, str], dict[str, str]]
@@ -93,7 +94,7 @@ def page(rows: list[str], wrong: list[str], refusals: list[str]) -> str:
         [
             "# Every family, method, solver and scheduler",
             "",
-            f"`python benchmarks/matrix`, torch {torch.__version__}, {len(list(cells()))} cells: {len(FAMILIES)} "
+            f"`python benchmarks matrix`, torch {torch.__version__}, {len(list(cells()))} cells: {len(FAMILIES)} "
             "families "
             f"x {len(METHODS)} methods x {len(SOLVERS)} solvers x {len(SCHEDULERS)} schedulers "
             f"({', '.join(SCHEDULERS)}), "
@@ -119,7 +120,3 @@ def page(rows: list[str], wrong: list[str], refusals: list[str]) -> str:
             *(["Wrong:", "", *wrong, ""] if wrong else []),
         ]
     )
-
-
-if __name__ == "__main__":
-    main()

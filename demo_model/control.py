@@ -1,6 +1,6 @@
 """Does the demo model paint what its prompt says? Each attribute of a caption against a property of the pixels.
 
-    python demo/control.py      prints the table of demo/model/README.md
+    python demo_model control      prints the table of demo_model/README.md
 
 Samples as a user makes them: the host's stock loader, text encoder and KSampler, dpmpp_2m, karras, 20 steps, CFG 4, an
 empty negative prompt. The prompts are those of scenes never trained on, every attribute named.
@@ -9,11 +9,13 @@ empty negative prompt. The prompts are those of scenes never trained on, every a
 import sys
 from collections import Counter
 
-import in_process
 import numpy as np
 import torch
-from properties import observe
-from scenes import HELD_OUT, draw
+
+from comfyui_host import in_process
+
+from .properties import observe
+from .scenes import HELD_OUT, draw
 
 SAMPLES, BATCH = 200, 25
 
@@ -67,7 +69,3 @@ def main() -> None:
             samples.append(sample(model, clip, vae, captions[chunk], seed=start))
     pictures = (images, torch.cat(rebuilt).numpy(), torch.cat(samples).numpy())
     sys.stdout.write(table(attributes, *(count(some, attributes) for some in pictures)))
-
-
-if __name__ == "__main__":
-    main()

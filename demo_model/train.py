@@ -1,8 +1,8 @@
 """Trains the demo model: a decoder of latents, and a text-conditioned diffusion model of them, on drawn scenes.
 
-    python demo/train.py all --minutes 60    (on the CPU: an hour for the decoder, then one for the UNet)
-    python demo/train.py all --device cuda
-    python demo/train.py decoder --go-on     (begins with the committed file's; `export` then keeps the rest of it)
+    python demo_model train all --minutes 60    (on the CPU: an hour for the decoder, then one for the UNet)
+    python demo_model train all --device cuda
+    python demo_model train decoder --go-on     (begins with the committed file's; `export` then keeps the rest of it)
 
 Decoder and UNet do not need each other: on a machine with few cores they are best trained side by side, on one thread
 each. Both keep a checkpoint in `.train/` and go on from it when run again. The networks are the host's own classes, so
@@ -17,18 +17,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import networks
 import numpy as np
 import torch
 import torch.nn.functional as F
-from export import export, load_decoder, replace_decoder
 from safetensors.torch import load_file, save_file
-from scenes import describe, draw
+
+from . import networks
+from .export import export, load_decoder, replace_decoder
+from .scenes import describe, draw
 
 log = logging.getLogger("train")
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / ".train"
-CHECKPOINT = ROOT / "demo" / "model" / "latent-repaint-demo.safetensors"
+CHECKPOINT = ROOT / "demo_model" / "weights" / "latent-repaint-demo.safetensors"
 SCENE, WINDOW = 128, 48
 GRID = 32  # cells along a picture where the decoder's fine levels begin
 
@@ -214,7 +215,3 @@ def main() -> None:
         train_denoiser(arguments.device, arguments.minutes)
     if arguments.stage in ("export", "all"):
         write_checkpoint()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,7 @@
 """How far is each inpainting sampler from the exact posterior, at equal numbers of model evaluations?
 
-    python benchmarks/exactness            all problems, hours on two cores; resumes where it was stopped
-    python benchmarks/exactness --quick    a minute: small samples, small budgets, nothing kept
+    python benchmarks exactness            all problems, hours on two cores; resumes where it was stopped
+    python benchmarks exactness --quick    a minute: small samples, small budgets, nothing kept
 
 For each problem, method and budget every setting of `methods.py` runs once on a small sample with a seed of its own;
 the one with the smallest energy distance then runs with three fresh seeds, and these count.
@@ -19,10 +19,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-
-if not __package__:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    __package__ = "exactness"
 
 from .analytic_model import exact_denoiser, inpaint, patcher, sigmas
 from .learnt import load
@@ -135,7 +131,3 @@ def main() -> None:
                     bench.measure(method, budget)
     if not options.quick:
         write_report(cells, RESULTS)
-
-
-if __name__ == "__main__":
-    main()

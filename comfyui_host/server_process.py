@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from bootstrap import ROOT, HostFiles
 
-NOT_THE_PACK = (".*", "__pycache__", "demo", "tests", "benchmarks")
+from .install import ROOT, HostFiles
+
+NOT_THE_PACK = (".*", "__pycache__", "comfyui_host", "demo", "demo_model", "tests", "benchmarks")
 START_SECONDS = 240.0
 
 
@@ -82,7 +83,8 @@ def serve(
             raise HostError(f"cannot prepare a folder for the host: {error}; is the disk full?") from error
         command = [
             str(host.python),
-            str(ROOT / "demo" / "launch.py"),
+            "-m",
+            "comfyui_host.launch",
             str(host.tree),
             "--port",
             str(port),
@@ -104,6 +106,7 @@ def serve(
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=environment,
+                cwd=ROOT,  # where Python finds the launcher's package
                 start_new_session=True,
             )
         server = Server(f"http://127.0.0.1:{port}", base, process)
@@ -130,8 +133,8 @@ def _furnish(base: Path, pack_name: str) -> None:
     """Put the pack, the plug-in that knows the demo model's size, and the demo model where the host looks for them."""
     nodes, models = base / "custom_nodes", base / "models" / "checkpoints"
     shutil.copytree(ROOT, nodes / pack_name, ignore=shutil.ignore_patterns(*NOT_THE_PACK))
-    shutil.copytree(ROOT / "demo" / "model_plugin", nodes / "latent-repaint-demo-model")
-    shutil.copytree(ROOT / "demo" / "model", models)
+    shutil.copytree(ROOT / "demo_model" / "plugin", nodes / "latent-repaint-demo-model")
+    shutil.copytree(ROOT / "demo_model" / "weights", models)
 
 
 def _wait_until_ready(server: Server) -> None:

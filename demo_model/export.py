@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
-import networks
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+
+from . import networks
 
 DECODER = "first_stage_model.taesd_decoder."
 

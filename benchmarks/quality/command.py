@@ -1,7 +1,7 @@
 """Inpainting on the embedded model at equal passes, the conditional and the unconditional one counted.
 
-    python benchmarks/quality              scenes never trained on, four masks, CFG 1, 4, 7 and 12
-    python benchmarks/quality --quick      four scenes, few passes, nothing kept
+    python benchmarks quality              scenes never trained on, four masks, CFG 1, 4, 7 and 12
+    python benchmarks quality --quick      four scenes, few passes, nothing kept
 
 Prints a table and keeps it with a contact sheet in benchmarks/results/.
 """
@@ -17,10 +17,6 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-if not __package__:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    __package__ = "quality"
-
 from .bench import METHODS, SCHEDULER, SOLVER, Bench
 
 BUDGETS = {1.0: (40, 100), 4.0: (40, 100), 7.0: (40, 100), 12.0: (40,)}  # passes for each CFG; at 12: is it finite?
@@ -28,7 +24,7 @@ SHOWN = (4.0, 40)
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 INTRODUCTION = """# Inpainting on the embedded model at equal passes
 
-Written by `python benchmarks/quality`; the pictures at CFG {0:g} and {1} passes are in `quality.png`. {scenes} scenes
+Written by `python benchmarks quality`; the pictures at CFG {0:g} and {1} passes are in `quality.png`. {scenes} scenes
 never trained on, masks half, box, strokes and outpaint in turn, {solver}, {scheduler}. Means ± standard error over the
 scenes, each against its own untouched picture, so that 1 is what real pictures have. Seam: step across the mask's edge
 after decoding. Loss: the model's own denoising loss on the regenerated cells; below 1 is smoother than real. Range: the
@@ -84,7 +80,3 @@ def main() -> None:
                     introduction = INTRODUCTION.format(*SHOWN, scenes=scenes, solver=SOLVER, scheduler=SCHEDULER)
                     (RESULTS / "quality.md").write_text(introduction + "\n".join(lines) + "\n")
                     contact_sheet({**sheet, "original": bench.images[shown]}, RESULTS / "quality.png")
-
-
-if __name__ == "__main__":
-    main()

@@ -20,8 +20,9 @@ from comfy.ldm.hunyuan_video.model import HunyuanVideo, HunyuanVideoParams
 from comfy.ldm.lightricks.model import LTXVModel
 from comfy.ldm.modules.diffusionmodules.mmdit import MMDiT
 from comfy.ldm.wan.model import WanModel
-from tiny import CONTEXT_WIDTH, conditioning, fill, host, patcher, tiny_model
 from torch import Tensor
+
+from .tiny import CONTEXT_WIDTH, conditioning, fill, host, patcher, tiny_model
 
 IMAGE, VIDEO = (1, 4, 8, 8), (1, 16, 3, 8, 8)
 T5_WIDTH = 4096  # what the loader takes for granted, where it does not read it off the weights
@@ -54,7 +55,10 @@ class Family:
 
     def prompts(self) -> tuple[list[Any], list[Any]]:
         """Positive and negative conditioning."""
-        return tuple([[t, {**c, **self.extra}]] for seed in (1, 2) for t, c in conditioning(seed, width=self.width))
+        positive, negative = (
+            [[t, {**c, **self.extra}] for t, c in conditioning(seed, width=self.width)] for seed in (1, 2)
+        )
+        return positive, negative
 
 
 def _sampled_as(node: str, *arguments: Any) -> Callable[[], Family]:
@@ -88,7 +92,7 @@ def _small(network: Callable[..., torch.nn.Module], **sizes: Any) -> torch.nn.Mo
 
 def _sd3() -> Family:
     context = {"target": "torch.nn.Linear", "params": {"in_features": CONTEXT_WIDTH, "out_features": 64}}
-    network = _small(
+    network: Any = _small(
         MMDiT, input_size=None, in_channels=16, depth=1, adm_in_channels=CONTEXT_WIDTH, context_embedder_config=context,
         num_patches=64, pos_embed_max_size=8,
     )  # fmt: skip

@@ -2,9 +2,9 @@
 
 import sys
 
-import bootstrap
-import pip_step
 import pytest
+
+from comfyui_host import install, pip_step
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_downloads_are_added_up():
 
 
 def test_a_step_is_done_once_and_again_when_its_facts_change_or_it_failed(tmp_path, monkeypatch):
-    monkeypatch.setattr(bootstrap, "HOST", tmp_path)
+    monkeypatch.setattr(install, "HOST", tmp_path)
     done = []
 
     def fail():
@@ -44,21 +44,21 @@ def test_a_step_is_done_once_and_again_when_its_facts_change_or_it_failed(tmp_pa
         raise pip_step.StepError("no network")
 
     with pytest.raises(pip_step.StepError):
-        bootstrap._once("torch", ["1"], fail)
+        install._once("torch", ["1"], fail)
     for facts in (["1"], ["1"], ["2"]):
-        bootstrap._once("torch", facts, lambda facts=facts: done.append(facts))
+        install._once("torch", facts, lambda facts=facts: done.append(facts))
     assert done == ["failed", ["1"], ["2"]]
 
 
 def test_a_checkout_of_your_own_is_used_with_its_own_python(tmp_path, monkeypatch):
     monkeypatch.setenv("COMFYUI_PATH", str(tmp_path))
     with pytest.raises(pip_step.StepError, match="main.py"):
-        bootstrap.find_host()
+        install.find_host()
     (tmp_path / "main.py").touch()
-    assert bootstrap.ensure_host().python.samefile(sys.executable)
-    own = bootstrap._venv_python(tmp_path / ".venv")
+    assert install.ensure_host().python.samefile(sys.executable)
+    own = install._venv_python(tmp_path / ".venv")
     own.parent.mkdir(parents=True)
     own.touch()
-    assert bootstrap.ensure_host().python == own
+    assert install.ensure_host().python == own
     monkeypatch.setenv("COMFYUI_PYTHON", sys.executable)
-    assert str(bootstrap.ensure_host().python) == sys.executable
+    assert str(install.ensure_host().python) == sys.executable

@@ -13,13 +13,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import in_process
 import torch
+
+from . import in_process
 
 host = in_process.start()
 
 import comfy.model_management  # noqa: E402
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel  # noqa: E402
+from comfy.model_base import IP2P, BaseModel  # noqa: E402
 
 CONTEXT_WIDTH = 64
 
@@ -31,7 +33,7 @@ class TinyUNet(UNetModel):
         return 0.9 * x[:, : self.out_channels] + 0.1 * super().forward(x, *args, **kwargs)
 
 
-class InstructPix2Pix(host.comfy.model_base.IP2P, host.comfy.model_base.BaseModel):
+class InstructPix2Pix(IP2P, BaseModel):
     """The host's SD15_instructpix2pix, which chooses its network itself."""
 
     process_ip2p_image_in = staticmethod(lambda image: image)
@@ -62,7 +64,7 @@ def tiny_model(prediction: str = "eps", in_channels: int = 4) -> Any:
             "dtype": torch.float32,
         }
     )
-    base_model = InstructPix2Pix if in_channels == 8 else host.comfy.model_base.BaseModel
+    base_model = InstructPix2Pix if in_channels == 8 else BaseModel
     network = base_model(config, device=comfy.model_management.get_torch_device(), unet_model=TinyUNet)
     if in_channels == 9:
         network.set_inpaint()

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import pip_step
+from . import pip_step
 
 ROOT = Path(__file__).resolve().parents[1]
 HOST = ROOT / ".host"
@@ -69,7 +69,7 @@ def ensure_host(test_tools: bool = False) -> HostFiles:
     host = find_host()
     if os.environ.get("COMFYUI_PATH"):
         return host
-    if sys.version_info < (3, 10):  # noqa: UP036 - older ones get here, and are told so
+    if sys.version_info < (3, 10):  # noqa: UP036
         raise pip_step.StepError(f"Python 3.10 or newer is needed; this is {sys.version.split()[0]}")
     if not _venv_python(VENV).is_file():  # never made, or its Python was removed: nothing in it counts
         shutil.rmtree(HOST / "stamps", ignore_errors=True)

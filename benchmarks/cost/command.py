@@ -1,8 +1,8 @@
 """What our samplers cost against the host's own, both masked, side by side in one run.
 
-    python benchmarks/cost                    the demo model, and how cost grows; minutes
-    python benchmarks/cost --full sd15        a full-size network with random weights too; sdxl on a GPU
-    python benchmarks/cost --full sd15 --dtype float16 --sizes 64 128 --batches 1 8         on a GPU
+    python benchmarks cost                    the demo model, and how cost grows; minutes
+    python benchmarks cost --full sd15        a full-size network with random weights too; sdxl on a GPU
+    python benchmarks cost --full sd15 --dtype float16 --sizes 64 128 --batches 1 8         on a GPU
 
 All methods run in turn, over and over, so that a busy machine slows all alike; figures are medians over `--repeats`
 rounds. Writes benchmarks/results/cost.md and cost.png.
@@ -18,10 +18,6 @@ import sys
 from pathlib import Path
 
 import torch
-
-if not __package__:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    __package__ = "cost"
 
 from . import measure, models
 from .plot import plot
@@ -127,7 +123,7 @@ def growth(repeats: int) -> tuple[str, dict[str, dict[str, list[tuple[float, flo
 def import_milliseconds(repeats: int) -> str:
     """What importing the pack adds to a host that has imported itself: the least of some new processes."""
     code = (
-        "import sys, time; sys.path.insert(0, 'demo'); import in_process; in_process.start(); "
+        "import time; from comfyui_host import in_process; in_process.start(); "
         "import comfy_api.v0_0_2, comfy_extras.nodes_mask, latent_preview; start = time.perf_counter(); "
         "import latent_repaint.nodes; sys.stdout.write(str(time.perf_counter() - start))"
     )
@@ -169,7 +165,7 @@ def main() -> None:
                 parts.append(against_the_host(f"{title}, {options.steps} steps", case, options.repeats))
     text, curves = growth(options.repeats)
     plot(curves, RESULTS / "cost.png")
-    command = "python benchmarks/cost " + " ".join(sys.argv[1:])
+    command = "python benchmarks cost " + " ".join(sys.argv[1:])
     introduction = INTRODUCTION.format(
         command=command.strip(),
         machine=machine(),
@@ -177,7 +173,3 @@ def main() -> None:
         importing=import_milliseconds(options.repeats),
     )
     (RESULTS / "cost.md").write_text(introduction + "\n".join([*parts, text]) + "\n![growth](cost.png)\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,24 @@
+"""`python demo_model train | measure | control`: makes the demo model, and the figures of demo_model/README.md."""
+
+import importlib
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # the rooms are packages of the repository
+
+from comfyui_host import install  # noqa: E402
+
+COMMANDS = ("train", "measure", "control")
+
+
+def main() -> None:
+    if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
+        sys.exit(f"usage: python demo_model {' | '.join(COMMANDS)} [--help]")
+    install.run_under_host()
+    name = sys.argv.pop(1)
+    sys.argv[0] = f"python demo_model {name}"
+    importlib.import_module(f"demo_model.{name}").main()
+
+
+if __name__ == "__main__":
+    main()
