@@ -12,6 +12,7 @@ from comfy.ldm.wan.vae import WanVAE
 from comfy.patcher_extension import WrappersMP
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import TOLERANCE, watched
 
 from benchmarks.matrix.cells import METHODS
 from comfyui_host.families import FAMILIES, Family
@@ -19,8 +20,6 @@ from comfyui_host.tiny import conditioning, fill, host, ksampler, sigmas
 from latent_repaint.nodes.mask_to_latent import MaskToLatent
 from latent_repaint.samplers.host import combine
 from latent_repaint.samplers.noise_level import noise_level
-
-TOLERANCE = 1e-5
 
 every_method = pytest.mark.parametrize("method", METHODS)
 
@@ -119,23 +118,10 @@ def test_no_stroke_of_one_pixel_is_lost(data):
         assert seen[0, 0][place] == 1
 
 
-def watched(model: Any) -> tuple[Any, list[dict[str, Any]]]:
-    """The model, and what every pass through its network is given: sigma, the latent, the mask or None."""
-    seen: list[dict[str, Any]] = []
-
-    def watch(apply_model, arguments):
-        seen.append(
-            {
-                "sigma": arguments["timestep"][0],
-                "x": arguments["input"].clone(),
-                "mask": arguments["c"].get("denoise_mask"),
-            }
-        )
-        return apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
-
-    model = model.clone()
-    model.set_model_unet_function_wrapper(watch)
-    return model, seen
+def shown(arguments: dict[str, Any]) -> dict[str, Any]:
+    """What a pass through the network is given: sigma, the latent, the mask or None."""
+    sigma, x, mask = arguments["timestep"][0], arguments["input"].clone(), arguments["c"].get("denoise_mask")
+    return {"sigma": sigma, "x": x, "mask": mask}
 
 
 @every_method
@@ -143,7 +129,7 @@ def watched(model: Any) -> tuple[Any, list[dict[str, Any]]]:
 def test_a_mask_that_would_be_averaged_is_hidden(name, method):
     """These make one timestep a frame of it. So they are not shown it, and the known part is noised as the rest is."""
     family = FAMILIES[name]()
-    model, seen = watched(family.model)
+    model, seen = watched(family.model, shown)
     latent, mask = family.latent(), family.mask()
     samples = sampled(family, {"samples": latent, "noise_mask": mask}, method, model)
     assert not changed(samples, latent)[mask.expand_as(latent) == 0].any()
@@ -160,7 +146,7 @@ def test_a_mask_that_would_be_averaged_is_hidden(name, method):
 def test_a_mask_of_whole_frames_is_the_models_own(name, method):
     """A kept first frame is what they are made for: clean, at the timestep of a clean one."""
     family = FAMILIES[name]()
-    model, seen = watched(family.model)
+    model, seen = watched(family.model, shown)
     latent, mask = family.latent(), torch.ones(1, 1, 3, 8, 8)
     mask[:, :, 0] = 0
     samples = sampled(family, {"samples": latent, "noise_mask": mask}, method, model)
@@ -177,18 +163,18 @@ def test_a_mask_of_whole_frames_is_the_models_own(name, method):
 def test_a_model_that_reads_a_soft_mask_reads_what_is_free(method):
     """LTXV gives each cell the timestep of its mask. A half-masked cell is kept, then free, and never between."""
     family = FAMILIES["ltxv"]()
-    model, seen = watched(family.model)
+    model, seen = watched(family.model, shown)
     mask = torch.linspace(0, 1, 4).expand(1, 1, 3, 4, 4).contiguous()
     sampled(family, {"samples": family.latent(), "noise_mask": mask}, method, model)
-    shown = torch.stack([evaluation["mask"][0, 0, 0, 0] for evaluation in seen])
-    assert set(shown.unique().tolist()) == {0.0, 1.0}
-    assert shown[0].tolist() == [0, 0, 0, 1] and shown[-1].tolist() == [0, 1, 1, 1]
+    masks = torch.stack([evaluation["mask"][0, 0, 0, 0] for evaluation in seen])
+    assert set(masks.unique().tolist()) == {0.0, 1.0}
+    assert masks[0].tolist() == [0, 0, 0, 1] and masks[-1].tolist() == [0, 1, 1, 1]
 
 
 @every_method
 def test_a_model_that_wants_its_known_part_clean_gets_it_clean(method):
     family = FAMILIES["hunyuan video"]()
-    model, seen = watched(family.model)
+    model, seen = watched(family.model, shown)
     latent, mask = family.latent(), family.mask()
     sampled(family, {"samples": latent, "noise_mask": mask}, method, model)
     kept, y = (mask == 0).expand_as(latent), family.model.model.process_latent_in(latent)

@@ -6,11 +6,11 @@ import comfy.nested_tensor
 import comfy.samplers
 import pytest
 import torch
+from sampling import NEGATIVE, POSITIVE, TOLERANCE, drop_in, kept_error, passes
 
-from comfyui_host.tiny import conditioning, ksampler, sample, sigmas
+from comfyui_host.tiny import ksampler, sample, sigmas
 from latent_repaint.nodes import NODES
 from latent_repaint.nodes.blend_sampler import BlendSampler
-from latent_repaint.nodes.ksampler import KSampler
 from latent_repaint.nodes.mask_to_latent import MaskToLatent
 from latent_repaint.nodes.match_sampler import MatchSampler
 from latent_repaint.nodes.repaint_sampler import RePaintSampler
@@ -34,26 +34,6 @@ def to_latent(mask, samples, **changed):
         **changed,
     }
     return MaskToLatent.execute(mask, samples, **inputs).result
-
-
-def sampled(model, latent, **changed):
-    inputs = {
-        "model": model,
-        "seed": 3,
-        "steps": 5,
-        "cfg": 2.0,
-        "sampler_name": "euler",
-        "scheduler": "normal",
-        "positive": conditioning(1),
-        "negative": conditioning(2),
-        "latent_image": latent,
-        "denoise": 1.0,
-        "method": "match",
-        "evaluations_per_step": 2.0,
-        **changed,
-    }
-    with torch.inference_mode():
-        return KSampler.execute(**inputs).result[0]
 
 
 def test_every_node_has_a_valid_schema_with_a_tooltip_for_every_input_and_output():
@@ -104,17 +84,11 @@ def test_mask_to_latent_refuses_by_name(latent, mask, samples, message):
 @pytest.mark.parametrize("effort", [1.0, 2.0, 2.6])
 @pytest.mark.parametrize("method", ["match", "repaint", "blend"])
 def test_the_drop_in_keeps_the_kept_part_and_the_budget(eps_model, latent, mask, method, effort):
-    passes, model = [], eps_model.clone()
-
-    def count(apply_model, arguments):
-        passes.append(1)
-        return apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
-
-    model.set_model_unet_function_wrapper(count)
+    model, counted = passes(eps_model)
     given = {"samples": latent, "noise_mask": mask}
-    result = sampled(model, given, cfg=1.0, method=method, evaluations_per_step=effort)
-    assert ((result["samples"] - latent) * (1 - mask)).abs().max() <= 1e-5
-    assert len(passes) == (5 if method == "blend" else round(5 * effort))
+    result = drop_in(model, given, cfg=1.0, method=method, evaluations_per_step=effort)
+    assert kept_error(result["samples"], latent, mask) <= TOLERANCE
+    assert len(counted) == (5 if method == "blend" else round(5 * effort))
 
 
 def test_the_drop_in_without_a_mask_is_the_hosts_ksampler(eps_model, latent):
@@ -122,37 +96,37 @@ def test_the_drop_in_without_a_mask_is_the_hosts_ksampler(eps_model, latent):
 
     with torch.inference_mode():
         plain = nodes.common_ksampler(
-            eps_model, 3, 5, 2.0, "dpm_2", "karras", conditioning(1), conditioning(2), {"samples": latent}, 0.7
+            eps_model, 3, 5, 2.0, "dpm_2", "karras", POSITIVE, NEGATIVE, {"samples": latent}, 0.7
         )[0]
-    ours = sampled(eps_model, {"samples": latent}, sampler_name="dpm_2", scheduler="karras", denoise=0.7)
+    ours = drop_in(eps_model, {"samples": latent}, sampler_name="dpm_2", scheduler="karras", denoise=0.7)
     assert torch.equal(ours["samples"], plain["samples"])
 
 
 def test_the_drop_in_leaves_a_latent_without_work_bit_for_bit(eps_model, latent):
     unmasked = {"samples": latent, "noise_mask": torch.zeros(1, 1, 16, 16)}
-    assert torch.equal(sampled(eps_model, unmasked)["samples"], latent)
-    assert torch.equal(sampled(eps_model, {"samples": latent}, denoise=0.0)["samples"], latent)
+    assert torch.equal(drop_in(eps_model, unmasked)["samples"], latent)
+    assert torch.equal(drop_in(eps_model, {"samples": latent}, denoise=0.0)["samples"], latent)
 
 
 def test_the_drop_in_refuses_by_name(eps_model, latent):
     with pytest.raises(ValueError, match="LatentRepaint_KSampler: input latent_image: found shape"):
-        sampled(eps_model, {"samples": torch.zeros(16)})
+        drop_in(eps_model, {"samples": torch.zeros(16)})
     with pytest.raises(ValueError, match="LatentRepaint_KSampler: input latent_image: found NoneType"):
-        sampled(eps_model, None)
+        drop_in(eps_model, None)
     with pytest.raises(ValueError, match="LatentRepaint_KSampler: input sampler_name: found dpm_adaptive"):
-        sampled(eps_model, {"samples": latent}, sampler_name="dpm_adaptive")
+        drop_in(eps_model, {"samples": latent}, sampler_name="dpm_adaptive")
 
 
 @pytest.mark.parametrize("denoise", [1e-3, 1e-9, 5e-324])
 def test_a_schedule_out_of_all_proportion_is_refused(eps_model, latent, denoise):
     with pytest.raises(ValueError, match="LatentRepaint_KSampler: inputs steps, denoise: found 200, .* at most 100000"):
-        sampled(eps_model, {"samples": latent}, steps=200, denoise=denoise)
+        drop_in(eps_model, {"samples": latent}, steps=200, denoise=denoise)
 
 
 @pytest.mark.parametrize("name", ["method", "scheduler", "sampler_name"])
 def test_a_misspelt_choice_is_refused_by_name(eps_model, latent, name):
     with pytest.raises(ValueError, match=f"LatentRepaint_KSampler: input {name}: found 'mach', wanted one of"):
-        sampled(eps_model, {"samples": latent}, **{name: "mach"})
+        drop_in(eps_model, {"samples": latent}, **{name: "mach"})
 
 
 @pytest.mark.parametrize("name", ["spatial_method", "temporal_method"])
@@ -189,7 +163,7 @@ def test_combinators_refuse_by_name():
 def test_any_window_keeps_the_kept_part(any_model, latent, mask, start, end):
     for _, build in combinators(ksampler("euler_ancestral"), start, end):
         result = sample(any_model, build().result[0], sigmas(any_model, 6), {"samples": latent, "noise_mask": mask})
-        assert result.samples.isfinite().all() and ((result.samples - latent) * (1 - mask)).abs().max() <= 1e-5
+        assert result.samples.isfinite().all() and kept_error(result.samples, latent, mask) <= TOLERANCE
 
 
 def test_schedule_draws_and_counts(any_model):
@@ -217,7 +191,7 @@ def test_the_drop_in_makes_an_empty_latent_fit_as_far_as_the_host_can(eps_model)
     import comfy.sample
 
     empty = {"samples": torch.zeros(1, 4, 8, 8), "downscale_ratio_spacial": 16}
-    result = sampled(eps_model, empty, steps=2)
+    result = drop_in(eps_model, empty, steps=2)
     knows = "downscale_ratio_spacial" in inspect.signature(comfy.sample.fix_empty_latent_channels).parameters
     assert result["samples"].shape == ((1, 4, 16, 16) if knows else (1, 4, 8, 8))
     assert result.keys() == {"samples"} and empty.keys() == {"samples", "downscale_ratio_spacial"}

@@ -8,27 +8,17 @@ import sys
 import comfy.samplers
 import pytest
 import torch
-from test_nodes import sampled
+from sampling import METHODS, combined, drop_in
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from comfyui_host.install import ROOT
-from comfyui_host.tiny import ksampler, sample, sigmas, tiny_model
+from comfyui_host.tiny import sample, sigmas, tiny_model
 from latent_repaint.nodes.composite import Composite
 from latent_repaint.nodes.crop_stitch import Crop, Stitch
 from latent_repaint.nodes.mask_to_latent import MaskToLatent
 from latent_repaint.pixels.composite import BLENDS
 from latent_repaint.pixels.fill import FILLS, fill
-from latent_repaint.samplers.blend import Blend
-from latent_repaint.samplers.host import combine
-from latent_repaint.samplers.known_region import KNOWN_NOISE
-from latent_repaint.samplers.match import Match
-from latent_repaint.samplers.repaint import RePaint
 
-METHODS = {
-    **{name: Blend(known_noise=name) for name in KNOWN_NOISE},
-    "repaint": RePaint(jump_length=1, jump_n_sample=2, known_noise="fresh"),
-    "match": Match(inner_steps=1.0),
-}
 TOLERANCE = {torch.float16: 0.005, torch.bfloat16: 0.03}  # of the root mean square of the regenerated part
 HALVES = pytest.mark.parametrize("half", TOLERANCE, ids=lambda dtype: str(dtype)[6:])
 
@@ -42,7 +32,7 @@ def difference(result: torch.Tensor, wanted: torch.Tensor, mask: torch.Tensor) -
 @HALVES
 @pytest.mark.parametrize("method", METHODS)
 def test_half_precision_latents_and_masks(any_model, latent, mask, method, half):
-    sampler = combine(ksampler("euler_ancestral"), METHODS[method], "test")
+    sampler = combined("euler_ancestral", method)
     schedule = sigmas(any_model, 8)
     full = sample(any_model, sampler, schedule, {"samples": latent, "noise_mask": mask}, cfg=2.0).samples
     given = {"samples": latent.to(half), "noise_mask": mask.to(half)}
@@ -57,18 +47,18 @@ def test_half_precision_latents_and_masks(any_model, latent, mask, method, half)
 @pytest.mark.parametrize("method", ["match", "repaint", "blend"])
 def test_half_precision_models(latent, mask, method, half):
     given = {"samples": latent, "noise_mask": mask}
-    full = sampled(tiny_model("eps"), given, method=method, sampler_name="euler_ancestral")["samples"]
+    full = drop_in(tiny_model("eps"), given, method=method, sampler_name="euler_ancestral")["samples"]
     model = tiny_model("eps")
     model.model.diffusion_model.to(half).dtype = half
-    result = sampled(model, given, method=method, sampler_name="euler_ancestral")["samples"]
+    result = drop_in(model, given, method=method, sampler_name="euler_ancestral")["samples"]
     assert 0 < difference(result, full, mask) < TOLERANCE[half]
     assert ((result - latent) * (1 - mask)).abs().max() <= 1e-5  # only the model is coarse
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.bool, torch.uint8])
 def test_a_mask_of_any_dtype_is_the_same_mask(eps_model, latent, mask, dtype):
-    wanted = sampled(eps_model, {"samples": latent, "noise_mask": mask})["samples"]
-    assert torch.equal(sampled(eps_model, {"samples": latent, "noise_mask": mask.to(dtype)})["samples"], wanted)
+    wanted = drop_in(eps_model, {"samples": latent, "noise_mask": mask})["samples"]
+    assert torch.equal(drop_in(eps_model, {"samples": latent, "noise_mask": mask.to(dtype)})["samples"], wanted)
     pixels = torch.zeros(1, 128, 128)
     pixels[:, 30:50, 40:90] = 1
     grid, grid_of_dtype = (
@@ -108,10 +98,10 @@ def test_no_sampler_asks_for_float64(eps_model, latent, mask):
     with NoFloat64() as watch:
         for name in comfy.samplers.KSampler.SAMPLERS:
             if name not in ("dpm_fast", "dpm_adaptive"):
-                sampled(eps_model, given, steps=3, sampler_name=name)
+                drop_in(eps_model, given, steps=3, sampler_name=name)
         for model in (eps_model, tiny_model("v"), tiny_model("flow")):
-            for method in METHODS.values():
-                sample(model, combine(ksampler("euler"), method, "test"), sigmas(model, 3), given)
+            for method in METHODS:
+                sample(model, combined("euler", method), sigmas(model, 3), given)
     assert not watch.ours()
 
 

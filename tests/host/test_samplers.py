@@ -3,9 +3,19 @@
 import comfy.samplers
 import pytest
 import torch
+from sampling import (
+    METHODS,
+    ONE_OF_EACH,
+    TOLERANCE,
+    announced,
+    cfg_guider,
+    combined,
+    kept_error,
+    passes,
+    watched,
+)
 
 from comfyui_host.tiny import host, ksampler, sample, sigmas, tiny_model
-from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine, evaluations
 from latent_repaint.samplers.match import Match
 from latent_repaint.samplers.repaint import RePaint, RePaintBudget
@@ -13,39 +23,6 @@ from latent_repaint.samplers.soft_mask import joining
 
 SOLVERS = "euler euler_ancestral dpmpp_2m dpmpp_2m_sde uni_pc ddim heun lcm ddpm euler_cfg_pp".split()
 STOCHASTIC = ["euler_ancestral", "dpmpp_2m_sde", "dpmpp_sde", "lcm", "ddpm"]
-METHODS = {
-    "fixed": Blend(known_noise="fixed"),
-    "fresh": Blend(known_noise="fresh"),
-    "predicted": Blend(known_noise="predicted"),
-    "repaint": RePaint(jump_length=2, jump_n_sample=3, known_noise="fresh"),
-    "repaint_predicted": RePaint(jump_length=1, jump_n_sample=2, known_noise="predicted"),
-    "match": Match(inner_steps=1.0),
-}
-TOLERANCE = 1e-5  # of a kept latent, in float32: the host scales it on its way in and out
-
-
-def combined(solver: str, method: str):
-    return combine(ksampler(solver), METHODS[method], "node")
-
-
-def announced(sampler, model, schedule) -> int:
-    return len(evaluations(sampler, model.get_model_object("model_sampling"), schedule, "node"))
-
-
-def kept_error(samples, latent, mask) -> float:
-    return ((samples - latent) * (1 - mask)).abs().max().item()
-
-
-def passes(model):
-    """The model, and a list that grows by one with every pass through its network."""
-    counted, model = [], model.clone()
-
-    def count(apply_model, arguments):
-        counted.append(float(arguments["timestep"][0]))
-        return apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
-
-    model.set_model_unet_function_wrapper(count)
-    return model, counted
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -60,10 +37,10 @@ def test_known_region_is_kept_and_evaluations_are_as_announced(any_model, latent
     assert kept_error(result.samples, latent, mask) <= TOLERANCE
     assert kept_error(result.denoised, latent, mask) <= TOLERANCE
     assert ((result.samples - latent) * mask).abs().max() > 0.1
-    assert len(counted) == announced(sampler, any_model, schedule)
+    assert len(counted) == announced(any_model, sampler, schedule)
 
 
-@pytest.mark.parametrize("method", ["predicted", "repaint", "match"])
+@pytest.mark.parametrize("method", ONE_OF_EACH)
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_known_region_through_split_sigmas(any_model, latent, mask, solver, method):
     """The first stage leaves it noised to its last sigma from the clean latent, the second gives back the clean one."""
@@ -145,18 +122,13 @@ def test_match_without_inner_steps_is_predicted_noise(eps_model, latent, mask):
 def test_a_budget_is_spent_to_the_evaluation(any_model, effort, steps):
     schedule = sigmas(any_model, steps)
     for method in (RePaintBudget(evaluations_per_step=effort, known_noise="fresh"), Match(inner_steps=effort - 1)):
-        spent = announced(combine(ksampler("euler"), method, "node"), any_model, schedule)
+        spent = announced(any_model, combine(ksampler("euler"), method, "node"), schedule)
         assert spent == steps + round(steps * (effort - 1))
 
 
 def test_an_inner_evaluation_is_one_pass_without_the_negative_prompt(eps_model, latent, mask):
-    model, schedule, rows = eps_model.clone(), sigmas(eps_model, 6), []
-
-    def count(apply_model, arguments):
-        rows.append(len(arguments["cond_or_uncond"]))
-        return apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
-
-    model.set_model_unet_function_wrapper(count)
+    model, rows = watched(eps_model, lambda arguments: len(arguments["cond_or_uncond"]))
+    schedule = sigmas(eps_model, 6)
     sample(model, combined("euler", "match"), schedule, {"samples": latent, "noise_mask": mask}, cfg=3.0)
     assert sorted(rows) == [1] * 6 + [2] * 6
 
@@ -175,7 +147,7 @@ def test_a_soft_cell_joins_for_the_last_part_of_the_schedule(eps_model):
 def test_a_soft_mask_keeps_what_is_black(any_model, latent):
     mask = torch.linspace(0, 1, 16).expand(1, 1, 16, 16).contiguous()
     schedule, masked = sigmas(any_model, 6), {"samples": latent, "noise_mask": mask}
-    for method in ("predicted", "repaint", "match"):
+    for method in ONE_OF_EACH:
         result = sample(any_model, combined("euler_ancestral", method), schedule, masked)
         assert result.samples.isfinite().all() and kept_error(result.samples, latent, (mask > 0).float()) <= TOLERANCE
 
@@ -223,10 +195,7 @@ def test_inputs_are_left_alone(eps_model, latent, mask):
 
 def test_progress_counts_evaluations(eps_model, latent, mask):
     seen = []
-    guider = comfy.samplers.CFGGuider(eps_model)
-    from comfyui_host.tiny import conditioning
-
-    guider.set_conds(conditioning(1), conditioning(2))
+    guider = cfg_guider(eps_model, cfg=1.0)
     sampler, schedule = combined("heun", "repaint"), sigmas(eps_model, 5)
     with torch.inference_mode():
         guider.sample(
@@ -239,7 +208,7 @@ def test_progress_counts_evaluations(eps_model, latent, mask):
             disable_pbar=True,
             seed=1,
         )
-    total = announced(sampler, eps_model, schedule)
+    total = announced(eps_model, sampler, schedule)
     assert seen == [(k, total) for k in range(total)]
 
 

@@ -1,18 +1,8 @@
 """Parts of a schedule: two stages, a start below pure noise, a start without noise."""
 
 import torch
-from test_with_others import (
-    NEGATIVE,
-    NODES,
-    POSITIVE,
-    TOLERANCE,
-    announced,
-    cfg_guider,
-    combined,
-    every_method,
-    guided,
-    kept_error,
-)
+from sampling import NEGATIVE, POSITIVE, TOLERANCE, announced, cfg_guider, combined, guided, kept_error
+from test_with_others import NODES, every_method
 
 from comfyui_host.tiny import ksampler, sample, sigmas
 from latent_repaint.samplers.blend import Blend
@@ -37,7 +27,7 @@ def test_two_stages_are_the_one_run_that_was_split(any_model, latent, mask):
 def test_denoise_below_one_lets_the_old_content_show_through(any_model, latent, mask, method):
     """Under the exact denoiser of unit Gaussian latents; the tiny model knows nothing of any content."""
     scale, painted = any_model.model.latent_format.scale_factor, mask.expand_as(latent) > 0
-    masked, sampler, likeness = {"samples": latent / scale, "noise_mask": mask}, combined(method), {}
+    masked, sampler, likeness = {"samples": latent / scale, "noise_mask": mask}, combined("euler_ancestral", method), {}
     model, passes = any_model.clone(), []
 
     def exact(apply_model, arguments):
@@ -73,8 +63,7 @@ def test_without_noise_the_given_latent_is_what_is_kept(any_model, latent, mask,
     """Noised by AddNoise beforehand: the sampler cannot know a cleaner one (README, limits)."""
     schedule = sigmas(any_model, 5)[2:]
     noisy = NODES.AddNoise.execute(any_model, NODES.RandomNoise.execute(4)[0], schedule, {"samples": latent})[0]
-    samples = guided(
-        cfg_guider(any_model), combined(method), schedule, noisy["samples"], mask, NODES.DisableNoise.execute()[0]
-    )
+    guider, sampler = cfg_guider(any_model), combined("euler_ancestral", method)
+    samples = guided(guider, sampler, schedule, noisy["samples"], mask, NODES.DisableNoise.execute()[0])
     scale = noisy["samples"].abs().max()
     assert samples.isfinite().all() and kept_error(samples, noisy["samples"], mask) <= TOLERANCE * scale

@@ -10,48 +10,28 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from comfy_extras.nodes_apg import APG
 from comfy_extras.nodes_perpneg import PerpNegGuider
+from sampling import (
+    METHODS,
+    NEGATIVE,
+    ONE_OF_EACH,
+    POSITIVE,
+    TOLERANCE,
+    announced,
+    cfg_guider,
+    combined,
+    guided,
+    kept_error,
+    watched,
+)
 
 from comfyui_host.tiny import CONTEXT_WIDTH, conditioning, fill, host, ksampler, sample, sigmas, tiny_model
 from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine, evaluations
-from latent_repaint.samplers.match import Match
-from latent_repaint.samplers.repaint import RePaint
 
-METHODS = {
-    "blend": Blend(known_noise="predicted"),
-    "repaint": RePaint(jump_length=1, jump_n_sample=2, known_noise="fresh"),
-    "match": Match(inner_steps=1.0),
-}
 NODES = host.custom_sampler
-TOLERANCE = 1e-5
-POSITIVE, NEGATIVE, OTHER = conditioning(1), conditioning(2), conditioning(4)
+OTHER = conditioning(4)
 
-every_method = pytest.mark.parametrize("method", METHODS)
-
-
-def combined(method: str, solver: str = "euler_ancestral"):
-    return combine(ksampler(solver), METHODS[method], "node")
-
-
-def kept_error(samples, latent, mask) -> float:
-    return ((samples - latent) * (1 - mask)).abs().max().item()
-
-
-def announced(model, sampler, schedule) -> int:
-    return len(evaluations(sampler, model.get_model_object("model_sampling"), schedule, "node"))
-
-
-@torch.inference_mode()
-def guided(guider, sampler, schedule, latent, mask, noise=None):
-    """SamplerCustomAdvanced with any guider."""
-    noise = noise or NODES.RandomNoise.execute(3)[0]
-    return NODES.SamplerCustomAdvanced.execute(
-        noise, guider, sampler, schedule, {"samples": latent, "noise_mask": mask}
-    ).result[0]["samples"]
-
-
-def cfg_guider(model, positive=POSITIVE, negative=NEGATIVE, cfg=3.0):
-    return NODES.CFGGuider.execute(model, positive, negative, cfg)[0]
+every_method = pytest.mark.parametrize("method", ONE_OF_EACH)
 
 
 def control_net(calls: list[float]):
@@ -94,7 +74,7 @@ def test_controlnet_steers_every_evaluation_within_its_window(eps_model, latent,
     calls: list[float] = []
     hint = torch.rand(1, 128, 128, 3, generator=torch.Generator().manual_seed(0))
     apply = host.nodes.ControlNetApplyAdvanced().apply_controlnet
-    net, schedule, sampler = control_net(calls), sigmas(eps_model, 5), combined(method)
+    net, schedule, sampler = control_net(calls), sigmas(eps_model, 5), combined("euler_ancestral", method)
     plain = guided(cfg_guider(eps_model), sampler, schedule, latent, mask)
     steered = guided(
         cfg_guider(eps_model, *apply(POSITIVE, NEGATIVE, net, hint, 1.0, 0.0, 1.0)), sampler, schedule, latent, mask
@@ -122,9 +102,8 @@ def test_a_lora_is_at_work_in_every_evaluation(latent, mask, method, tmp_path):
     loaded = host.nodes.LoraLoaderModelOnly().load_lora_model_only(model, "tiny.safetensors", 0.5)[0]
     baked.model.diffusion_model.get_submodule(name).weight.data += 0.5 * up @ down
     schedule, masked = sigmas(model, 5), {"samples": latent, "noise_mask": mask}
-    ours, plain, expected = (
-        sample(m, combined(method), schedule, masked, cfg=3.0).samples for m in (loaded, model, baked)
-    )
+    sampler = combined("euler_ancestral", method)
+    ours, plain, expected = (sample(m, sampler, schedule, masked, cfg=3.0).samples for m in (loaded, model, baked))
     torch.testing.assert_close(ours, expected, rtol=1e-3, atol=1e-3)
     assert (ours - plain).abs().max() > 0.01
 
@@ -135,8 +114,8 @@ def test_the_models_own_rule_decides_what_is_free(eps_model, latent, mask, metho
     model = eps_model.clone()
     model.set_model_denoise_mask_function(lambda sigma, mask, extra_options: torch.zeros_like(mask))
     masked = {"samples": latent, "noise_mask": mask}
-    painted = sample(eps_model, combined(method), sigmas(model, 4), masked).samples
-    frozen = sample(model, combined(method), sigmas(model, 4), masked).samples
+    painted = sample(eps_model, combined("euler_ancestral", method), sigmas(model, 4), masked).samples
+    frozen = sample(model, combined("euler_ancestral", method), sigmas(model, 4), masked).samples
     assert (painted - latent).abs().max() > 0.1
     assert kept_error(frozen, latent, torch.zeros_like(mask)) <= TOLERANCE
 
@@ -153,7 +132,7 @@ GUIDERS = {
 @every_method
 @pytest.mark.parametrize("guider", GUIDERS)
 def test_guiders_keep_the_known_part(eps_model, latent, mask, guider, method):
-    schedule, sampler = sigmas(eps_model, 5), combined(method)
+    schedule, sampler = sigmas(eps_model, 5), combined("euler_ancestral", method)
     samples = guided(GUIDERS[guider](eps_model), sampler, schedule, latent, mask)
     assert samples.isfinite().all() and kept_error(samples, latent, mask) <= TOLERANCE
     basic = guided(GUIDERS["basic"](eps_model), sampler, schedule, latent, mask)
@@ -164,7 +143,7 @@ def test_guiders_keep_the_known_part(eps_model, latent, mask, guider, method):
 @pytest.mark.parametrize("style", ["regular", "nested"])
 def test_a_dual_guider_without_guidance_is_the_basic_one(eps_model, latent, mask, style, method):
     """The feedback follows the first prompt, also where the guider's own combination knows it by another name."""
-    schedule, sampler = sigmas(eps_model, 5), combined(method)
+    schedule, sampler = sigmas(eps_model, 5), combined("euler_ancestral", method)
     dual = NODES.DualCFGGuider.execute(eps_model, POSITIVE, POSITIVE, NEGATIVE, 1.0, 1.0, style)[0]
     ours, basic = (guided(g, sampler, schedule, latent, mask) for g in (dual, GUIDERS["basic"](eps_model)))
     torch.testing.assert_close(ours, basic, rtol=1e-4, atol=1e-4)
@@ -190,7 +169,7 @@ def test_feedback_is_of_the_conditional_prediction_whatever_guidance_makes_of_it
 def test_wrappers_are_called(eps_model, latent, mask, method):
     """Around the run once, around the guider at every guided evaluation, around the network at every evaluation."""
     calls: dict[str, int] = {}
-    model, schedule, sampler = eps_model.clone(), sigmas(eps_model, 5), combined(method)
+    model, schedule, sampler = eps_model.clone(), sigmas(eps_model, 5), combined("euler_ancestral", method)
     for kind in (
         WrappersMP.OUTER_SAMPLE,
         WrappersMP.SAMPLER_SAMPLE,
@@ -221,7 +200,7 @@ def test_wrappers_are_called(eps_model, latent, mask, method):
 def test_a_wrapper_may_change_the_prediction(eps_model, latent, mask, method):
     model = eps_model.clone()
     model.add_wrapper(WrappersMP.PREDICT_NOISE, lambda executor, *args: 0 * executor(*args) + 3.0)
-    samples = guided(cfg_guider(model), combined(method, "euler"), sigmas(model, 5), latent, mask)
+    samples = guided(cfg_guider(model), combined("euler", method), sigmas(model, 5), latent, mask)
     assert kept_error(samples, latent, mask) <= TOLERANCE
     painted = samples[mask.expand_as(samples) > 0]
     torch.testing.assert_close(painted, torch.full_like(painted, 3.0 / model.model.latent_format.scale_factor))
@@ -243,16 +222,11 @@ def test_an_inpainting_model_gets_mask_and_masked_picture(vae, noise_mask, metho
     with torch.inference_mode():
         encode = host.nodes.InpaintModelConditioning().encode
         positive, negative, latent = encode(POSITIVE, NEGATIVE, pixels, vae, pixel_mask, noise_mask)
-    model, seen = tiny_model(in_channels=9), []
-
-    def watch(apply_model, arguments):
-        seen.append(arguments["c"]["c_concat"].clone())
-        return apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
-
-    model.set_model_unet_function_wrapper(watch)
+    model, seen = watched(tiny_model(in_channels=9), lambda arguments: arguments["c"]["c_concat"].clone())
     guider, schedule = cfg_guider(model, positive, negative), sigmas(model, 4)
-    ours = guided(guider, combined(method), schedule, latent["samples"], latent.get("noise_mask"))
-    assert len(seen) == announced(model, combined(method) if noise_mask else ksampler("euler_ancestral"), schedule)
+    sampler, plain = combined("euler_ancestral", method), ksampler("euler_ancestral")
+    ours = guided(guider, sampler, schedule, latent["samples"], latent.get("noise_mask"))
+    assert len(seen) == announced(model, sampler if noise_mask else plain, schedule)
     cells = torch.nn.functional.avg_pool2d(pixel_mask, 8)
     picture = model.model.process_latent_in(positive[0][1]["concat_latent_image"])
     for given in seen:
@@ -261,14 +235,13 @@ def test_an_inpainting_model_gets_mask_and_masked_picture(vae, noise_mask, metho
     if noise_mask:
         assert kept_error(ours, latent["samples"], cells[None]) <= TOLERANCE
     else:
-        plain = guided(guider, ksampler("euler_ancestral"), schedule, latent["samples"], None)
-        assert torch.equal(ours, plain)
+        assert torch.equal(ours, guided(guider, plain, schedule, latent["samples"], None))
 
 
 @every_method
 def test_detailers_direct_calls_are_the_nodes(eps_model, latent, method):
     """sample_custom, as the Impact Pack calls it, and samplers.sample under it, with a mask still in pixels."""
-    schedule, sampler = sigmas(eps_model, 4), combined(method)
+    schedule, sampler = sigmas(eps_model, 4), combined("euler_ancestral", method)
     mask = torch.zeros(1, 128, 128)
     mask[:, 32:96, 40:104] = 1
     node = sample(eps_model, sampler, schedule, {"samples": latent, "noise_mask": mask}, seed=3, cfg=2.0).samples
@@ -307,7 +280,9 @@ def test_detailers_direct_calls_are_the_nodes(eps_model, latent, method):
 def test_without_a_latent_the_sampler_refuses(eps_model, latent, mask):
     """KSAMPLER.sample may be called so; there is nothing to keep then."""
     with pytest.raises(ValueError, match="node: input latent_image: found None"):
-        combined("blend").sample(None, sigmas(eps_model, 4), {}, None, torch.randn_like(latent), None, mask)
+        combined("euler_ancestral", "predicted").sample(
+            None, sigmas(eps_model, 4), {}, None, torch.randn_like(latent), None, mask
+        )
 
 
 def slowed(sampler):
@@ -322,10 +297,10 @@ def slowed(sampler):
 def test_inside_of_another_packs_sampler_ours_refuses(eps_model, latent, mask):
     """Those run a sampler's function themselves, and would run it without its method."""
     with pytest.raises(ValueError, match="node: found its output inside of another node's sampler"):
-        guided(cfg_guider(eps_model), slowed(combined("match")), sigmas(eps_model, 4), latent, mask)
+        guided(cfg_guider(eps_model), slowed(combined("euler_ancestral", "match")), sigmas(eps_model, 4), latent, mask)
 
 
 def test_around_another_packs_sampler_ours_works(eps_model, latent, mask):
     around, schedule = combine(slowed(ksampler("euler")), METHODS["match"], "node"), sigmas(eps_model, 4)
     ours = guided(cfg_guider(eps_model), around, schedule, latent, mask)
-    assert torch.equal(ours, guided(cfg_guider(eps_model), combined("match", "euler"), schedule, latent, mask))
+    assert torch.equal(ours, guided(cfg_guider(eps_model), combined("euler", "match"), schedule, latent, mask))
