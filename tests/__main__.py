@@ -1,7 +1,7 @@
 """`python tests`: installs what is missing, then runs every tier and the static checks.
 
 python tests                 everything
-python tests unit host       only these; the names are unit, host, server, browser, style, types, rooms
+python tests unit host       only these; the names are unit, host, server, browser, style, types, rooms, yaml
 python tests help_pictures   draws web/docs/*.webp anew, in the real page
 """
 

@@ -1,4 +1,4 @@
-"""Style, types, and who may import whom. The last two need the pack as an importable package, so they see a copy."""
+"""Style, types, rooms and YAML. Types and rooms need the pack as an importable package, so they see a copy of it."""
 
 from __future__ import annotations
 
@@ -27,6 +27,13 @@ CHECKS = {
     "style": Check("ruff", "ruff over everything, its format too"),
     "types": Check("mypy", "mypy over the pack and the demo's machinery"),
     "rooms": Check("importlinter", "import-linter: who may import whom"),
+    "yaml": Check("check_jsonschema", "check-jsonschema: workflows, issue forms and CITATION.cff, by its own schemas"),
+}
+SCHEMAS = {  # a pattern of files: the schema that check-jsonschema brings for them
+    ".github/workflows/*.yml": "vendor.github-workflows",
+    ".github/ISSUE_TEMPLATE/[!c]*.yml": "vendor.github-issue-forms",
+    ".github/ISSUE_TEMPLATE/config.yml": "vendor.github-issue-config",
+    "CITATION.cff": "vendor.citation-file-format",
 }
 
 
@@ -44,10 +51,18 @@ def run(name: str) -> dict[str, int]:
     if name == "style":
         checked = _python("-m", "ruff", "check", str(ROOT), cwd=ROOT)
         passed = _python("-m", "ruff", "format", "--check", str(ROOT), cwd=ROOT) and checked
+    elif name == "yaml":
+        passed = all([_check_yaml(pattern, schema) for pattern, schema in SCHEMAS.items()])
     else:
         with tempfile.TemporaryDirectory() as folder:
             passed = _check_copy(name, Path(folder))
     return {"passed": int(passed), "failed": int(not passed)}
+
+
+def _check_yaml(pattern: str, schema: str) -> bool:
+    files = [str(path) for path in ROOT.glob(pattern)]
+    options = ("--builtin-schema", schema, "--default-filetype", "yaml")
+    return bool(files) and _python("-m", "check_jsonschema", *options, *files, cwd=ROOT)
 
 
 def _check_copy(name: str, folder: Path) -> bool:
