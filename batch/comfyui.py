@@ -95,7 +95,7 @@ class Client:
                 raise HostFailed(_refusal(reply, prompt))
             return _outputs(await self._finished(socket, reply["prompt_id"]), prompt)
 
-    async def _finished(self, socket: aiohttp.ClientWebSocketResponse, prompt_id: str) -> dict[str, Any]:
+    async def _finished(self, socket: Any, prompt_id: str) -> dict[str, Any]:
         """Wait for the end of a prompt and return its entry in the host's history. A quiet host is asked now and then:
         connections break without a word, and a host that was restarted has forgotten the prompt."""
         listening = True
@@ -118,7 +118,7 @@ class Client:
                 await asyncio.sleep(1)
 
 
-async def _next_end(socket: aiohttp.ClientWebSocketResponse, prompt_id: str) -> bool:
+async def _next_end(socket: Any, prompt_id: str) -> bool:
     """Read messages until the host says that it is done with a prompt; False if the connection ends before."""
     async for message in socket:
         if message.type != aiohttp.WSMsgType.TEXT:

@@ -48,7 +48,7 @@ class OwnHost:
     def __init__(self, comfyui: Path, references: Iterable[str] = ()):
         self.comfyui, self.references = comfyui, list(references)
         self.client: Client
-        self.base: Path | None = None
+        self._base = Path()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -60,10 +60,10 @@ class OwnHost:
         if self._process and self._process.poll() is None:
             return
         self.stop()
-        self.base = Path(tempfile.mkdtemp(prefix="batch-"))
+        self._base = Path(tempfile.mkdtemp(prefix="batch-"))
         port = _free_port()
         self.client = Client(f"http://127.0.0.1:{port}")
-        with (self.base / "host.log").open("wb") as log:
+        with (self._base / "host.log").open("wb") as log:
             self._process = self._spawn(port, log)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -86,15 +86,13 @@ class OwnHost:
 
     def tail(self) -> str:
         """The last lines that it printed."""
-        if not self.base:
-            return ""
-        text = (self.base / "host.log").read_text(encoding="utf-8", errors="replace")
+        text = (self._base / "host.log").read_text(encoding="utf-8", errors="replace")
         return "\n".join("    " + line for line in text.splitlines()[-15:])
 
     def stop(self) -> None:
         """End it and delete its folder."""
-        if self._process:
-            self._process.stdin.close()  # type: ignore[union-attr]
+        if self._process and self._process.stdin:
+            self._process.stdin.close()
             try:
                 self._process.wait(20)
             except subprocess.TimeoutExpired:
@@ -102,12 +100,10 @@ class OwnHost:
                 self._process.wait()
             self._process = None
             self.client.close()
-        if self.base:
-            shutil.rmtree(self.base, ignore_errors=True)
+            shutil.rmtree(self._base, ignore_errors=True)
 
     def _files(self) -> Path:
-        assert self.base
-        return self.base
+        return self._base
 
     def _spawn(self, port: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
         base = self._files()
@@ -152,8 +148,7 @@ class EmbeddedHost(OwnHost):
             stderr=log,
             start_new_session=True,
         )
-        assert process.stdout
-        line = process.stdout.readline()
+        line = process.stdout.readline() if process.stdout else b""
         self._furnished = Path(json.loads(line)["base"]) if line.startswith(b"{") else Path()
         return process
 

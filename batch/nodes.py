@@ -80,4 +80,6 @@ def _saver(prompt: Prompt) -> str:
                 f"{len(found)} nodes could give the result: give one the title 'result', or say --result NODE. "
                 f"Candidates: {listed(prompt, found)}"
             )
-    raise Refused(f"no SaveImage or PreviewImage gives a result: add one, or say --result NODE. There are: {listed(prompt)}")
+    raise Refused(
+        f"no SaveImage or PreviewImage gives a result: add one, or say --result NODE. There are: {listed(prompt)}"
+    )

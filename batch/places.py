@@ -49,7 +49,7 @@ class Place:
         return f"{base.rstrip('/')}/{name}{mark}{query}"
 
     def sizes_and_times(self, names: Sequence[str]) -> list[str]:
-        """"size:nanoseconds" of each file as it was last written, or "" where there is none."""
+        """The text "size:nanoseconds" of each file as it was last written, or "" where there is none."""
         infos = self.filesystem.get_file_info([self.path(name) for name in names])
         return [f"{info.size}:{info.mtime_ns or 0}" if info.is_file else "" for info in infos]
 

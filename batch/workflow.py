@@ -68,7 +68,7 @@ class Workflow:
         return prompt
 
     def address(self, key: str) -> str:
-        """"node.input" with the node's id, from one that may give its title.
+        """The input "node.input" with the node's id, from one that may give its title.
 
         Raises:
             Refused: If there is no such input, or another node feeds it.
@@ -116,7 +116,7 @@ class Workflow:
         """
         node, _, name = key.rpartition(".")
         now = self.prompt[node]["inputs"][name]
-        wanted = next(kind for kind in (bool, int, float, str, object) if isinstance(now, kind))
+        wanted: Any = next(kind for kind in (bool, int, float, str, object) if isinstance(now, kind))
         if wanted is object or (isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool)):
             return value
         try:
@@ -124,7 +124,7 @@ class Workflow:
                 return str(value)
             made = json.loads(str(value).lower() if wanted is bool else str(value))
             if isinstance(made, bool) == (wanted is bool) and isinstance(made, (int, wanted)):
-                return wanted(made)
+                return float(made) if wanted is float else made
         except ValueError:
             pass
         names = {bool: "true or false", int: "a whole number", float: "a number"}
@@ -148,7 +148,9 @@ def parse(text: str, name: str) -> Prompt:
     if not isinstance(found, dict) or not found:
         raise Refused(f"{name} is not a workflow in API format: wanted an object of nodes by id")
     for key, node in found.items():
-        good = isinstance(node, dict) and isinstance(node.get("class_type"), str) and isinstance(node.get("inputs"), dict)
+        good = (
+            isinstance(node, dict) and isinstance(node.get("class_type"), str) and isinstance(node.get("inputs"), dict)
+        )
         if not good:
             raise Refused(f"{name} is not a workflow in API format: '{key}' has no class_type and inputs")
     return found

@@ -19,7 +19,7 @@ import psutil
 
 from .install import ROOT, HostFiles
 
-NOT_THE_PACK = (".*", "__pycache__", "comfyui_host", "demo", "demo_model", "tests", "benchmarks")
+NOT_THE_PACK = (".*", "__pycache__", "batch", "comfyui_host", "demo", "demo_model", "tests", "benchmarks")
 START_SECONDS = 240.0
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACK = ("__init__.py", "checks.py", "nodes", "samplers", "pixels")
-ROOMS = ("comfyui_host", "demo_model", "demo", "benchmarks")  # around the pack
+ROOMS = ("batch", "comfyui_host", "demo_model", "demo", "benchmarks")  # around the pack
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ def _check_copy(name: str, folder: Path) -> bool:
         "-p",
         "latent_repaint",
         *("-p", "comfyui_host"),
+        *("-p", "batch"),
         *("-m", "demo.collage"),
         cwd=folder,
     )

@@ -1,0 +1,103 @@
+"""Ray: joins a cluster or makes one of this machine, and turns the table into jobs by Ray Data."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+# Before Ray is imported: nothing is reported to its makers.
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+
+import ray
+import ray.data
+import ray.exceptions
+
+from .checks import Checker
+from .errors import Refused
+from .job import Job
+from .table import Source
+
+STORE = 256 << 20  # bytes; only rows of the table go through Ray's object store, never a picture
+BLOCK = 1 << 20  # bytes; so that one large table is checked by many tasks
+ROWS = 500
+
+
+class Engine:
+    """A connection to Ray, in a `with` statement.
+
+    Arguments:
+        address: A cluster's, "auto" for the one that runs on this machine; empty to start Ray here, and end it too.
+
+    Raises:
+        Refused: If there is no cluster at that address.
+    """
+
+    def __init__(self, address: str):
+        self.address = address
+
+    def __enter__(self) -> Engine:
+        self._folder = "" if self.address else tempfile.mkdtemp(prefix="ray-")
+        alone = {"_node_ip_address": "127.0.0.1", "object_store_memory": STORE, "_temp_dir": self._folder}
+        try:
+            ray.init(
+                address=self.address or "local",
+                include_dashboard=None if self.address else False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                # every machine needs this room's code, and nothing else of the repository
+                runtime_env={"py_modules": [str(Path(__file__).parent)]},
+                **({} if self.address else alone),  # type: ignore[arg-type]
+            )
+        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+            raise Refused(f"cannot join Ray at '{self.address}': {error}") from error
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.target_max_block_size = BLOCK
+        context.execution_options.preserve_order = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        ray.shutdown()
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def gpus(self) -> int:
+        """How many GPUs the machine or the cluster has."""
+        return int(ray.cluster_resources().get("GPU", 0))
+
+    def jobs(self, source: Source, masks_beside: bool, checker: Checker) -> Iterator[list[Job]]:
+        """The table's rows, checked, in its order and a few hundred at a time.
+
+        Raises:
+            Refused: If the table cannot be read.
+        """
+        try:
+            rows = source.dataset(masks_beside)
+            checked = rows.map_batches(checker, batch_format="pyarrow", batch_size=ROWS, zero_copy_batch=True)
+            for batch in checked.iter_batches(batch_format="pyarrow", batch_size=ROWS):
+                yield [Job.from_json(text) for text in batch["job"].to_pylist()]
+        except (ray.exceptions.RayError, OSError, ValueError) as error:
+            cause = getattr(error, "cause", None) or error
+            raise Refused(
+                f"cannot read {source.root.link(source.file)}: {str(cause).strip().splitlines()[-1]}"
+            ) from error
+
+
+def share_of_gpu(gpus: int, workers: int) -> float:
+    """What a worker asks Ray for: a GPU of its own, or an equal part where there are more workers than GPUs."""
+    return 1 / math.ceil(workers / gpus) if gpus else 0.0
+
+
+def actor(worker: type, gpu: float, *arguments: Any) -> Any:
+    """A Ray actor that Ray starts again, on another machine if need be, whenever its process ends."""
+    made: Any = ray.remote(worker).options(
+        num_cpus=0, num_gpus=gpu, max_restarts=-1, max_task_retries=0, scheduling_strategy="SPREAD"
+    )
+    return made.remote(*arguments)

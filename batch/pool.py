@@ -1,0 +1,204 @@
+"""The workers at work: who gets which picture, what is tried again where, and how the run ends early.
+
+Ray Data has a pool of actors too. It could not give a failed picture to another host, could not be stopped between two
+pictures, and would paint again what a removed machine had already written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+from .errors import HostGone, Refused
+from .job import FAILED, Job
+from .worker import HOST_GONE, RETRY, STOP
+
+TRIES = 3
+STARTS = 3
+"""Failed starts in a row after which a worker is given up."""
+TICK = 0.5
+END_SECONDS = 30
+
+OnEnd = Callable[[Job, dict[str, Any]], None]
+
+
+@dataclass
+class Seat:
+    """A worker, and what it is doing: starting, painting a job, or nothing.
+
+    Attributes:
+        call: The Ray call that is under way.
+        job: The picture that it is about; None while the worker starts.
+        facts: What its host said of itself; empty until it has started once.
+        errors: Of failed starts in a row.
+    """
+
+    actor: Any
+    number: int
+    call: Any = None
+    job: Job | None = None
+    facts: dict[str, str] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    ready: bool = False
+
+    def start(self) -> None:
+        # Ray may still be starting the actor's process again, so this call may wait for it
+        self.ready, self.job = False, None
+        self.call = self.actor.start.options(max_task_retries=STARTS).remote()
+
+    def paint(self, job: Job) -> None:
+        self.job = job
+        self.call = self.actor.paint.remote(job)
+
+    @property
+    def given_up(self) -> bool:
+        return len(self.errors) >= STARTS
+
+
+class Pool:
+    """Takes jobs through the workers.
+
+    Arguments:
+        seats: The workers.
+        tick: Called at least twice a second with the number of pictures under way.
+    """
+
+    def __init__(self, seats: list[Seat], tick: Callable[[int], None]):
+        self.seats, self.tick = seats, tick
+        self.stopping = False
+        self._stopped_by = ""
+        self._again: list[Job] = []
+        self._tried: dict[str, list[int]] = {}
+        self._fresh: Iterator[Job] = iter(())
+        self._no_more = False
+
+    def open(self, all_of_them: bool) -> list[dict[str, str]]:
+        """Start the workers and wait for the first, or for all of them.
+
+        Returns:
+            What each host that has started says of itself.
+
+        Raises:
+            Refused: If a host lacks something, or none starts.
+        """
+        for seat in self.seats:
+            seat.start()
+        while not self.stopping:
+            self._wait()
+            up = [seat for seat in self.seats if seat.ready]
+            failed = [seat for seat in self.seats if seat.given_up]
+            if failed and (all_of_them or len(failed) == len(self.seats)):
+                raise Refused(failed[0].errors[-1])
+            if len(up) == len(self.seats) or (up and not all_of_them):
+                return [seat.facts for seat in up]
+        return []
+
+    def run(self, jobs: Iterator[Job], on_end: OnEnd) -> None:
+        """Take every job to its end, or set it aside. When `stopping` is set, only finish what is under way.
+
+        Raises:
+            Refused: If no worker is left or the results cannot be written; the rest is as it was.
+        """
+        self._fresh, self._no_more = jobs, False
+        while True:
+            for seat in self.seats:
+                if seat.ready and seat.call is None and not self.stopping and (job := self._next(seat)):
+                    seat.paint(job)
+            busy = [seat for seat in self.seats if seat.job]
+            if not busy and (self.stopping or (self._no_more and not self._again)):
+                break
+            if all(seat.given_up for seat in self.seats):
+                errors = "\n".join(seat.errors[-1] for seat in self.seats)
+                raise Refused(f"no host is left:\n{errors}")
+            for seat, job, entry in self._wait():
+                self._end(seat, job, entry, on_end)
+        if self._stopped_by:
+            raise Refused(self._stopped_by)
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """What a method of the first worker returns."""
+        return ray.get(getattr(self.seats[0].actor, method).remote(*arguments))
+
+    def close(self) -> None:
+        """End the workers' hosts, and wait until they have ended."""
+        calls = [seat.actor.stop.remote() for seat in self.seats if seat.ready]
+        ray.wait(calls, num_returns=len(calls), timeout=END_SECONDS) if calls else None
+
+    def _wait(self) -> list[tuple[Seat, Job, dict[str, Any]]]:
+        """Wait a moment; take in which workers have started, and return which pictures have come to their end."""
+        calls = {seat.call: seat for seat in self.seats if seat.call is not None}
+        done, _ = ray.wait(list(calls), num_returns=1, timeout=TICK) if calls else ([], [])
+        self.tick(sum(seat.job is not None for seat in self.seats))
+        ends = []
+        for call in done:
+            seat = calls[call]
+            seat.call = None
+            if seat.job is None:
+                self._started(seat, call)
+            else:
+                ends.append((seat, seat.job, self._painted(call)))
+        return ends
+
+    def _started(self, seat: Seat, call: Any) -> None:
+        try:
+            seat.facts, seat.ready, seat.errors = ray.get(call), True, []
+        except RayTaskError as error:
+            cause = error.cause
+            known = isinstance(cause, (HostGone, Refused))
+            seat.errors.append(str(cause) if known else f"{type(cause).__name__}: {cause}")
+            if isinstance(cause, Refused):  # the same the next time
+                seat.errors = seat.errors[-1:] * STARTS
+        except RayError as error:
+            seat.errors.append(f"a worker ended while it started its host: {_first_line(error)}")
+        if not seat.ready and not seat.given_up:
+            seat.start()
+
+    def _painted(self, call: Any) -> dict[str, Any]:
+        try:
+            return ray.get(call)
+        except RayTaskError as error:
+            return {"state": RETRY, "error": f"{type(error.cause).__name__}: {error.cause}"}
+        except RayError as error:
+            return {"state": HOST_GONE, "error": f"the worker ended: {_first_line(error)}"}
+
+    def _end(self, seat: Seat, job: Job, entry: dict[str, Any], on_end: OnEnd) -> None:
+        seat.job = None
+        if entry["state"] == HOST_GONE:
+            seat.start()
+        if entry["state"] == STOP:
+            self.stopping, self._stopped_by = True, entry["error"]
+            return
+        tried = self._tried.pop(job.name, []) + [seat.number]
+        if entry["state"] in (RETRY, HOST_GONE):
+            if len(tried) < TRIES:
+                self._tried[job.name] = tried
+                self._again.append(job)
+                return
+            entry = {**_facts(job), **entry, "state": FAILED}
+        on_end(job, {**entry, "tries": len(tried)})
+
+    def _next(self, seat: Seat) -> Job | None:
+        """The picture for a worker: one that failed elsewhere, else a new one."""
+        for job in self._again:
+            tried = self._tried[job.name]
+            others = [other for other in self.seats if other.ready and other.number not in tried]
+            if seat.number not in tried or not others:
+                self._again.remove(job)
+                return job
+        fresh = next(self._fresh, None)
+        self._no_more = fresh is None
+        return fresh
+
+
+def _facts(job: Job) -> dict[str, Any]:
+    """What an entry says of a picture whose worker ended without a word."""
+    keys = ("name", "result", "seed", "recipe", "image_at", "mask_at")
+    return {key: getattr(job, key) for key in keys}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
