@@ -15,19 +15,23 @@ import os
 import platform
 import subprocess
 import sys
-from pathlib import Path
 
 import torch
 
+from ..report import COLOURS, RESULTS, Panel, Point, Table, plot, write
 from . import measure, models
-from .plot import plot
 
-RESULTS = Path(__file__).resolve().parents[1] / "results"
 GROWTH = {  # what is varied: (a value, the latent's shape, steps)
     "steps": [(n, (1, 4, 32, 32), n) for n in (10, 20, 40)],
     "batch": [(n, (n, 4, 32, 32), 20) for n in (1, 2, 4, 8)],
     "latent size": [(n, (1, 4, n, n), 20) for n in (16, 32, 64, 128)],
     "frames": [(n, (1, 4, n, 32, 32), 20) for n in (1, 5, 13)],
+}
+SHOWN = {
+    "host": COLOURS["host"],
+    "Blend predicted": COLOURS["blend predicted"],
+    "RePaint 1/2": COLOURS["repaint"],
+    "Match 1": COLOURS["match"],
 }
 
 INTRODUCTION = """# Cost against the host's own sampler with noise_mask
@@ -42,11 +46,6 @@ extra evaluations are one pass of the network instead of two, so they cost less.
 Importing the pack into a running host: {importing}.
 
 """
-
-
-def table(title: str, header: list[str], rows: list[list[str]]) -> str:
-    lines = [f"## {title}", "", f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows), ""])
 
 
 def against_the_host(title: str, case: measure.Case, repeats: int) -> str:
@@ -81,7 +80,7 @@ def against_the_host(title: str, case: measure.Case, repeats: int) -> str:
         "peak memory, latents more",
         "waits",
     ]
-    return table(title, header, rows)
+    return Table(title, header, rows, level=2).text
 
 
 def profiled(case: measure.Case) -> str:
@@ -91,24 +90,25 @@ def profiled(case: measure.Case) -> str:
         count, milliseconds = measure.operators(case, method)
         rows.append([name, f"{count:.0f}", f"{milliseconds:.2f}"])
     title = "Under torch.profiler, outside the demo model"
-    return table(title, ["method", "operators an evaluation", "ms in them"], rows)
+    return Table(title, ["method", "operators an evaluation", "ms in them"], rows, level=2).text
 
 
-def growth(repeats: int) -> tuple[str, dict[str, dict[str, list[tuple[float, float]]]]]:
+def growth(repeats: int) -> tuple[str, list[Panel]]:
     """Milliseconds an evaluation outside the model, by steps, jumps, batch, size and frames."""
-    parts, curves = [], {}
+    parts, panels = [], []
     loaded = models.load("instant", torch.float32)
     for what, cases in GROWTH.items():
-        names = ("host", "Blend predicted", "RePaint 1/2", "Match 1")
+        names = tuple(SHOWN)
         methods = {name: measure.METHODS[name] for name in names}
-        curves[what] = {name: [] for name in names}
+        lines: dict[str, list[Point]] = {name: [] for name in names}
         rows = []
         for value, shape, steps in cases:
             taken = measure.times(measure.Case(loaded, shape, steps), methods, repeats)
             for name in names:
-                curves[what][name].append((value, 1000 * taken[name][1]))
+                lines[name].append(Point(value, *[1000 * taken[name][1]] * 3))
             rows.append([str(value), *(f"{1000 * taken[name][1]:.2f}" for name in names)])
-        parts.append(table(f"Outside the model, ms an evaluation, by {what}", [what, *names], rows))
+        parts.append(Table(f"Outside the model, ms an evaluation, by {what}", [what, *names], rows, level=2).text)
+        panels.append(Panel(f"ms an evaluation, by {what}", lines, [value for value, _, _ in cases]))
     jumps = {
         f"{length}/{visits}": measure.RePaint(known_noise="fresh", jump_length=length, jump_n_sample=visits)
         for length, visits in ((1, 1), (1, 2), (1, 5), (5, 2), (5, 5))
@@ -116,14 +116,15 @@ def growth(repeats: int) -> tuple[str, dict[str, dict[str, list[tuple[float, flo
     case = measure.Case(loaded, (1, 4, 32, 32))
     taken = measure.times(case, jumps, repeats)
     rows = [[name, str(case.evaluations(jumps[name])), f"{1000 * taken[name][1]:.2f}"] for name in jumps]
-    parts.append(table("The same by RePaint's jump_length/jump_n_sample", ["jumps", "evaluations", "ms"], rows))
-    return "\n".join(parts), curves
+    title = "The same by RePaint's jump_length/jump_n_sample"
+    parts.append(Table(title, ["jumps", "evaluations", "ms"], rows, level=2).text)
+    return "\n".join(parts), panels
 
 
 def import_milliseconds(repeats: int) -> str:
     """What importing the pack adds to a host that has imported itself: the least of some new processes."""
     code = (
-        "import time; from comfyui_host import in_process; in_process.start(); "
+        "import sys, time; from comfyui_host import in_process; in_process.start(); "
         "import comfy_api.v0_0_2, comfy_extras.nodes_mask, latent_preview; start = time.perf_counter(); "
         "import latent_repaint.nodes; sys.stdout.write(str(time.perf_counter() - start))"
     )
@@ -163,8 +164,8 @@ def main() -> None:
                 case = measure.Case(loaded, (batch, 4, size, size), options.steps)
                 title = f"{options.full} shapes, {options.dtype}, latent {size}x{size}, batch {batch}, cfg 4"
                 parts.append(against_the_host(f"{title}, {options.steps} steps", case, options.repeats))
-    text, curves = growth(options.repeats)
-    plot(curves, RESULTS / "cost.png")
+    text, panels = growth(options.repeats)
+    plot(panels, SHOWN, "outside the model:", RESULTS / "cost.png")
     command = "python benchmarks cost " + " ".join(sys.argv[1:])
     introduction = INTRODUCTION.format(
         command=command.strip(),
@@ -172,4 +173,4 @@ def main() -> None:
         repeats=options.repeats,
         importing=import_milliseconds(options.repeats),
     )
-    (RESULTS / "cost.md").write_text(introduction + "\n".join([*parts, text]) + "\n![growth](cost.png)\n")
+    write(RESULTS / "cost.md", introduction + "\n".join([*parts, text]) + "\n![growth](cost.png)\n")

@@ -12,14 +12,12 @@ import random
 import re
 import sys
 import time
-from pathlib import Path
 
 from comfyui_host import install
 from comfyui_host.server_process import serve
 
+from ..report import RESULTS, Table, write
 from .jobs import CENSUS, Tally, endure, hosts_own_jobs, mixed_jobs
-
-ROOT = Path(__file__).resolve().parents[2]
 
 ROUNDS, FORGETFUL, DIFFERENT, CLIENTS, INTERRUPTS = 10, 5, 28, 2, 0.1
 
@@ -36,58 +34,49 @@ def main() -> int:
         with serve(host, plugin=CENSUS) as server:
             tallies.append(endure(server, pool, ROUNDS, options.jobs // ROUNDS, CLIENTS, INTERRUPTS, FORGETFUL))
     ours, hosts_own = tallies
-    text = report(options.jobs, version, (time.monotonic() - start) / 60, ours, hosts_own)
-    (ROOT / "benchmarks" / "results" / "endurance.md").write_text(text, encoding="utf-8")
+    text = page(options.jobs, version, (time.monotonic() - start) / 60, ours, hosts_own)
+    write(RESULTS / "endurance.md", text)
     wrong = ours.wrong + hosts_own.wrong
     sys.stdout.write("\n".join(wrong) + "\n")
     return 1 if wrong else 0
 
 
-def report(jobs: int, version: str, minutes: float, ours: Tally, hosts_own: Tally) -> str:
+def page(jobs: int, version: str, minutes: float, ours: Tally, hosts_own: Tally) -> str:
     first, last, end = ours.memory[1].jobs, ours.memory[FORGETFUL].jobs, ours.memory[-1].jobs
-    return "\n".join(
+    introduction = f"""# Endurance
+
+`python benchmarks endurance --jobs {jobs}` on ComfyUI {version}, CPU, {minutes:.0f} min: {DIFFERENT} different jobs
+over all methods and many solvers, {CLIENTS} clients at once, one job in {1 / INTERRUPTS:.0f} interrupted and queued
+again. Beside it, as a control, the same number of jobs of the host's own nodes alone: KSampler with a noise mask, on
+a fresh host.
+
+Jobs done: {ours.done}. Interrupted: {ours.interrupted}. **Wrong results: {len(ours.wrong)}** (picture compared byte
+for byte with the same job run alone at the start, and the number of model evaluations). The control:
+{hosts_own.done}, {hosts_own.interrupted}, {len(hosts_own.wrong)}.
+"""
+    stock = ["resident memory, MB", "history, MB", "tensors alive", "held by them, MB"]
+    rows = [[*mine.row(), *its.row()[1:]] for mine, its in zip(ours.memory, hosts_own.memory, strict=True)]
+    note = f"""The first row is after each job has run once. Tensors: those that Python's collector knows in the
+host's process, model weights not counted. History: what the host keeps of each prompt for its page, up to 10,000 of
+them, as Python counts its objects. Up to {last} jobs the host was told to forget it before each round, so that
+whatever else grows can be seen; from there on it was kept."""
+    grown = [
+        [f"history forgotten, {first} to {last} jobs", *growth(ours, 1, FORGETFUL), *growth(hosts_own, 1, FORGETFUL)],
         [
-            "# Endurance",
-            "",
-            f"`python benchmarks endurance --jobs {jobs}` on ComfyUI {version}, CPU, {minutes:.0f} min: {DIFFERENT} "
-            f"different jobs over all methods and many solvers, {CLIENTS} clients at once, one job in "
-            f"{1 / INTERRUPTS:.0f} "
-            "interrupted and queued again. Beside it, as a control, the same number of jobs of the host's own nodes "
-            "alone: "
-            "KSampler with a noise mask, on a fresh host.",
-            "",
-            f"Jobs done: {ours.done}. Interrupted: {ours.interrupted}. **Wrong results: {len(ours.wrong)}** (picture "
-            "compared byte for byte with the same job run alone at the start, and the number of model evaluations). "
-            "The "
-            f"control: {hosts_own.done}, {hosts_own.interrupted}, {len(hosts_own.wrong)}.",
-            "",
-            "| jobs done | resident memory, MB | history, MB | tensors alive | held by them, MB "
-            "| control: resident memory, MB | history, MB | tensors alive | held by them, MB |",
-            "|---|---|---|---|---|---|---|---|---|",
-            *(f"| {mine} | {its.columns()} |" for mine, its in zip(ours.memory, hosts_own.memory, strict=True)),
-            "",
-            "The first row is after each job has run once. Tensors: those that Python's collector knows in the host's "
-            "process, model weights not counted. History: what the host keeps of each prompt for its page, up to "
-            "10,000 "
-            f"of them, as Python counts its objects. Up to {last} jobs the host was told to forget it before each "
-            "round, "
-            "so that whatever else grows can be seen; from there on it was kept.",
-            "",
-            "| growth after the first round, MB | resident memory | history | control: resident memory | history |",
-            "|---|---|---|---|---|",
-            f"| history forgotten, {first} to {last} jobs | {growth(ours, 1, FORGETFUL)} "
-            f"| {growth(hosts_own, 1, FORGETFUL)} |",
-            f"| history kept, {last} to {end} jobs | {growth(ours, FORGETFUL, ROUNDS)} "
-            f"| {growth(hosts_own, FORGETFUL, ROUNDS)} |",
-            "",
-            "Resident memory also goes up and down by some 15 MB, with either kind of jobs: what a job needs for a "
-            "moment, "
-            "the process keeps or gives back.",
-            "",
-        ]
+            f"history kept, {last} to {end} jobs",
+            *growth(ours, FORGETFUL, ROUNDS),
+            *growth(hosts_own, FORGETFUL, ROUNDS),
+        ],
+    ]
+    header = ["growth after the first round, MB", *("resident memory", "history") * 2]
+    last_note = """Resident memory also goes up and down by some 15 MB, with either kind of jobs: what a job needs
+for a moment, the process keeps or gives back."""
+    tables = [Table("", ["jobs done", *stock, *stock], rows, note), Table("", header, grown, last_note)]
+    return "\n".join(
+        [introduction, "Left: this pack's jobs; right: the control.", "", *(table.text for table in tables)]
     )
 
 
-def growth(tally: Tally, first: int, last: int) -> str:
+def growth(tally: Tally, first: int, last: int) -> list[str]:
     before, after = tally.memory[first], tally.memory[last]
-    return f"{after.resident - before.resident:+.1f} | {after.history - before.history:+.2f}"
+    return [f"{after.resident - before.resident:+.1f}", f"{after.history - before.history:+.2f}"]

@@ -62,11 +62,11 @@ class Stock(NamedTuple):
     tensors: int
     held: float
 
-    def columns(self) -> str:
-        return f"{self.resident:.1f} | {self.history:.2f} | {self.tensors} | {self.held:.3f}"
+    def row(self) -> list[str]:
+        return [str(self.jobs), f"{self.resident:.1f}", f"{self.history:.2f}", str(self.tensors), f"{self.held:.3f}"]
 
     def __str__(self) -> str:
-        return f"{self.jobs} | {self.columns()}"
+        return " | ".join(self.row())
 
 
 @dataclass

@@ -10,24 +10,21 @@ the one with the smallest energy distance then runs with three fresh seeds, and 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..report import RESULTS, Cells
 from .analytic_model import exact_denoiser, inpaint, patcher, sigmas
 from .learnt import load
 from .methods import METHODS, Setting
 from .metrics import Judge
+from .page import VARIANTS, write_page
 from .problems import PROBLEMS, Problem, textured_fields
-from .report import VARIANTS, write_report
 
-RESULTS = Path(__file__).resolve().parents[1] / "results"
 BUDGETS = (20, 40, 100, 8, 16, 200, 400)  # in the order in which they run
 SEEDS = (1, 2, 3)
 SELECTION_SEED = 1000
@@ -46,34 +43,25 @@ class Bench:
     """
 
     def __init__(self, key: str, path: Path | None, counts: tuple[int, int]) -> None:
-        self.key, self.path, self.counts = key, path, counts
+        self.key, self.counts, self.cells = key, counts, Cells(path)
         self.problem: Problem = textured_fields() if key in VARIANTS else PROBLEMS[key]()
         self.model = patcher(load() if key == "learnt" else exact_denoiser(self.problem), flow=key == "flow")
         self.given = self.problem.given(GIVEN)
         self.judges = [Judge(self.problem, y, 512 if path is None else 2048) for y in self.given]
-        self.cells: dict[str, Any] = json.loads(path.read_text()) if path and path.exists() else {}
         if key == "learnt" and path:  # a network is slow: the settings that are best with the exact denoiser serve
-            exact = json.loads(path.with_name("textures.json").read_text())
-            self.cells |= {name: cell for name, cell in exact.items() if name.endswith("selection")}
-
-    def cell(self, name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        if name not in self.cells:
-            self.cells[name] = {k: round(v, 5) if isinstance(v, float) else v for k, v in measure().items()}
-            if self.path:
-                lines = ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in sorted(self.cells.items()))
-                self.path.write_text("{\n" + lines + "\n}\n")
-        return self.cells[name]
+            exact = Cells(path.with_name("textures.json")).found
+            self.cells.found |= {name: cell for name, cell in exact.items() if name.endswith("selection")}
 
     def _mean(self, samples: tuple[Tensor, ...]) -> dict[str, float]:
         measures = [judge.measure(x) for judge, x in zip(self.judges, samples, strict=True)]
         return {name: statistics.fmean(m[name] for m in measures) for name in measures[0]}
 
-    def floor(self, seed: int) -> dict[str, Any]:
+    def floor(self, seed: int) -> dict[str, float | str]:
         """What exact samples of the same number score: the noise of the measures themselves."""
         generator = torch.Generator().manual_seed(seed)
         return self._mean(tuple(judge.posterior.sample(self.counts[1], generator) for judge in self.judges))
 
-    def run(self, setting: Setting, count: int, seed: int) -> dict[str, Any]:
+    def run(self, setting: Setting, count: int, seed: int) -> dict[str, float | str]:
         """One run of `count` pictures for each known part."""
         y = self.given.repeat_interleave(count, 0)
         schedule = sigmas(self.model, setting.scheduler, setting.steps)
@@ -87,7 +75,7 @@ class Bench:
 
         def energy(setting: Setting) -> float:
             name = f"{method} | {budget} | {setting.label} | selection"
-            return self.cell(name, lambda: self.run(setting, self.counts[0], SELECTION_SEED))["energy"]
+            return self.cells.measured(name, lambda: self.run(setting, self.counts[0], SELECTION_SEED))["energy"]
 
         return min(settings, key=energy) if settings else None
 
@@ -100,7 +88,9 @@ class Bench:
             count //= 4
         for seed in SEEDS:
             name = f"{method} | {budget} | best | seed {seed}"
-            cell = self.cell(name, lambda seed=seed: {"setting": setting.label, **self.run(setting, count, seed)})
+            cell = self.cells.measured(
+                name, lambda seed=seed: {"setting": setting.label, **self.run(setting, count, seed)}
+            )
             sys.stdout.write(f"{self.key:9} {name:36} {cell['setting']:40} energy {cell['energy']:8.4f}\n")
             sys.stdout.flush()
 
@@ -123,11 +113,11 @@ def main() -> None:
         counts = (16, 32) if options.quick or key == "learnt" else (48, 384)
         bench = Bench(key, None if options.quick else cells / f"{key}.json", counts)
         for seed in SEEDS:
-            floor = bench.cell(f"floor | seed {seed}", lambda seed=seed, bench=bench: bench.floor(seed))
+            floor = bench.cells.measured(f"floor | seed {seed}", lambda seed=seed, bench=bench: bench.floor(seed))
             sys.stdout.write(f"{key:9} exact samples against exact samples: energy {floor['energy']:8.4f}\n")
         for budget in options.budgets:
             for method in options.methods:
                 if key not in VARIANTS or budget in (20, 40, 100):
                     bench.measure(method, budget)
     if not options.quick:
-        write_report(cells, RESULTS)
+        write_page(cells, RESULTS)

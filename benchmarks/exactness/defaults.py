@@ -1,7 +1,7 @@
 """The defaults of the nodes for 20 to 30 steps, decided by measurement: one setting varied, all else held.
 
-    python benchmarks exactness/defaults.py            the whole table, an hour on one core; resumes where it stopped
-    python benchmarks exactness/defaults.py --report-only
+    python benchmarks defaults            the whole table, an hour on one core; resumes where it stopped
+    python benchmarks defaults --report-only
 
 The 16-D mixture, both fields, and the textured fields under a learnt denoiser, whose column has the last word where
 the exact ones disagree. Each figure is the mean over two inner solvers, two known parts and two seeds.
@@ -10,7 +10,6 @@ the exact ones disagree. Each figure is the mean over two inner solvers, two kno
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 from collections.abc import Iterator
@@ -20,11 +19,12 @@ from pathlib import Path
 import torch
 
 # isort: off
+from ..report import RESULTS, Cells, Table, write
 from .analytic_model import exact_denoiser, inpaint, patcher, sigmas, solver
 from .learnt import load
 from .metrics import Judge
 from .problems import PROBLEMS, textured_fields
-from .report import title
+from .page import title
 
 # importable only once analytic_model has started the host
 from latent_repaint.samplers.blend import Blend
@@ -34,14 +34,13 @@ from latent_repaint.samplers.match import HIGHEST, LOWEST, Match
 from latent_repaint.samplers.repaint import RePaint, RePaintBudget
 # isort: on
 
-RESULTS = Path(__file__).resolve().parents[1] / "results"
 KEYS = ("weak", "field", "textures", "learnt")
 SOLVERS = ("euler", "euler_ancestral")
 SEEDS, GIVEN, COUNT, LEARNT_COUNT = (1, 2), 2, 128, 48
 
 INTRODUCTION = """# What decided the defaults
 
-Written by `python benchmarks exactness/defaults.py`. Energy distance to the exact posterior, karras schedule, mean over
+Written by `python benchmarks defaults`. Energy distance to the exact posterior, karras schedule, mean over
 euler and euler_ancestral, two known parts and two seeds ± the standard error of these eight, most of which is what one
 known part is harder than the other and common to the rows of a table. The default in bold: where several are as good
 within the spread, the one that guards against what these problems do not have (a leak above 0 against feedback that
@@ -104,16 +103,15 @@ class Study:
     def __init__(self, key: str, path: Path) -> None:
         self.problem = textured_fields() if key == "learnt" else PROBLEMS[key]()
         self.model = patcher(load() if key == "learnt" else exact_denoiser(self.problem))
-        self.count, self.path, self.key = LEARNT_COUNT if key == "learnt" else COUNT, path, key
+        self.count, self.cells, self.key = LEARNT_COUNT if key == "learnt" else COUNT, Cells(path), key
         self.given = self.problem.given(GIVEN)
         self.judges = [Judge(self.problem, y, 2048) for y in self.given]
 
     def measure(self, choice: Choice) -> dict[str, float]:
         """Energy distance, its standard error over the eight runs, and the model evaluations of a run."""
-        name = f"{self.key} | {choice.section} | {choice.label}"
-        cells = json.loads(self.path.read_text()) if self.path.exists() else {}
-        if name not in cells:
-            energies, evaluations = [], 0
+
+        def energies() -> dict[str, float]:
+            found, evaluations = [], 0
             y = self.given.repeat_interleave(self.count, 0)
             for inner in SOLVERS:
                 sampler = combine(solver(inner), choice.method, "benchmark")
@@ -121,33 +119,25 @@ class Study:
                     schedule = sigmas(self.model, "karras", choice.steps)
                     x, evaluations = inpaint(self.model, sampler, schedule, self.problem, y, seed)
                     parts = zip(self.judges, x.split(self.count), strict=True)
-                    energies += [judge.measure(part)["energy"] for judge, part in parts]
-            error = statistics.stdev(energies) / len(energies) ** 0.5
-            cells[name] = {
-                "energy": round(statistics.fmean(energies), 4),
-                "error": round(error, 4),
-                "evaluations": evaluations,
-            }
-            lines = ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in sorted(cells.items()))
-            self.path.write_text("{\n" + lines + "\n}\n")
-        return cells[name]
+                    found += [judge.measure(part)["energy"] for judge, part in parts]
+            error = statistics.stdev(found) / len(found) ** 0.5
+            return {"energy": statistics.fmean(found), "error": error, "evaluations": evaluations}
+
+        return self.cells.measured(f"{self.key} | {choice.section} | {choice.label}", energies)
 
 
-def report(path: Path) -> str:
+def page(path: Path) -> str:
     """The tables of all that was measured so far, in Markdown."""
-    cells = json.loads(path.read_text())
-    lines, section = [INTRODUCTION], ""
+    cells = Cells(path).found
+    sections: dict[str, list[list[str]]] = {}
     for choice in choices():
-        if choice.section != section:
-            section = choice.section
-            columns = ["", "evaluations", *map(title, KEYS)]
-            lines += ["", f"## {section}", "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-        found = [cells.get(f"{key} | {section} | {choice.label}") for key in KEYS]
+        found = [cells.get(f"{key} | {choice.section} | {choice.label}") for key in KEYS]
         energies = [f"{cell['energy']:.3f} ± {cell['error']:.3f}" if cell else "-" for cell in found]
         evaluations = next((str(cell["evaluations"]) for cell in found if cell), "-")
         row = [choice.label, evaluations, *energies]
-        lines.append("| " + " | ".join(f"**{text}**" if choice.is_default else text for text in row) + " |")
-    return "\n".join(lines) + "\n"
+        sections.setdefault(choice.section, []).append([f"**{x}**" if choice.is_default else x for x in row])
+    columns = ["", "evaluations", *map(title, KEYS)]
+    return "\n".join([INTRODUCTION, "", *(Table(name, columns, rows, level=2).text for name, rows in sections.items())])
 
 
 def main() -> None:
@@ -163,4 +153,4 @@ def main() -> None:
             cell = study.measure(choice)
             sys.stdout.write(f"{key:9} {choice.section:50} {choice.label:22} {cell['energy']:8.4f}\n")
             sys.stdout.flush()
-    (RESULTS / "defaults.md").write_text(report(path))
+    write(RESULTS / "defaults.md", page(path))

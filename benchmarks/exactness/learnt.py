@@ -3,7 +3,7 @@
 The network sees only pictures of the textured fields under noise. Their exact denoiser is known, so that its excess
 loss can be measured, and their exact posterior remains the reference for what is sampled with it. Train it anew with
 
-    python benchmarks exactness/learnt.py --minutes 15
+    python benchmarks learnt --minutes 15
 """
 
 from __future__ import annotations

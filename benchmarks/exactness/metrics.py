@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from latent_repaint.pixels.composite import seam_energy
+
 from .problems import GaussianMixture, Problem
 
 
@@ -55,28 +57,16 @@ def log_density_gap(x: Tensor, reference: Tensor, posterior: GaussianMixture) ->
     return (posterior.log_density(reference).mean() - posterior.log_density(x).mean()).item()
 
 
-def seam_pairs(unknown: Tensor) -> tuple[Tensor, Tensor]:
-    """Flat indices (unknown cell, known neighbour) of all pairs of neighbours that the mask's edge separates."""
-    cell = torch.arange(unknown.numel()).view_as(unknown)
-    inside, outside = [], []
-    for a, b in ((cell[:, 1:], cell[:, :-1]), (cell[1:], cell[:-1])):
-        for u, k in ((a, b), (b, a)):
-            crosses = unknown.flatten()[u] & ~unknown.flatten()[k]
-            inside.append(u[crosses])
-            outside.append(k[crosses])
-    return torch.cat(inside), torch.cat(outside)
+def seam(x: Tensor, reference: Tensor, y: Tensor, problem: Problem) -> float:
+    """The pack's `seam_energy`, over exact samples: above 1 a visible seam, below 1 smeared."""
 
-
-def seam_ratio(x: Tensor, reference: Tensor, y: Tensor, problem: Problem) -> float:
-    """RMS step across the mask's edge over the same of exact samples: above 1 a visible seam, below 1 smeared."""
-
-    def step(unknown_part: Tensor) -> Tensor:
+    def pictures(unknown_part: Tensor) -> Tensor:
         picture = torch.empty(len(unknown_part), problem.known.numel())
         picture[:, problem.known], picture[:, ~problem.known] = y, unknown_part
-        inside, outside = seam_pairs(problem.unknown)
-        return (picture[:, inside] - picture[:, outside]).square().mean().sqrt()
+        return picture.view(-1, 1, *problem.shape)
 
-    return (step(x) / step(reference)).item()
+    weight = problem.unknown.float()[None, None]
+    return seam_energy(pictures(x), pictures(reference), weight) * len(reference) / len(x)
 
 
 class Judge:
@@ -95,5 +85,5 @@ class Judge:
             "gap": log_density_gap(x, self.reference, self.posterior),
         }
         if self.problem.is_picture:
-            measures["seam"] = seam_ratio(x, self.reference, self.y, self.problem)
+            measures["seam"] = seam(x, self.reference, self.y, self.problem)
         return measures

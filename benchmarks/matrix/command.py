@@ -14,13 +14,14 @@ from concurrent.futures import ProcessPoolExecutor
 
 import torch
 
-from .one_family import DRAWS, ROOT, Found, Run, run_family  # starts the host, which the next two stand on
+from .one_family import DRAWS, Found, Run, run_family  # starts the host, which the next two stand on
 
+from ..report import RESULTS as FOLDER, Table, write  # isort: skip
 from .cells import METHODS, SCHEDULERS, SOLVERS, STEPS, TOLERANCE, cells  # isort: skip
 from comfyui_host.families import FAMILIES  # isort: skip
 
-RESULTS = ROOT / "benchmarks" / "results" / "matrix"
-Table = dict[tuple[str, str, str], dict[str, str]]
+RESULTS = FOLDER / "matrix"
+Outcomes = dict[tuple[str, str, str], dict[str, str]]
 
 
 def main() -> None:
@@ -36,7 +37,7 @@ def main() -> None:
             for cell, found in own.found.items():
                 table.setdefault((name, cell.method, cell.scheduler), {})[cell.solver] = outcome(found)
             refusals |= {f"- `{cell.solver}`: {found.refused}" for cell, found in own.found.items() if found.refused}
-            sys.stdout.write(rows[name] + "\n")
+            sys.stdout.write(" | ".join(rows[name]) + "\n")
             sys.stdout.flush()
     wrong = [
         f"- {' '.join((*key, solver))}: {what}"
@@ -46,17 +47,18 @@ def main() -> None:
     ]
     if set(FAMILIES) <= set(rows):
         keep(table)
-        RESULTS.with_suffix(".md").write_text(page([rows[name] for name in FAMILIES], wrong, sorted(refusals)))
+        write(RESULTS.with_suffix(".md"), page([rows[name] for name in FAMILIES], wrong, sorted(refusals)))
     sys.stdout.write("\n".join(wrong) + "\n")
     sys.exit(bool(wrong))
 
 
-def earlier() -> tuple[dict[str, str], Table]:
+def earlier() -> tuple[dict[str, list[str]], Outcomes]:
     """The committed rows and cells by family, which stand for the families that do not run now."""
     if not RESULTS.with_suffix(".md").exists():
         return {}, {}
     lines = RESULTS.with_suffix(".md").read_text().splitlines()
-    rows = {name: line for line in lines for name in FAMILIES if line.startswith(f"| {name} |")}
+    records = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")]
+    rows = {record[0]: record for record in records if record[0] in FAMILIES}
     with RESULTS.with_suffix(".csv").open(newline="") as file:
         _, *records = csv.reader(file)
     known = [record for record in records if record[0] in FAMILIES and len(record) == 3 + len(SOLVERS)]
@@ -68,16 +70,16 @@ def outcome(found: Found) -> str:
     return f"wrong: {found.wrong}" if found.wrong else "refused" if found.refused else str(found.evaluations)
 
 
-def row(name: str, own: Run) -> str:
+def row(name: str, own: Run) -> list[str]:
     """Its line in the table."""
     right = [sum(not f.wrong and not f.refused for c, f in own.found.items() if c.method == m) for m in METHODS]
     refused = sum(bool(f.refused and not f.wrong) for f in own.found.values())
     wrong = sum(bool(f.wrong) for f in own.found.values())
     numbers = [*right, refused, wrong, f"{own.jump:.1f}", f"{own.seconds:.0f}"]
-    return f"| {name} | {' | '.join(map(str, numbers))} |"
+    return [name, *map(str, numbers)]
 
 
-def keep(table: Table) -> None:
+def keep(table: Outcomes) -> None:
     """One row for family, method and scheduler, one column a solver."""
     with RESULTS.with_suffix(".csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -88,35 +90,19 @@ def keep(table: Table) -> None:
             )
 
 
-def page(rows: list[str], wrong: list[str], refusals: list[str]) -> str:
-    per_method = len(SOLVERS) * len(SCHEDULERS)
-    return "\n".join(
-        [
-            "# Every family, method, solver and scheduler",
-            "",
-            f"`python benchmarks matrix`, torch {torch.__version__}, {len(list(cells()))} cells: {len(FAMILIES)} "
-            "families "
-            f"x {len(METHODS)} methods x {len(SOLVERS)} solvers x {len(SCHEDULERS)} schedulers "
-            f"({', '.join(SCHEDULERS)}), "
-            f"{STEPS} steps, tiny models with random weights in the real host.",
-            "",
-            f"Right (of {per_method}): the result is finite, its kept part equals the given latent to {TOLERANCE:g}, "
-            "something was painted, and the model was evaluated exactly as often as announced. Jump: the worst "
-            "deviation "
-            "of mean, variance and covariance with the clean latent, over forward jumps between levels of a "
-            "schedule, from "
-            f"the host's own noising, in standard errors of {DRAWS:,} draws; nine jumps in three measures each, so 2 "
-            "to 4 "
-            "is what exact agreement gives. The evaluations of each cell: [matrix.csv](matrix.csv).",
-            "",
-            f"| family | {' | '.join(METHODS)} | refused | wrong | jump | seconds |",
-            "|---" * (len(METHODS) + 5) + "|",
-            *rows,
-            "",
-            "Refused, with the reason given:",
-            "",
-            *refusals,
-            "",
-            *(["Wrong:", "", *wrong, ""] if wrong else []),
-        ]
-    )
+def page(rows: list[list[str]], wrong: list[str], refusals: list[str]) -> str:
+    size = f"{len(FAMILIES)} families x {len(METHODS)} methods x {len(SOLVERS)} solvers x {len(SCHEDULERS)} schedulers"
+    introduction = f"""# Every family, method, solver and scheduler
+
+`python benchmarks matrix`, torch {torch.__version__}, {len(list(cells()))} cells: {size} ({", ".join(SCHEDULERS)}),
+{STEPS} steps, tiny models with random weights in the real host.
+
+Right (of {len(SOLVERS) * len(SCHEDULERS)}): the result is finite, its kept part equals the given latent to
+{TOLERANCE:g}, something was painted, and the model was evaluated exactly as often as announced. Jump: the worst
+deviation of mean, variance and covariance with the clean latent, over forward jumps between levels of a schedule,
+from the host's own noising, in standard errors of {DRAWS:,} draws; nine jumps in three measures each, so 2 to 4 is
+what exact agreement gives. The evaluations of each cell: [matrix.csv](matrix.csv).
+"""
+    table = Table("", ["family", *METHODS, "refused", "wrong", "jump", "seconds"], rows).text
+    reasons = ["Refused, with the reason given:", "", *refusals, ""]
+    return "\n".join([introduction, table, *reasons, *(["Wrong:", "", *wrong, ""] if wrong else [])])

@@ -7,25 +7,24 @@ Prints tables, and keeps them in benchmarks/results/pixels/, one file a part.
 """
 
 import sys
-from pathlib import Path
 
 import torch
 
+from ..report import RESULTS, Table, write
 from .cost import sampling, speed
 from .leak import leak
 from .seams import exactness, seams
 from .second_pass import second_pass
-from .table import Table
 
-RESULTS = Path(__file__).resolve().parents[1] / "results" / "pixels"
 PARTS = {part.__name__: part for part in (exactness, seams, leak, second_pass, sampling, speed)}
 
 
 @torch.inference_mode()
 def main() -> None:
-    RESULTS.mkdir(parents=True, exist_ok=True)
+    folder = RESULTS / "pixels"
+    folder.mkdir(exist_ok=True)
     for name in sys.argv[1:] or PARTS:
-        table: Table = PARTS[name](RESULTS)
+        table: Table = PARTS[name](folder)
         text = f"{table.text}\nWritten by `python benchmarks pixels {name}`.\n"
-        (RESULTS / f"{name}.md").write_text(text)
+        write(folder / f"{name}.md", text)
         sys.stdout.write(text + "\n")

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from latent_repaint.pixels.fill import FILLS, fill
 
+from ..report import Table
 from .pictures import scene, square
-from .table import Table
 
 SIZE, FARTHEST, LARGEST_GROWTH = 256, 8, 3
 KL = {

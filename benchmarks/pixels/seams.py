@@ -10,8 +10,8 @@ from torch import Tensor
 from latent_repaint.pixels.composite import BLENDS, composite, seam_energy
 from latent_repaint.pixels.region import distance_to_mask
 
+from ..report import Table
 from .pictures import demo, ellipse, saved, scene, shifted
-from .table import Table
 
 METHODS = {  # width of the ramp, blend, match_colour
     "paste": (0, "feather", 0.0),

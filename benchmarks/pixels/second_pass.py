@@ -13,9 +13,9 @@ from latent_repaint.nodes import composite, encode, ksampler
 from latent_repaint.pixels.composite import seam_energy
 
 from ..quality.measures import denoising_loss
+from ..report import Table
 from . import host
 from .pictures import demo, ellipse
-from .table import Table
 
 SCENES, SEEDS, SIZE = 32, (0, 1), 128
 STEPS, SHORT = 20, 5

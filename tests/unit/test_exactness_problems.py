@@ -88,12 +88,6 @@ def test_energy_distance_of_shifted_gaussians():
     assert sum(few) / len(few) == pytest.approx(expected, abs=0.02)
 
 
-def test_seam_pairs_of_a_corner():
-    unknown = torch.tensor([[True, False], [False, False]])
-    inside, outside = metrics.seam_pairs(unknown)
-    assert sorted(zip(inside.tolist(), outside.tolist(), strict=True)) == [(0, 1), (0, 2)]
-
-
 def test_over_smoothed_samples_have_a_negative_gap(problem):
     judge = metrics.Judge(problem, problem.given(1)[0], size=500)
     posterior = judge.posterior
