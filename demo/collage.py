@@ -1,8 +1,13 @@
-"""One picture out of several, side by side, each with its name above it."""
+"""One picture out of several, side by side, each with its name above it; and the workflow that a picture carries."""
 
 from __future__ import annotations
 
+import json
+
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
+
+from comfyui_host import install
 
 HEIGHT, MARGIN, CAPTION = 256, 8, 22
 
@@ -21,3 +26,11 @@ def side_by_side(panels: dict[str, Image.Image]) -> Image.Image:
         sheet.paste(image, (left, MARGIN + CAPTION))
         left += image.width + MARGIN
     return sheet
+
+
+def carrying(template: str) -> PngInfo:
+    """What a PNG is saved with so that it opens the workflow workflows/`template`.json when dragged into ComfyUI."""
+    workflow = json.loads((install.ROOT / "workflows" / f"{template}.json").read_text(encoding="utf-8"))
+    info = PngInfo()
+    info.add_text("workflow", json.dumps(workflow))  # plain ASCII: the page reads no compressed text
+    return info

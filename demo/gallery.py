@@ -4,8 +4,8 @@
 
 Both ask the model as often: KSampler with 40 steps, ours with 20 steps of two evaluations, otherwise the same seed,
 solver, schedule and cfg. Stock is the graph of ComfyUI's own examples, with the result pasted back under the mask (VAE
-Encode, Set Latent Noise Mask, KSampler, VAE Decode, Image Composite Masked); ours is that of the template
-`inpaint-any-size`.
+Encode, Set Latent Noise Mask, KSampler, VAE Decode, Image Composite Masked); ours is that of the template, which the
+picture carries.
 """
 
 import sys
@@ -17,9 +17,12 @@ from PIL import Image, ImageDraw, ImageFont
 from comfyui_host import in_process
 from demo_model.scenes import HELD_OUT, draw
 
+from .collage import carrying
+
 SIDE, MARGIN, LEFT = 128, 6, 130
 TILE = 192  # pixels a side in the gallery
 SEED, CFG = 3, 4.0
+TEMPLATE = "inpaint-any-size"
 Boxes = tuple[tuple[int, int, int, int], ...]
 
 
@@ -136,5 +139,5 @@ def main() -> None:
             masked = picture + 0.75 * mask * (torch.tensor([0.9, 0.33, 0.24]) - picture)
             for column, shown in enumerate((picture, masked, painter.stock(task), painter.ours(task))):
                 sheet.paste(tile(shown), (LEFT + column * step, 26 + row * step))
-    sheet.save(in_process.ROOT / "docs" / "gallery.png", optimize=True)
+    sheet.save(in_process.ROOT / "docs" / "gallery.png", optimize=True, pnginfo=carrying(TEMPLATE))
     sys.stdout.write("docs/gallery.png\n")

@@ -22,7 +22,7 @@ from comfyui_host import install
 from comfyui_host.client import Client, HostGone, PromptError, Run
 from comfyui_host.server_process import HostError, Server, serve
 
-from .collage import side_by_side
+from .collage import carrying, side_by_side
 
 DEMO = install.ROOT / "demo"
 OUT = DEMO / "out"
@@ -81,7 +81,7 @@ def compare(client: Client) -> None:
             f"largest latent difference in the known region {known_difference(client, run):.2g}"
         )
     sheet = OUT / "side_by_side.png"
-    side_by_side(panels).save(sheet)
+    side_by_side(panels).save(sheet, pnginfo=carrying("match-inpaint"))
     say(f"side by side: {sheet}")
 
 

@@ -64,6 +64,16 @@ def test_a_template_opens_runs_and_comes_back_out_of_its_picture(desk, name):
     assert differences(desk.page.evaluate(PROMPT), opened["prompt"]) == []
 
 
+@pytest.mark.parametrize("name", ["gallery.png", "side_by_side.png"])
+def test_a_result_in_the_documents_opens_when_it_is_dragged_in(desk, name):
+    path = install.ROOT / "docs" / name
+    desk.client.upload(path)
+    desk.page.evaluate(DROP, [f"/view?filename={name}&type=input", name])
+    carried = json.loads(Image.open(path).info["workflow"])
+    desk.page.wait_for_function("count => app.graph.nodes.length === count", arg=len(carried["nodes"]))
+    assert differences(desk.page.evaluate(PROMPT), to_prompt(carried)) == []
+
+
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_template_has_a_thumbnail_and_says_what_to_change(name):
     assert Image.open(WORKFLOWS / f"{name}.jpg").size == (512, 512)

@@ -60,7 +60,7 @@ def test_without_noise_fixed_noise_is_what_the_host_does(any_model, latent, mask
 
 @every_method
 def test_without_noise_the_given_latent_is_what_is_kept(any_model, latent, mask, method):
-    """Noised by AddNoise beforehand: the sampler cannot know a cleaner one (README, limits)."""
+    """Noised by AddNoise beforehand: the sampler cannot know a cleaner one (docs/limits.md)."""
     schedule = sigmas(any_model, 5)[2:]
     noisy = NODES.AddNoise.execute(any_model, NODES.RandomNoise.execute(4)[0], schedule, {"samples": latent})[0]
     guider, sampler = cfg_guider(any_model), combined("euler_ancestral", method)

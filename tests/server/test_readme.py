@@ -1,4 +1,4 @@
-"""The README's API calls, run as they stand there, but for the port."""
+"""The two programs of docs/api.md, run as they stand there, but for the port."""
 
 import io
 import json
@@ -14,9 +14,9 @@ from PIL import Image
 from comfyui_host import install
 
 DEMO = install.ROOT / "demo"
-README = (install.ROOT / "README.md").read_text(encoding="utf-8")
+API = (install.ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 EXAMPLES = r"```bash\n(cat > prompt.json <<'END'\n(.*?)END\n.*?)```.*?```python\n(.*?)```"
-((SHELL, PROMPT, PROGRAM),) = re.findall(EXAMPLES, README, re.DOTALL)
+((SHELL, PROMPT, PROGRAM),) = re.findall(EXAMPLES, API, re.DOTALL)
 
 
 @pytest.fixture
