@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 LARGEST = 2**28
 """Pixels of all pictures of a batch that may be made out of smaller ones; as RGB in float32 they take 3 GB."""
@@ -41,7 +42,9 @@ def check_sigmas(sigmas: Tensor) -> None:
 
 def check_finite(name: str, tensor: Tensor) -> None:
     """Raises ValueError if `tensor`, the input `name`, holds NaN or infinity."""
-    if not torch.isfinite(tensor).all():
+    # NaN and infinity come through as extremes, and a large picture needs no second one for that
+    extremes = torch.stack(tensor.aminmax()) if tensor.is_floating_point() and tensor.numel() else tensor
+    if not torch.isfinite(extremes).all():
         raise ValueError(f"input {name}: found NaN or infinity, wanted finite numbers")
 
 
@@ -119,11 +122,11 @@ def check_image(name: str, image: Tensor) -> Tensor:
 def check_mask(name: str, mask: Tensor, image: Tensor) -> Tensor:
     """The mask in float32, clamped to 0..1, at the size of the image (B, H, W, C).
 
-    An empty mask may have any size: the host's Load Image hands out one of 64x64 for every picture without alpha. Any
-    other must have the picture's.
+    An empty mask may have any size: the host's Load Image hands out one of 64x64 for every picture without alpha. One
+    of the picture's aspect is scaled, see `scale_mask`; any other must have the picture's size.
 
     Raises:
-        ValueError: for a mask that is not (B, H, W) or (H, W), is not finite, or has another size than the image.
+        ValueError: for a mask that is not (B, H, W) or (H, W), is not finite, or has another aspect than the image.
     """
     mask = mask[None] if mask.ndim == 2 else mask
     shape, size = tuple(mask.shape), tuple(image.shape[1:3])
@@ -135,10 +138,39 @@ def check_mask(name: str, mask: Tensor, image: Tensor) -> Tensor:
         return mask
     if not mask.any():
         return mask[:, :1, :1].expand(-1, *size)
-    raise ValueError(
-        f"input {name}: found {_pixels(shape[1:])}, wanted {_pixels(size)}, the size of the image; "
-        "scale the mask together with the picture"
-    )
+    if not _same_aspect(shape[1:], size):
+        raise ValueError(
+            f"input {name}: found {_pixels(shape[1:])}, wanted {_pixels(size)} like the image, or that aspect; "
+            "cut the mask like the picture (Crop Mask), or paint it on this picture in Load Image"
+        )
+    check_pixels(f"input {name}", len(mask), size, image[..., 0].numel())
+    return scale_mask(mask, size)
+
+
+def scale_mask(mask: Tensor, size: Sequence[int]) -> Tensor:
+    """(B, H, W) to another size: one of 0 and 1 stays that, and loses no stroke; a soft one is averaged over areas."""
+    size = list(size)
+    if not ((mask == 0) | (mask == 1)).all():
+        return functional.interpolate(mask[:, None], size, mode="area")[:, 0]
+    if mask.shape[1] <= size[0] and mask.shape[2] <= size[1]:
+        return functional.interpolate(mask[:, None], size, mode="nearest-exact")[:, 0]
+    return functional.adaptive_max_pool2d(mask, size)
+
+
+def scaling_note(name: str, mask: Tensor, image: Tensor) -> str:
+    """What `check_mask` did to the size of a mask, for the person; empty if it is as it was."""
+    shape, size = tuple(mask.shape[-2:]), tuple(image.shape[1:3])
+    if shape == size or not mask.any():
+        return ""
+    return f"The {name} was scaled from {_pixels(shape)} to {_pixels(size)}, the size of the picture."
+
+
+def _same_aspect(shape: tuple[int, ...], size: tuple[int, ...]) -> bool:
+    """Whether the smaller of two sizes is the larger one, scaled by some factor and rounded to whole pixels."""
+    small, large = sorted((shape, size))
+    least = max(there / (here + 0.5) for here, there in zip(small, large, strict=True))
+    most = min(there / (here - 0.5) for here, there in zip(small, large, strict=True))
+    return least < most
 
 
 def match_batches(**batches: Tensor) -> tuple[Tensor, ...]:

@@ -1,24 +1,33 @@
 """The generated picture over the original one."""
 
+from typing import Any
+
 import comfy.model_management
 import torch
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
-from ..checks import check_image, check_mask, match_batches, naming
-from ..pixels.composite import BLENDS
-from ..pixels.composite import composite as put_over
-from ..pixels.pad import unpad
+from ..checks import check_image, check_mask, match_batches, naming, scaling_note
+from ..pixels.composite import BLENDS, Blending, composite
+from ..pixels.pad import ENCODE, fits_padded, unpad
+from ..pixels.work import Work
+from .notice import NOTHING_MASKED, notice
 from .schema import checked, schema
 
 ID = "LatentRepaint_Composite"
-REPORT = "Largest difference outside the mask, colour shift and seam energy, before and after."
+REPORT = "Largest difference outside the mask, colour shift and seam, and what was cut off of the painted part."
+GRID = 8
+"""Pixels: a decoded picture's sides are multiples of this, whatever the model."""
 
 
-def device() -> torch.device:
-    """Where pixels are computed: the host's GPU, or the CPU where torch lacks antialiased scaling (Apple's, others)."""
+def work() -> Work:
+    """Pixels are computed on the host's GPU, or on the CPU where torch lacks antialiased scaling (Apple's, others), and
+    the host can cancel that."""
     found = comfy.model_management.get_torch_device()
-    return found if found.type == "cuda" else torch.device("cpu")
+    return Work(
+        found if found.type == "cuda" else torch.device("cpu"),
+        comfy.model_management.throw_exception_if_processing_interrupted,
+    )
 
 
 def blending_inputs() -> list[io.Input]:
@@ -70,12 +79,14 @@ class Composite(io.ComfyNode):
             inputs=[
                 io.Image.Input("original", tooltip="The picture before inpainting. The result has its size."),
                 io.Image.Input(
-                    "generated", tooltip="The decoded result: as large as the original, or padded by Encode."
+                    "generated",
+                    lazy=True,
+                    tooltip="The decoded result: as large as the original, or padded by Encode.",
                 ),
                 io.Mask.Input(
                     "mask",
-                    tooltip="The mask of the original's size that was painted anew. Every value above 0 "
-                    "counts in full.",
+                    tooltip="What was painted: painted_mask of Encode, so that nothing painted is cut off, or your own "
+                    "mask, so that not one pixel more than its ramp changes. Every value above 0 counts in full.",
                 ),
                 *blending_inputs(),
             ],
@@ -91,6 +102,14 @@ class Composite(io.ComfyNode):
         )
 
     @classmethod
+    def check_lazy_status(cls, original: Any, mask: Any, generated: Any = None, **_rest: Any) -> list[str]:
+        """Looks at the picture and its mask before anything is sampled: they rarely depend on that."""
+        if generated is None and isinstance(original, Tensor) and isinstance(mask, Tensor):
+            with naming(ID):
+                check_mask("mask", mask, check_image("original", original))
+        return ["generated"] if generated is None else []
+
+    @classmethod
     @checked
     def execute(
         cls,
@@ -103,21 +122,42 @@ class Composite(io.ComfyNode):
         match_colour: float,
     ) -> io.NodeOutput:
         with naming(ID):
-            original = check_image("original", original)
-            generated = unpad(check_image("generated", generated), *original.shape[1:3])
+            original, generated = check_image("original", original), check_image("generated", generated)
+            scaled = scaling_note("mask", mask, original)
+            check_order(original, generated)
+            height, width = original.shape[1:3]
+            advice = f"a crop goes back into its picture with Stitch; otherwise {ENCODE}"
+            generated = unpad(generated, height, width, advice)
             original, generated, mask = match_batches(
                 original=original, generated=generated, mask=check_mask("mask", mask, original)
             )
         home = original.device
-        return io.NodeOutput(
-            *put_over(
-                original,
-                generated.to(home),
-                mask.to(home),
-                mask_expand_pixels,
-                mask_blend_pixels,
-                blend,
-                match_colour,
-                device(),
-            )
+        blending = Blending(mask_expand_pixels, mask_blend_pixels, blend, match_colour)
+        result = composite(original, generated.to(home), mask.to(home), blending, work())
+        report = "\n\n".join(filter(None, [scaled, result.report, swapped_note(original, generated)]))
+        shown = notice(ID, "" if mask.any() else NOTHING_MASKED)
+        return io.NodeOutput(result.image, result.mask, report, ui=shown)
+
+
+def check_order(original: Tensor, generated: Tensor) -> None:
+    """Raises ValueError if the sizes say that each of the two is connected where the other belongs."""
+    first, second = original.shape[1:3], generated.shape[1:3]
+    first_off, second_off = (any(side % GRID for side in size) for size in (first, second))
+    if first != second and fits_padded(first, second) and second_off and not first_off:
+        raise ValueError(
+            f"inputs original, generated: found {first[1]}x{first[0]} and {second[1]}x{second[0]} pixels, wanted them "
+            "the other way round; connect the picture before inpainting to original, the decoded one to generated"
         )
+
+
+def swapped_note(original: Tensor, generated: Tensor) -> str:
+    """A warning if the picture that is called generated comes from a file, and the original does not."""
+    if _as_from_a_file(generated) and not _as_from_a_file(original):
+        return "Are original and generated swapped? It is the generated picture that looks as if loaded from a file."
+    return ""
+
+
+def _as_from_a_file(image: Tensor) -> bool:
+    """Whether all of a sample of its values are whole levels of 255."""
+    levels = 255 * image[0, :: -(-image.shape[1] // 64), :: -(-image.shape[2] // 64), :3]
+    return bool(((levels - levels.round()).abs() < 1e-3).all())

@@ -3,10 +3,13 @@
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
-from ..checks import check_image, check_mask, match_batches, naming
-from ..pixels.crop_stitch import Cut, crop
-from ..pixels.crop_stitch import stitch as put_back
-from .composite import REPORT, blending_inputs, device
+from ..checks import check_image, check_mask, match_batches, naming, scaling_note
+from ..pixels.composite import Blending
+from ..pixels.crop_stitch import Cut, crop, stitch_crops
+from ..pixels.islands import ISLANDS
+from ..pixels.placement import Framing
+from .composite import REPORT, blending_inputs, work
+from .notice import notice
 from .schema import checked, schema
 
 CROP_ID = "LatentRepaint_Crop"
@@ -26,8 +29,8 @@ class Crop(io.ComfyNode):
                 io.Image.Input("image", tooltip="The whole picture, or all frames of a video."),
                 io.Mask.Input(
                     "mask",
-                    tooltip="White (1) is painted anew. One crop is cut around everything white in all "
-                    "pictures of the batch together; with nothing white, the whole picture.",
+                    tooltip="White (1) is painted anew. One crop is cut around it, or one for each island; with "
+                    "nothing white, it is the whole picture.",
                 ),
                 io.Float.Input(
                     "context_from_mask_extend_factor",
@@ -70,6 +73,19 @@ class Crop(io.ComfyNode):
                     optional=True,
                     tooltip="Also paint what the mask encloses: an outline then does for a filled shape.",
                 ),
+                io.Combo.Input(
+                    "islands",
+                    options=ISLANDS,
+                    default="together",
+                    optional=True,
+                    tooltip="together: one crop around everything white, and all frames of a video alike. each: a crop "
+                    "for each separate part of the mask and each picture, a batch, each as large as it can be.",
+                ),
+                io.Mask.Input(
+                    "context_mask",
+                    optional=True,
+                    tooltip="White is shown in the crop, too, without being painted: what the new part must fit.",
+                ),
             ],
             outputs=[
                 StitchType.Output("stitch", display_name="stitch", tooltip="What Stitch needs to put the crop back."),
@@ -89,22 +105,20 @@ class Crop(io.ComfyNode):
         output_target_height: int,
         output_padding: int,
         mask_fill_holes: bool = False,
+        islands: str = "together",
+        context_mask: Tensor | None = None,
     ) -> io.NodeOutput:
+        framing = Framing(context_from_mask_extend_factor, output_target_width, output_target_height, output_padding)
         with naming(CROP_ID):
             image = check_image("image", image)
-            image, mask = match_batches(image=image, mask=check_mask("mask", mask, image).to(image.device))
-            return io.NodeOutput(
-                *crop(
-                    image,
-                    mask,
-                    context_from_mask_extend_factor,
-                    output_target_width,
-                    output_target_height,
-                    output_padding,
-                    mask_fill_holes,
-                    device(),
-                )
-            )
+            scaled = scaling_note("mask", mask, image)
+            masks = {"mask": check_mask("mask", mask, image).to(image.device)}
+            if context_mask is not None:
+                masks["context_mask"] = check_mask("context_mask", context_mask, image).to(image.device)
+            image, mask, *context = match_batches(image=image, **masks)
+            context_mask = context[0] if context else None
+            cut = crop(image, mask, framing, mask_fill_holes, islands, context_mask, work().device)
+        return io.NodeOutput(*cut, ui=notice(CROP_ID, scaled))
 
 
 class Stitch(io.ComfyNode):
@@ -117,12 +131,26 @@ class Stitch(io.ComfyNode):
             "ramp the result is the original, bit for bit.",
             inputs=[
                 StitchType.Input("stitch", tooltip="From Crop."),
-                io.Image.Input("generated", tooltip="The decoded crop; a batch of them gives a batch of pictures."),
+                io.Image.Input(
+                    "generated",
+                    tooltip="The decoded crop, or all of them. As many again give another finished picture.",
+                ),
                 *blending_inputs(),
+                io.Mask.Input(
+                    "painted_mask",
+                    optional=True,
+                    tooltip="painted_mask of Encode, so that nothing painted is cut off. Without it, the mask of Crop "
+                    "is what counts.",
+                ),
             ],
             outputs=[
                 io.Image.Output("image", display_name="image", tooltip="The whole picture, finished."),
                 io.String.Output("report", display_name="report", tooltip=REPORT),
+                io.Mask.Output(
+                    "blended_mask",
+                    display_name="mask",
+                    tooltip="The weight of the crop in the whole picture; 0 is where the picture is untouched.",
+                ),
             ],
         )
 
@@ -136,8 +164,12 @@ class Stitch(io.ComfyNode):
         mask_blend_pixels: int,
         blend: str,
         match_colour: float,
+        painted_mask: Tensor | None = None,
     ) -> io.NodeOutput:
+        blending = Blending(mask_expand_pixels, mask_blend_pixels, blend, match_colour)
         with naming(STITCH_ID):
+            if not isinstance(stitch, Cut):
+                raise ValueError(f"input stitch: found {type(stitch).__name__}, wanted a link to Crop (Latent RePaint)")
             generated = check_image("generated", generated).to(stitch.image.device)
-            result = put_back(stitch, generated, mask_expand_pixels, mask_blend_pixels, blend, match_colour, device())
-        return io.NodeOutput(result.image, result.report)
+            result = stitch_crops(stitch, generated, blending, painted_mask, work())
+        return io.NodeOutput(result.image, result.report, result.mask)

@@ -5,13 +5,13 @@ from typing import Any
 from comfy_api.v0_0_2 import io, ui
 from torch import Tensor
 
-from ..checks import check_image, check_mask, match_batches, naming
-from ..pixels.fill import FILLS
-from ..pixels.fill import fill as replaced
-from ..pixels.latent_grid import mask_to_grid
-from ..pixels.pad import pad_to_multiple
+from ..checks import check_image, check_mask, match_batches, naming, scaling_note
+from ..pixels.fill import FILLS, fill_masked
+from ..pixels.latent_grid import mask_to_grid, painted_pixels
+from ..pixels.pad import pad_to_multiple, unpad
 from ..pixels.preview import draw_mask
-from .composite import device
+from .composite import work
+from .notice import NOTHING_MASKED, notice
 from .schema import checked, schema, spatial_method_input
 
 ID = "LatentRepaint_Encode"
@@ -55,6 +55,12 @@ class Encode(io.ComfyNode):
                     display_name="preview",
                     tooltip="What is encoded, padding and all. Red cells are painted, the rest is kept.",
                 ),
+                io.Mask.Output(
+                    "painted_mask",
+                    display_name="painted_mask",
+                    tooltip="Every pixel that is painted: the mask, rounded up to whole cells and grown. For Composite "
+                    "and Stitch, so that nothing painted is cut off.",
+                ),
             ],
         )
 
@@ -65,8 +71,9 @@ class Encode(io.ComfyNode):
     ) -> io.NodeOutput:
         with naming(ID):
             image = check_image("image", image)
+            scaled = scaling_note("mask", mask, image)
             image, mask = match_batches(image=image, mask=check_mask("mask", mask, image).to(image.device))
-            pixels = replaced(image, mask, fill, device())
+            pixels = fill_masked(image, mask, fill, work().device)
             ratio = vae.spacial_compression_encode()
             pixels, mask = pad_to_multiple(pixels, ratio), pad_to_multiple(mask, ratio)
             latent = vae.encode(pixels[..., :3])
@@ -83,7 +90,10 @@ class Encode(io.ComfyNode):
             )
         preview = draw_mask(cells, pixels)
         samples = {"samples": latent, "noise_mask": cells.reshape(len(latent), 1, *latent.shape[2:])}
-        return io.NodeOutput(samples, preview, ui=ui.PreviewImage(preview, cls=cls))
+        painted = painted_pixels(cells, ratio, len(image), None if stills else frames_per_cell)
+        painted = unpad(painted[..., None], *image.shape[1:3])[..., 0]
+        shown = notice(ID, scaled, "" if cells.any() else NOTHING_MASKED, preview=ui.PreviewImage(preview, cls=cls))
+        return io.NodeOutput(samples, preview, painted, ui=shown)
 
 
 def _check_frames(given: int, cells: int, frames_per_cell: int) -> None:

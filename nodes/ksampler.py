@@ -17,6 +17,7 @@ from ..samplers.known_region import Method
 from ..samplers.match import Match
 from ..samplers.moves import MAX_EVALUATIONS
 from ..samplers.repaint import RePaintBudget
+from .notice import NOTHING_MASKED, notice
 from .schema import checked, schema
 
 ID = "LatentRepaint_KSampler"
@@ -126,8 +127,9 @@ class KSampler(io.ComfyNode):
         )
         mask = latent_image.get("noise_mask")
         mask = None if mask is None else mask.float()  # the host cannot resize a boolean one
-        if len(schedule.sigmas) == 0 or (mask is not None and not mask.any()):
-            return io.NodeOutput(latent_image)
+        nothing_masked = mask is not None and not mask.any()
+        if len(schedule.sigmas) == 0 or nothing_masked:
+            return io.NodeOutput(latent_image, ui=notice(ID, NOTHING_MASKED if nothing_masked else ""))
         samples = comfy.sample.sample_custom(
             model,
             noise,

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..checks import check_image, check_latent, naming
 from ..pixels.latent_grid import TEMPORAL_METHODS, centre_crop, mask_to_grid, noise_mask
 from ..pixels.preview import draw_mask
+from .notice import NOTHING_MASKED, notice
 from .schema import checked, schema, spatial_method_input
 
 ID = "LatentRepaint_MaskToLatent"
@@ -100,12 +101,13 @@ class MaskToLatent(io.ComfyNode):
             )
         if image is None:
             side = spatial_ratio or PREVIEW_PIXELS_PER_CELL
-            image = torch.zeros(1, cells.shape[-2] * side, cells.shape[-1] * side, 3)
+            image = torch.zeros(1, 1, 1, 3).expand(-1, cells.shape[-2] * side, cells.shape[-1] * side, -1)
         else:
             image = _encoded_part(image, cells)
         preview = draw_mask(cells, image)
         masked = {**samples, "noise_mask": noise_mask(cells, latent.shape)}
-        return io.NodeOutput(masked, cells, preview, ui=ui.PreviewImage(preview, cls=cls))
+        shown = notice(ID, "" if cells.any() else NOTHING_MASKED, preview=ui.PreviewImage(preview, cls=cls))
+        return io.NodeOutput(masked, cells, preview, ui=shown)
 
 
 def _encoded_part(image: Tensor, cells: Tensor) -> Tensor:

@@ -1,25 +1,42 @@
 """The generated picture over the original one: exact outside the mask, without a seam around it."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from .colour import colour_shift
-from .multiband import multiband, ramp
-from .region import bounding_box, distance_to_mask
+from .colour import RING, ColourShift
+from .multiband import bands, multiband, ramp
+from .region import MASKED, Box, bounding_box, distance_to_mask
+from .report import Measured, report, seam_sums
+from .rim import BLOCK, parts, strips
+from .work import HERE, Work
 
 BLENDS = ["feather", "multiband"]
 
-RING = 32
-"""Pixels around the mask in which colour is compared: wider than the cells that are painted along with the mask, so
-that part of it is the plain decoded original."""
-
-ROUNDING = 0.5 / 255
-"""The step between two pixels that rounding to 8 bits makes of none."""
+STRIP = 2**20
+"""Pixels that are copied at a time."""
 
 
-class Composite(NamedTuple):
+@dataclass(frozen=True)
+class Blending:
+    """How the generated picture goes over into the original.
+
+    Attributes:
+        expand: pixels around the mask that come from the generated picture in full, >= 0.
+        width: pixels beyond that, over which it fades, >= 0.
+        blend: `feather` (z = x + w (y' - x)) or `multiband`.
+        match_colour: how much of the colour shift is taken out of it, 0..1.
+    """
+
+    expand: int = 0
+    width: int = 16
+    blend: str = "multiband"
+    match_colour: float = 1.0
+
+
+class Composited(NamedTuple):
     """The picture (B, H, W, C), the weight of the generated one in it (B, H, W), and what was measured, in words."""
 
     image: Tensor
@@ -27,23 +44,14 @@ class Composite(NamedTuple):
     report: str
 
 
-def composite(
-    original: Tensor,
-    generated: Tensor,
-    mask: Tensor,
-    expand: int,
-    width: int,
-    blend: str,
-    match_colour: float,
-    device: torch.device | None = None,
-) -> Composite:
+def composite(original: Tensor, generated: Tensor, mask: Tensor, blending: Blending, work: Work = HERE) -> Composited:
     r"""Puts the generated picture in place of the masked part,
 
     .. math:: z = x \text{ where } w = 0, \qquad z = y' \text{ where } w = 1, \qquad
               z = B_w(x, y') \text{ between}, \qquad y' = y + k\,c
 
     with w the `ramp` that is 1 up to `expand` pixels from the mask and falls to 0 over `width` more, B_w the blend,
-    and c the `colour_shift` measured in the ring around that. The ramp lies outside the mask, because there both
+    and c the `ColourShift` measured in the ring around the mask. The ramp lies outside the mask, because there both
     pictures show the same thing. The first two cases are selections and no arithmetic: the original keeps every bit
     where w = 0, and has no say where w = 1.
 
@@ -51,93 +59,102 @@ def composite(
         original: x, (B, H, W, C).
         generated: y, (B, H, W, C); may have another number of channels, see `with_channels`.
         mask: (B, H, W), 1 = regenerated; every masked pixel counts in full.
-        expand, width: pixels, >= 0.
-        blend: `feather` (z = x + w (y' - x)) or `multiband`.
-        match_colour: k, 0..1.
-        device: where to compute, one picture's box at a time, however long the video; None: where the pictures are.
+        blending: see `Blending`.
+        work: where to compute.
     """
-    image, blended = original.clone(), torch.zeros_like(mask)
-    generated = with_channels(generated, original.shape[-1])
-    found = []
-    for k in range(len(mask)):  # each in its own box, so that nothing else in a batch has a say in it
-        box = bounding_box(mask[k : k + 1])
-        if box is not None:
-            box = box.grown(expand + max(width, RING)).within(*mask.shape[1:])
-            x, y, m = (box.of(batch[k : k + 1]).to(device or mask.device) for batch in (original, generated, mask))
-            z, w, measured = _composite_one(x, y, m, expand, width, blend, match_colour)
-            box.of(image[k : k + 1]).copy_(z)
-            box.of(blended[k : k + 1]).copy_(w)
-            found.append(measured)
-    if not found:
-        return Composite(image, blended, "Nothing is masked: the picture is the original.")
-    shift, left, pasted, seam = torch.tensor(found).mean(0).tolist()
-    report = (  # paragraphs: the page's Preview Any reads Markdown
-        f"Largest difference outside the blended mask: {_largest_difference(image, original, blended == 0):g}\n\n"
-        f"Colour shift around the mask, of 255: {shift:.2f} before, {left:.2f} after\n\n"
-        f"Seam energy, 1 = as in the original: {pasted:.3f} pasted, {seam:.3f} blended"
-    )
-    return Composite(image, blended, report)
+    image, blended, measured = original.clone(), torch.zeros_like(mask), Measured()
+    for k in range(len(mask)):  # one by one, so that nothing else in a batch has a say in it
+        measured += composite_into(image[k], blended[k], original[k], generated[k], mask[k], blending, work)
+    return Composited(image, blended, report(measured))
 
 
-def _composite_one(
-    original: Tensor,
-    generated: Tensor,
-    mask: Tensor,
-    expand: int,
-    width: int,
-    blend: str,
-    match_colour: float,
-) -> tuple[Tensor, Tensor, list[float]]:
-    """One picture around its mask: z (1, H, W, C), w (1, H, W), and colour shift and seam energy before and after."""
-    x, y = original.movedim(-1, 1), generated.movedim(-1, 1)
-    distance = distance_to_mask(mask).unsqueeze(1)
-    masked = distance == 0
-    ring = (distance > expand) & (distance <= expand + RING)
-
-    shift = colour_shift(x[:, :3], y[:, :3], ring)
-    matched = y.clone()
-    if match_colour > 0:
-        matched[:, :3] = (y[:, :3] + match_colour * shift).clamp(0, 1)
-
-    w = ramp(distance, expand, width)
-    if blend == "multiband":
-        mixed = multiband(x, matched, distance, expand, width).clamp(0, 1)
-    else:
-        mixed = x.lerp(matched, w)
-    z = torch.where(w >= 1, matched, torch.where(w > 0, mixed, x))
-
-    measured = [
-        _mean_in(ring, shift),
-        _mean_in(ring, colour_shift(x[:, :3], matched[:, :3], ring)),
-        seam_energy(torch.where(masked, y, x), x, masked.to(x)),
-        seam_energy(z, x, w),
-    ]
-    return z.movedim(1, -1), w[:, 0], measured
-
-
-def seam_energy(image: Tensor, original: Tensor, weight: Tensor) -> float:
-    r"""How much steeper the picture is than the original where it changes over,
-
-    .. math:: E = \sum |\nabla w|\,|\nabla z| \,/ \sum |\nabla w|\,|\nabla x|
-
-    with differences of neighbouring pixels, rows and columns taken together. For a hard mask that is the mean step
-    across its edge over the same mean in the original. 1 is seamless, above it a seam shows, below it a blur. Both
-    sums count as half a level of 255 a step at least, what rounding to 8 bits leaves: a flat original has no slope.
+def composite_into(
+    image: Tensor, weight: Tensor, original: Tensor, generated: Tensor, mask: Tensor, blending: Blending, work: Work
+) -> Measured:
+    """Composites one picture in place. The cost grows with the mask, and not with the picture.
 
     Arguments:
-        image, original: z and x, (B, C, H, W).
-        weight: w, (B, 1, H, W).
-
-    Returns:
-        A number >= 0; 1 if the weight is constant, so that there is no seam.
+        image: z, (H, W, C), a copy of the original.
+        weight: w, (H, W), all 0.
+        original, generated, mask, blending, work: as in `composite`, without the batch.
     """
-    steps = [weight.diff(dim=axis).abs() for axis in (-1, -2)]
-    found, wanted = (
-        sum(float((step * x.diff(dim=axis).abs()).sum()) for step, axis in zip(steps, (-1, -2), strict=True))
-        for x in (image, original)
-    )
-    least = ROUNDING * image.shape[1] * sum(float(step.sum()) for step in steps)
-    return max(found, least) / max(wanted, least) if least else 1.0
+    around = bounding_box(mask[None])
+    if around is None:
+        return Measured()
+    reach = blending.expand + max(blending.width, RING)
+    around = _whole_blocks(around.grown(reach)).within(*mask.shape)
+    masked = around.of_one(mask) >= MASKED
+    generated = with_channels(around.of_one(generated), original.shape[-1])
+    ours = _Picture(around.of_one(original), generated, masked, blending)
+    z, w = around.of_one(image), around.of_one(weight)
+    for strip in strips(Box(0, 0, *masked.shape), STRIP):
+        work.stop_if_asked()
+        ours.copy(strip, z, w)
+    measured = Measured(pictures=1, shift_before=ours.shift.before, shift_after=ours.shift.after(blending.match_colour))
+    for part in parts(masked, blending.expand + blending.width, ours.halo):
+        work.stop_if_asked()
+        measured += ours.blend(part, z, w, work.device or mask.device)
+    return measured + Measured(outside=_largest_difference(z, ours.original, w))
+
+
+def _whole_blocks(box: Box) -> Box:
+    return Box(box.top // BLOCK * BLOCK, box.left // BLOCK * BLOCK, box.bottom, box.right)
+
+
+class _Picture:
+    """One picture around its mask."""
+
+    def __init__(self, original: Tensor, generated: Tensor, masked: Tensor, blending: Blending):
+        self.original, self.generated, self.masked, self.blending = original, generated, masked, blending
+        everywhere = Box(0, 0, *masked.shape)
+        self.shift = ColourShift(original, generated, masked, blending.expand, everywhere)
+        self.halo = blending.expand + blending.width * (2 if blending.blend == "multiband" else 1) + 1
+
+    def matched(self, box: Box) -> Tensor:
+        """y', (h, w, C), in a box that begins on whole blocks."""
+        generated = box.of_one(self.generated)
+        if not (self.blending.match_colour and self.shift.known):
+            return generated
+        colours = generated[..., :3] + self.blending.match_colour * self.shift.of(box)
+        return torch.cat([colours.clamp_(0, 1), generated[..., 3:]], dim=-1)
+
+    def copy(self, box: Box, z: Tensor, w: Tensor) -> None:
+        """Sets z and w of what is masked."""
+        masked = box.of_one(self.masked)
+        if masked.any():
+            target = box.of_one(z)
+            torch.where(masked[..., None], self.matched(box), target, out=target)
+            box.of_one(w).masked_fill_(masked, 1.0)
+
+    def blend(self, box: Box, z: Tensor, w: Tensor, device: torch.device) -> Measured:
+        """Sets z and w around the mask's edge, in a part of the picture."""
+        align = max(2 ** bands(self.blending.width), BLOCK)
+        seen = box.grown(self.halo)
+        seen = Box(seen.top // align * align, seen.left // align * align, seen.bottom, seen.right)
+        seen = seen.within(*self.masked.shape)
+        masked = seen.of_one(self.masked)[None, None].to(device)
+        x, y, matched = (
+            picture.to(device).movedim(-1, 0)[None].contiguous()
+            for picture in (seen.of_one(self.original), seen.of_one(self.generated), self.matched(seen))
+        )
+        distance = distance_to_mask(masked[0].float())[None]
+        expand, width = self.blending.expand, self.blending.width
+        weight = ramp(distance, expand, width)
+        if self.blending.blend == "multiband":
+            mixed = multiband(x, matched, distance, expand, width).clamp(0, 1)
+        else:
+            mixed = x.lerp(matched, weight)
+        result = torch.where(weight >= 1, matched, torch.where(weight > 0, mixed, x))
+        inner = box.seen_from(seen)
+        box.of_one(z).copy_(inner.of_one(result[0].movedim(0, -1)))
+        box.of_one(w).copy_(inner.of_one(weight[0, 0]))
+
+        def here(picture: Tensor) -> Tensor:  # with the next row and column, so that no step is left out
+            return picture[..., inner.top : inner.bottom + 1, inner.left : inner.right + 1]
+
+        x, y, masked, result, weight = map(here, (x, y, masked, result, weight))
+        pasted = torch.where(masked, y, x)
+        return Measured(pasted=seam_sums(pasted, x, masked.to(x)), blended=seam_sums(result, x, weight))
 
 
 def with_channels(image: Tensor, channels: int) -> Tensor:
@@ -147,11 +164,13 @@ def with_channels(image: Tensor, channels: int) -> Tensor:
     return image[..., :channels]
 
 
-def _largest_difference(image: Tensor, original: Tensor, where: Tensor) -> float:
-    changed = (image != original).any(-1) & where
-    return float((image[changed] - original[changed]).abs().max()) if changed.any() else 0.0
-
-
-def _mean_in(ring: Tensor, shift: Tensor) -> float:
-    """The mean size of a shift (B, C, H, W) over the ring, in levels of 255."""
-    return 255 * float((shift.abs().mean(1, keepdim=True) * ring).sum() / ring.sum().clamp(min=1))
+def _largest_difference(image: Tensor, original: Tensor, weight: Tensor) -> float:
+    """Where the weight is 0, all in (H, W, ...)."""
+    largest = 0.0
+    for strip in strips(Box(0, 0, *weight.shape), STRIP):
+        outside = strip.of_one(weight) == 0
+        changed = outside & (strip.of_one(image) != strip.of_one(original)).any(-1) if outside.any() else outside
+        if changed.any():
+            difference = strip.of_one(image)[changed] - strip.of_one(original)[changed]
+            largest = max(largest, float(difference.abs().max()))
+    return largest

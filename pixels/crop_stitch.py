@@ -1,18 +1,20 @@
 """The neighbourhood of a mask at the resolution that a model likes, and the way back."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..checks import check_pixels, match_batches
-from .composite import Composite, composite
+from ..checks import check_mask, check_pixels, match_batches
+from .composite import Blending, Composited, composite_into
+from .islands import Place, check_not_video, place_each, place_together
 from .pad import reflected, unpad
+from .placement import Framing
 from .region import Box, bounding_box, fill_holes
-
-LEAST_CONTEXT = 32
-"""Pixels that a crop shows around the mask at least, so that blending and colour matching have their ring."""
+from .report import Measured, report
+from .work import HERE, Work
 
 
 class Cut(NamedTuple):
@@ -21,94 +23,69 @@ class Cut(NamedTuple):
     Attributes:
         image: the whole picture, (B, H, W, C).
         mask: the whole mask, (B, H, W).
-        box: where the crop lies in the picture; it may reach beyond the picture, which is mirrored there.
-        height, width: of the crop as it was handed out.
+        places: where the crops lie, in their order: one for each picture of the first place, then of the next.
+            What lies beyond the picture is mirrored.
+        height, width: of the crops as they were handed out.
     """
 
     image: Tensor
     mask: Tensor
-    box: Box
+    places: list[Place]
     height: int
     width: int
+
+    @property
+    def crops(self) -> list[tuple[int, Box]]:
+        """Picture and box of each crop."""
+        return [(k, place.box) for place in self.places for k in place.pictures]
 
 
 def crop(
     image: Tensor,
     mask: Tensor,
-    context_factor: float,
-    target_width: int,
-    target_height: int,
-    multiple: int,
-    holes_filled: bool,
+    framing: Framing,
+    holes_filled: bool = False,
+    islands: str = "together",
+    context_mask: Tensor | None = None,
     device: torch.device | None = None,
 ) -> tuple[Cut, Tensor, Tensor]:
-    """Cuts out one box around everything that is masked in any picture of the batch, and scales it to the target.
-
-    An empty mask is one around the whole picture.
+    """Cuts out what is masked with its surroundings, and scales it to one size.
 
     Arguments:
         image: (B, H, W, C).
-        mask: (B, H, W), 1 = regenerate.
-        context_factor: the box against the mask's own box, in width and height, >= 1.
-        target_width, target_height: pixels of the crop; 0: by the other one and the box's aspect; both 0: no scaling.
-        multiple: the crop's sides are rounded up to multiples of this many pixels.
+        mask: (B, H, W), 1 = regenerate. An empty one is one around the whole picture.
+        framing: context and size.
         holes_filled: regenerate what the mask encloses, too.
+        islands: `together`, one box around everything masked in any picture; `each`, a crop for each island of each
+            picture, at its own scale. These do not overlap.
+        context_mask: (B, H, W), what must be in the crop without being regenerated.
         device: where to scale; None: where the pictures are.
 
     Returns:
-        The cut, the crop (B, h, w, C), and its mask (B, h, w).
+        The cut, the crops (N, h, w, C), and their masks (N, h, w); N = B for islands `together`.
 
     Raises:
-        ValueError: if the crop or what is scaled to it is too large: a thin picture at a great width, say.
+        ValueError: if the crops or what is scaled to them are too large: a thin picture at a great width, say; if
+            there are too many islands; or for `each` if the pictures are frames of a video.
     """
     if holes_filled:
         mask = fill_holes(mask)
-    picture = Box(0, 0, *mask.shape[1:])
-    masked = bounding_box(mask) or picture
-    box, height, width = place(masked, picture, context_factor, target_width, target_height, multiple)
-    for size in ((box.height, box.width), (height, width)):
-        check_pixels("inputs output_target_width, output_target_height", len(image), size, image[..., 0].numel())
-    rows = reflected(picture.height, box.top, box.bottom, image.device)
-    columns = reflected(picture.width, box.left, box.right, image.device)
-    cropped, cropped_mask = (x.index_select(1, rows).index_select(2, columns) for x in (image, mask))
-    if (height, width) != (box.height, box.width):
+    if islands == "each":
+        check_not_video(image)
+    places, height, width = (place_each if islands == "each" else place_together)(mask, context_mask, framing)
+    cut = Cut(image, mask, places, height, width)
+    for size in [(place.box.height, place.box.width) for place in places] + [(height, width)]:
+        check_pixels("inputs output_target_width, output_target_height", len(cut.crops), size, image[..., 0].numel())
+    cropped = image.new_empty(len(cut.crops), height, width, image.shape[-1])
+    cropped_mask = mask.new_empty(len(cut.crops), height, width)
+    for n, (k, box) in enumerate(cut.crops):
+        rows = reflected(image.shape[1], box.top, box.bottom, image.device)
+        columns = reflected(image.shape[2], box.left, box.right, image.device)
+        picture, hole = (x[k : k + 1].index_select(1, rows).index_select(2, columns) for x in (image, mask))
+        cropped[n : n + 1] = scale(picture, height, width, device)
         # the greatest value of all that fall on one pixel: a thin stroke stays whole
-        cropped_mask = F.adaptive_max_pool2d(cropped_mask, (height, width))
-    return Cut(image, mask, box, height, width), scale(cropped, height, width, device), cropped_mask
-
-
-def place(
-    masked: Box, picture: Box, context_factor: float, target_width: int, target_height: int, multiple: int
-) -> tuple[Box, int, int]:
-    """The box of the crop in the picture, and the height and width that it is scaled to.
-
-    The box has the aspect of the crop, so that nothing is distorted by more than half a pixel in its side. It is
-    centred on the mask and then moved into the picture; a side longer than the picture's reaches beyond both its ends.
-    """
-
-    def context(length: int) -> float:
-        return max(length * context_factor, length + 2 * LEAST_CONTEXT)
-
-    def rounded_up(length: float) -> int:
-        return -int(-length // multiple) * multiple
-
-    height, width = min(context(masked.height), picture.height), min(context(masked.width), picture.width)
-    if target_width and target_height:
-        zoom = min(target_width / width, target_height / height)
-    else:
-        zoom = (target_width / width or target_height / height) or 1.0
-    out_height, out_width = rounded_up(target_height or height * zoom), rounded_up(target_width or width * zoom)
-    height, width = round(out_height / zoom), round(out_width / zoom)
-    top = _start(masked.top, masked.bottom, height, picture.height)
-    left = _start(masked.left, masked.right, width, picture.width)
-    return Box(top, left, top + height, left + width), out_height, out_width
-
-
-def _start(first: int, end: int, length: int, limit: int) -> int:
-    """Where a stretch of `length` pixels about the middle of first..end-1 begins, inside 0..limit-1 if it fits."""
-    if length >= limit:
-        return (limit - length) // 2
-    return min(max((first + end - length) // 2, 0), limit - length)
+        cropped_mask[n : n + 1] = hole if hole.shape[1:] == (height, width) else largest(hole, height, width)
+    return cut, cropped, cropped_mask
 
 
 def scale(image: Tensor, height: int, width: int, device: torch.device | None = None) -> Tensor:
@@ -126,58 +103,119 @@ def scale(image: Tensor, height: int, width: int, device: torch.device | None = 
     return scaled
 
 
-def stitch(
-    cut: Cut,
-    generated: Tensor,
-    expand: int,
-    width: int,
-    blend: str,
-    match_colour: float,
-    device: torch.device | None = None,
-) -> Composite:
-    """Scales the generated crop (B, h, w, C) back and composites it there; beyond the crop all is copied.
+def largest(mask: Tensor, height: int, width: int) -> Tensor:
+    """(B, H, W) -> (B, height, width), larger or smaller: the largest value of all pixels that a new one touches."""
+    return F.adaptive_max_pool2d(mask, (height, width))
 
-    `expand` and `width`, in pixels of the whole picture, are cut to what the crop shows around the mask; for the rest
-    see `composite`.
+
+def stitch_crops(
+    cut: Cut, generated: Tensor, blending: Blending, painted_mask: Tensor | None = None, work: Work = HERE
+) -> Composited:
+    """Scales the generated crops (N, h, w, C) back and composites them there, each in its box; all else is copied.
+
+    `blending` is in pixels of the whole picture, and is cut to what the crop shows around the mask; see `composite`.
+    Some multiple of N are so many variants of the whole picture, N crops after N crops.
+
+    Arguments:
+        cut: from `crop`.
+        generated: (N, h, w, C), or padded, or a multiple of N.
+        blending: see `Blending`.
+        painted_mask: what was regenerated in the crops, (1 or N or more, h, w), if that is more than the mask.
+        work: where to compute.
 
     Raises:
-        ValueError: if the generated picture has neither the size of the crop nor that size padded, if its batch and
-            the picture's do not go together, or if both are too large together.
+        ValueError: if the generated pictures have neither the size of the crop nor that size padded, if their number
+            and that of the crops do not go together, or if both are too large together.
     """
-    size = cut.box.height, cut.box.width
-    check_pixels("input generated", len(generated), size, cut.image[..., 0].numel())
-    back = scale(unpad(generated, cut.height, cut.width), *size, device)
-    image, mask, back = match_batches(stitch=cut.image, mask=cut.mask, generated=back)
-    inside = cut.box.within(*mask.shape[1:])
-    visible = Box(
-        inside.top - cut.box.top, inside.left - cut.box.left, inside.bottom - cut.box.top, inside.right - cut.box.left
-    )
-    margin = _margin(mask, inside)
-    expand = min(expand, margin)
-    part = composite(
-        inside.of(image),
-        visible.of(back),
-        inside.of(mask),
-        expand,
-        min(width, margin - expand),
-        blend,
-        match_colour,
-        device,
-    )
-    whole, blended = image.clone(), torch.zeros_like(mask)
-    inside.of(whole).copy_(part.image)
-    inside.of(blended).copy_(part.mask)
-    return Composite(whole, blended, part.report)
+    boxes = [place.box for place in cut.places]
+    tallest, widest = max(box.height for box in boxes), max(box.width for box in boxes)
+    check_pixels("input generated", len(generated), (tallest, widest), cut.image[..., 0].numel())
+    if generated.shape[1:3] == cut.image.shape[1:3] != (cut.height, cut.width):
+        raise ValueError("input generated: found a picture as large as the whole one, wanted the decoded crop of it")
+    generated, whole = _variants(cut, unpad(generated, cut.height, cut.width))
+    painted = _check_painted(painted_mask, generated)
+    blended, measured, crops = whole.new_zeros(whole.shape[:3]), Measured(), cut.crops
+    for n in range(len(generated)):
+        variant, number = divmod(n, len(crops))
+        k, box = crops[number]
+        at = variant * len(cut.image) + k
+        inside = box.within(*cut.mask.shape[1:])
+        seen = inside.seen_from(box)
+        hole = inside.of_one(cut.mask[k])
+        if painted is not None:
+            cells = seen.of(largest(painted[n % len(painted), None], box.height, box.width))[0]
+            hole = torch.maximum(hole, _with_room(cells, inside, cut.mask.shape, blending))
+        measured += composite_into(
+            inside.of_one(whole[at]),
+            inside.of_one(blended[at]),
+            inside.of_one(cut.image[k]),
+            seen.of_one(scale(generated[n : n + 1], box.height, box.width, work.device)[0]),
+            hole,
+            _narrowed(blending, _margin(hole, inside, cut.mask.shape)),
+            work,
+        )
+    return Composited(whole, blended, report(measured))
 
 
-def _margin(mask: Tensor, inside: Box) -> int:
-    """How many pixels the crop shows around everything masked; a side on the picture's edge does not count."""
-    height, width = mask.shape[1:]
-    masked = bounding_box(mask) or inside
+def _variants(cut: Cut, generated: Tensor) -> tuple[Tensor, Tensor]:
+    """The generated crops, and a copy of the pictures, as often as there are crops for them.
+
+    Raises:
+        ValueError: if the number of crops is no multiple of what was cut out.
+    """
+    if len(cut.places) == 1 and len(cut.crops) == len(cut.image):  # as many results as there are of either
+        image, generated = match_batches(stitch=cut.image, generated=generated)
+        return generated, image.clone() if image is cut.image else image
+    if len(generated) % len(cut.crops):
+        raise ValueError(
+            f"input generated: found {len(generated)} pictures, wanted {len(cut.crops)}, one for each crop, or a "
+            "multiple; decode all crops that Crop gave out, in their order"
+        )
+    variants = len(generated) // len(cut.crops)
+    check_pixels("input generated", variants * len(cut.image), cut.image.shape[1:3], cut.image[..., 0].numel())
+    return generated, cut.image.repeat(variants, 1, 1, 1)
+
+
+def _check_painted(mask: Tensor | None, generated: Tensor) -> Tensor | None:
+    """The painted mask at the size of the crops; raises ValueError if it does not go with them."""
+    if mask is None:
+        return None
+    mask = check_mask("painted_mask", mask, generated)
+    if len(generated) % len(mask):
+        raise ValueError(
+            f"input painted_mask: found a batch of {len(mask)}, wanted one that divides {len(generated)}, "
+            "the number of crops"
+        )
+    return mask.to(generated.device)
+
+
+def _with_room(painted: Tensor, inside: Box, size: torch.Size, blending: Blending) -> Tensor:
+    """What was painted in a box (h, w), but for a margin where the ramp ends inside the box."""
+    room = blending.expand + blending.width
+    top, left = (room if start > 0 else 0 for start in (inside.top, inside.left))
+    bottom, right = (
+        room if end < limit else 0 for end, limit in zip((inside.bottom, inside.right), size[1:], strict=True)
+    )
+    kept = torch.zeros_like(painted)
+    part = Box(top, left, max(inside.height - bottom, top), max(inside.width - right, left))
+    part.of_one(kept).copy_(part.of_one(painted))
+    return kept
+
+
+def _narrowed(blending: Blending, margin: int) -> Blending:
+    """The same, ending so many pixels from the mask at the latest."""
+    expand = min(blending.expand, margin)
+    return replace(blending, expand=expand, width=min(blending.width, margin - expand))
+
+
+def _margin(mask: Tensor, inside: Box, size: torch.Size) -> int:
+    """How many pixels a box shows around its part of the mask (h, w); a side on the picture's edge does not count."""
+    height, width = size[1:]
+    masked = bounding_box(mask[None]) or Box(0, 0, inside.height, inside.width)
     shown = [
-        (masked.top - inside.top, inside.top > 0),
-        (masked.left - inside.left, inside.left > 0),
-        (inside.bottom - masked.bottom, inside.bottom < height),
-        (inside.right - masked.right, inside.right < width),
+        (masked.top, inside.top > 0),
+        (masked.left, inside.left > 0),
+        (inside.height - masked.bottom, inside.bottom < height),
+        (inside.width - masked.right, inside.right < width),
     ]
     return min((pixels for pixels, counts in shown if counts), default=max(height, width))

@@ -13,7 +13,7 @@ from .region import MASKED, bounding_box
 FILLS = ["diffuse", "original", "neutral", "noise"]
 
 
-def fill(image: Tensor, mask: Tensor, method: str, device: torch.device | None = None) -> Tensor:
+def fill_masked(image: Tensor, mask: Tensor, method: str, device: torch.device | None = None) -> Tensor:
     r"""The picture with its masked content replaced,
 
     .. math:: y = x + m\,(f(x) - x)
@@ -52,7 +52,7 @@ def _fill_one(image: Tensor, mask: Tensor, method: str, device: torch.device) ->
     box.of(image).copy_(torch.where(known, x, x.lerp(content, m)).movedim(1, -1))
 
 
-def membrane(values: Tensor, known: Tensor, sweeps: int = 2) -> Tensor:
+def membrane(values: Tensor, known: Tensor, sweeps: int = 2, levels: int = 32) -> Tensor:
     r"""The smoothest continuation of known values into the unknown, the solution of Laplace's equation
 
     .. math:: \Delta u = 0 \text{ where unknown}, \qquad u = v \text{ where known}
@@ -68,18 +68,21 @@ def membrane(values: Tensor, known: Tensor, sweeps: int = 2) -> Tensor:
         values: v, (B, C, H, W).
         known: (B, 1, H, W), bool.
         sweeps: on the finest level.
+        levels: at most so many, so that what is known reaches about 2^levels pixels far.
 
     Returns:
-        u, (B, C, H, W); `values` bit for bit where known, 0 if nothing is known.
+        u, (B, C, H, W); `values` bit for bit where known, 0 where nothing known reaches.
     """
     channels, height, width = values.shape[1:]
-    if known.all() or max(height, width) == 1:
+    if levels == 0 or max(height, width) == 1 or known.all():
         return values * known
     weight = F.avg_pool2d(known.to(values), 2, ceil_mode=True)
     means = F.avg_pool2d(values * known, 2, ceil_mode=True) / weight.clamp(min=1e-6)
-    coarse = membrane(means, weight > 0, min(2 * sweeps, 64))
+    coarse = membrane(means, weight > 0, min(2 * sweeps, 64), levels - 1)
     start = F.interpolate(coarse, scale_factor=2, mode="bilinear")[..., :height, :width]
     u = torch.where(known, values, start)
+    if not sweeps:
+        return u
     cross = u.new_tensor([[0, 1, 0], [1, 0, 1], [0, 1, 0]]).div(4).expand(channels, 1, 3, 3)
     for _ in range(sweeps):
         u = torch.where(known, values, F.conv2d(F.pad(u, (1, 1, 1, 1), mode="replicate"), cross, groups=channels))

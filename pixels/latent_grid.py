@@ -132,3 +132,17 @@ def noise_mask(cells: Tensor, latent_shape: torch.Size) -> Tensor:
     if latent_shape[2] == 1:
         return cells[:, None, None]
     return cells[None, None].expand(latent_shape[0], -1, -1, -1, -1).contiguous()
+
+
+def painted_pixels(cells: Tensor, ratio: int, frames: int, temporal_ratio: int | None = None) -> Tensor:
+    """Every pixel of every cell that is regenerated, be it in part: (N, h, w) -> (F, r h, r w), values 0 and 1.
+
+    Arguments:
+        cells: of N pictures, or of N frames of a latent video.
+        ratio: r, pixels a cell.
+        frames: F, of the pictures or the video.
+        temporal_ratio: of a causal video VAE, see `pool_frames`; None for pictures, N = F.
+    """
+    if temporal_ratio is not None:
+        cells = cells[(torch.arange(frames) + temporal_ratio - 1) // temporal_ratio]
+    return (cells > 0).float().repeat_interleave(ratio, 1).repeat_interleave(ratio, 2)

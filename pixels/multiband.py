@@ -24,9 +24,9 @@ def multiband(original: Tensor, generated: Tensor, distance: Tensor, start: int,
     .. math:: z = x + \sum_{l=0}^{L} w_l\, (G_l - G_{l+1})\, \delta, \qquad G_0 = 1, \quad G_{L+1} = 0
 
     where G_l is a low-pass of 2^l pixels, w_l the `ramp` of width / 2^(L-l) pixels, and delta = y - x outside the
-    first ramp's start and its `membrane` inside: what the original shows there has no say. So fine detail changes over
-    within a few pixels and cannot show double, and colour changes over the whole width and cannot show an edge. Where
-    a decimated pyramid spreads beyond the ramp, this sum is x wherever the widest ramp is 0.
+    first ramp's start. Inside, delta is carried on from there, so that what the original shows there has no say. Fine
+    detail changes over within a few pixels and cannot show double; colour changes over the whole width and cannot show
+    an edge. A decimated pyramid spreads beyond the ramp; this sum is x wherever the widest ramp is 0.
 
     References:
         Burt and Adelson, A multiresolution spline with application to image mosaics, 1983.
@@ -39,8 +39,8 @@ def multiband(original: Tensor, generated: Tensor, distance: Tensor, start: int,
     Returns:
         z, (B, C, H, W), of use where d > start.
     """
-    levels = max(width.bit_length() - 2, 0)  # so that the narrowest ramp is 2 or 3 pixels wide
-    difference = band_and_below = membrane(generated - original, distance > start)
+    levels = bands(width)
+    difference = band_and_below = membrane(generated - original, distance > start, 0, levels + 3)
     blended = original
     for level in range(levels):
         below = _low_pass(difference, 2 ** (level + 1))
@@ -49,7 +49,14 @@ def multiband(original: Tensor, generated: Tensor, distance: Tensor, start: int,
     return blended + ramp(distance, start, width) * band_and_below
 
 
+def bands(width: int) -> int:
+    """How many bands are split off: so many that the narrowest ramp is 2 or 3 pixels wide."""
+    return max(width.bit_length() - 2, 0)
+
+
 def _low_pass(x: Tensor, pixels: int) -> Tensor:
+    """On a grid of so many pixels that begins at the first one, whatever the size."""
     height, width = x.shape[-2:]
-    small = F.interpolate(x, (-(-height // pixels), -(-width // pixels)), mode="bilinear", antialias=True)
-    return F.interpolate(small, (height, width), mode="bilinear")
+    x = F.pad(x, (0, -width % pixels, 0, -height % pixels), mode="replicate")
+    small = F.interpolate(x, scale_factor=1 / pixels, mode="bilinear", antialias=True)
+    return F.interpolate(small, scale_factor=float(pixels), mode="bilinear")[..., :height, :width]

@@ -1,10 +1,14 @@
 """Sizes that a VAE takes: padding by reflection, and its exact inverse."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 LARGEST_PADDING = 64
 """No VAE of the host needs as many pixels more: its largest ratio is 64."""
+
+ENCODE = "encode with Latent RePaint's Encode, which pads where VAE Encode crops, and change no size on the way"
 
 
 def reflected(size: int, start: int, stop: int, device: torch.device | None = None) -> Tensor:
@@ -32,20 +36,23 @@ def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
     return x
 
 
-def unpad(image: Tensor, height: int, width: int) -> Tensor:
+def fits_padded(found: Sequence[int], wanted: Sequence[int]) -> bool:
+    """Whether one size, (height, width), is the other, or that padded."""
+    return all(0 <= there - here < LARGEST_PADDING for there, here in zip(found, wanted, strict=True))
+
+
+def unpad(image: Tensor, height: int, width: int, advice: str = "") -> Tensor:
     """The inverse of `pad_to_multiple`, from the sizes alone: (B, H', W', C) -> (B, height, width, C).
 
     Raises:
-        ValueError: if the image is smaller than wanted, or larger by as much as no padding is.
+        ValueError: if the image is smaller than wanted, or larger by as much as no padding is; with the advice.
     """
+    if not fits_padded(image.shape[1:3], (height, width)):
+        found, wanted = f"{image.shape[2]}x{image.shape[1]}", f"{width}x{height}"
+        raise ValueError(
+            f"input generated: found {found} pixels, wanted {wanted}, or that padded by less than "
+            f"{LARGEST_PADDING} pixels; {advice or ENCODE}"
+        )
     for axis, size in ((1, height), (2, width)):
-        excess = image.shape[axis] - size
-        if not 0 <= excess < LARGEST_PADDING:
-            found, wanted = f"{image.shape[2]}x{image.shape[1]}", f"{width}x{height}"
-            raise ValueError(
-                f"input generated: found {found} pixels, wanted {wanted}, or that padded by less than "
-                f"{LARGEST_PADDING} pixels; encode with Latent RePaint's Encode, which pads where VAE Encode crops, "
-                "and change no size on the way"
-            )
-        image = image.narrow(axis, excess // 2, size)
+        image = image.narrow(axis, (image.shape[axis] - size) // 2, size)
     return image

@@ -34,9 +34,26 @@ class Box:
         """The part of the box that lies in a picture of that size."""
         return Box(max(self.top, 0), max(self.left, 0), min(self.bottom, height), min(self.right, width))
 
+    def united(self, other: "Box") -> "Box":
+        """The smallest box around both."""
+        return Box(
+            min(self.top, other.top),
+            min(self.left, other.left),
+            max(self.bottom, other.bottom),
+            max(self.right, other.right),
+        )
+
     def of(self, x: Tensor) -> Tensor:
         """The view of an image (B, H, W, C) or mask (B, H, W) that the box cuts out; the box lies in the picture."""
         return x[:, self.top : self.bottom, self.left : self.right]
+
+    def of_one(self, x: Tensor) -> Tensor:
+        """The same of a single image (H, W, C) or mask (H, W)."""
+        return x[self.top : self.bottom, self.left : self.right]
+
+    def seen_from(self, other: "Box") -> "Box":
+        """The same pixels, counted from the other box's corner."""
+        return Box(self.top - other.top, self.left - other.left, self.bottom - other.top, self.right - other.left)
 
 
 def bounding_box(mask: Tensor) -> Box | None:

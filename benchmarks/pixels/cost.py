@@ -6,9 +6,10 @@ from pathlib import Path
 
 import torch
 
-from latent_repaint.pixels.composite import composite
-from latent_repaint.pixels.crop_stitch import crop, stitch
-from latent_repaint.pixels.fill import fill
+from latent_repaint.pixels.composite import Blending, composite
+from latent_repaint.pixels.crop_stitch import crop, stitch_crops
+from latent_repaint.pixels.fill import fill_masked
+from latent_repaint.pixels.placement import Framing
 
 from ..report import Table
 from . import host
@@ -32,7 +33,7 @@ def sampling(_: Path) -> Table:
     """One step of the demo model on the whole picture and on the crop."""
     model, clip, _vae = demo()
     prompt = host.nodes.CLIPTextEncode().encode(clip, "a green hill")[0]
-    cropped = crop(torch.zeros(1, SIZE, SIZE, 3), square(SIZE, SIDE), 1.2, 512, 512, 32, False)[1]
+    cropped = crop(torch.zeros(1, SIZE, SIZE, 3), square(SIZE, SIDE), Framing(1.2, 512, 512, 32))[1]
 
     def step(height: int, width: int) -> Callable[[], object]:
         latent = {"samples": torch.zeros(1, 4, height // 8, width // 8)}
@@ -56,14 +57,14 @@ def sampling(_: Path) -> Table:
 def speed(_: Path) -> Table:
     picture = scene(0, 512).repeat_interleave(4, 1).repeat_interleave(4, 2)
     mask, generated = square(SIZE, SIDE), 1 - picture
-    cut, cropped, _mask = crop(picture, mask, 1.2, 512, 512, 32, False)
+    cut, cropped, _mask = crop(picture, mask, Framing(1.2, 512, 512, 32))
     rows = [
         [f"{SIZE}x{SIZE}, mask {SIDE}x{SIDE}", name, *seconds(work)]
         for name, work in {
-            "crop": lambda: crop(picture, mask, 1.2, 512, 512, 32, False),
-            "stitch (composites, too)": lambda: stitch(cut, cropped, 0, 16, "multiband", 1.0),
-            "composite alone": lambda: composite(picture, generated, mask, 0, 16, "multiband", 1.0),
-            "fill for encoding": lambda: fill(picture, mask, "diffuse"),
+            "crop": lambda: crop(picture, mask, Framing(1.2, 512, 512, 32)),
+            "stitch (composites, too)": lambda: stitch_crops(cut, cropped, Blending()),
+            "composite alone": lambda: composite(picture, generated, mask, Blending()),
+            "fill for encoding": lambda: fill_masked(picture, mask, "diffuse"),
         }.items()
     ]
     return Table(

@@ -10,7 +10,7 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
-from latent_repaint.pixels.fill import FILLS, fill
+from latent_repaint.pixels.fill import FILLS, fill_masked
 
 from ..report import Table
 from .pictures import scene, square
@@ -70,7 +70,7 @@ def _errors(encode: Callable[[Tensor], Tensor], scenes: int) -> dict[str, list[f
         with_object = torch.where(mask[..., None] > 0, _loud(seed), clean)
         truth = encode(clean)
         for method in FILLS:
-            error = (encode(fill(with_object, mask, method)) - truth) / truth.std()
+            error = (encode(fill_masked(with_object, mask, method)) - truth) / truth.std()
             squares[method].index_add_(0, distance, error.square().mean((0, 1)).flatten() / scenes)
     return {
         method: [

@@ -7,8 +7,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from latent_repaint.pixels.composite import BLENDS, composite, seam_energy
+from latent_repaint.pixels.composite import BLENDS, Blending, composite
 from latent_repaint.pixels.region import distance_to_mask
+from latent_repaint.pixels.report import seam_energy
 
 from ..report import Table
 from .pictures import demo, ellipse, saved, scene, shifted
@@ -39,7 +40,7 @@ def exactness(_: Path) -> Table:
         top, left = rng.integers(height), rng.integers(width)
         mask[:, top : top + rng.integers(80), left : left + rng.integers(80)] = rng.random()
         expand, ramp = (int(n) for n in rng.integers(0, 40, 2))
-        result = composite(noise[0], noise[1], mask, expand, ramp, BLENDS[seed % 2], float(rng.random()))
+        result = composite(noise[0], noise[1], mask, Blending(expand, ramp, BLENDS[seed % 2], float(rng.random())))
         outside = (result.mask[0] == 0).numpy()
         differing += int((saved(result.image) != saved(noise[0]))[outside].sum())
         pixels += int(outside.sum())
@@ -61,7 +62,7 @@ def seams(results: Path) -> Table:
             worst = energy[abs(energy - 1).argmax()]
             rows.append([decoder, name, energy.mean(), worst, figures[:, 1].mean(), figures[:, 2].mean()])
         if decode is shifted:
-            shown = [composite(*cases[6], 0, *METHODS[name]).image for name in SHOWN]
+            shown = [composite(*cases[6], Blending(0, *METHODS[name])).image for name in SHOWN]
             strip = (torch.cat(shown, dim=2)[0] * 255).byte().numpy()
             Image.fromarray(strip).save(results / "seams.png", optimize=True)
     return Table(
@@ -79,7 +80,7 @@ def seams(results: Path) -> Table:
 def _figures(
     original: Tensor, generated: Tensor, mask: Tensor, width: int, blend: str, match: float
 ) -> tuple[float, float, float]:
-    result = composite(original, generated, mask, 0, width, blend, match)
+    result = composite(original, generated, mask, Blending(0, width, blend, match))
     z, x = result.image.movedim(-1, 1), original.movedim(-1, 1)
     distance = distance_to_mask(mask)[:, None]
     contours = [seam_energy(z, x, (distance <= d).float()) for d in range(width + 1)]

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from demo_model.measure import held_out
 from latent_repaint.nodes import composite, encode, ksampler
-from latent_repaint.pixels.composite import seam_energy
+from latent_repaint.pixels.report import seam_energy
 
 from ..quality.measures import denoising_loss
 from ..report import Table
@@ -59,9 +59,9 @@ class Bench:
             EVALUATIONS,
         ).args[0]
         decoded = self.vae.decode(sampled["samples"])
-        return self.put_back(decoded)
+        return self.composited(decoded)
 
-    def put_back(self, decoded: Tensor) -> tuple:
+    def composited(self, decoded: Tensor) -> tuple:
         """Composite over the untouched scenes: the finished picture and the blended mask."""
         return composite.Composite.execute(self.scenes, decoded, self.masks, 0, 16, "multiband", 1.0).args[:2]
 
@@ -86,7 +86,7 @@ def second_pass(_: Path) -> Table:
     first = [bench.inpaint(bench.scenes, "diffuse", 1, STEPS, 1.0, seed) for seed in SEEDS]
     runs = {(f"one pass of {STEPS + SHORT} steps", STEPS + SHORT): long, (f"one pass of {STEPS} steps", STEPS): first}
     runs[f"{STEPS} steps, encoded and decoded again", STEPS] = [
-        bench.put_back(bench.vae.decode(bench.vae.encode(picture))) for picture, _blended in first
+        bench.composited(bench.vae.decode(bench.vae.encode(picture))) for picture, _blended in first
     ]
     for denoise, expand in VARIANTS:
         name = f"{STEPS} steps, then {SHORT} at denoise {denoise:g}" + (f", {expand} cells" if expand > 1 else "")

@@ -34,16 +34,18 @@ LEDGER = {
     "LatentRepaint_Encode": (
         {"image": "IMAGE", "mask": "MASK", "vae": "VAE", "fill": ("diffuse", "original", "neutral", "noise"),
          "spatial_method": SPATIAL, "mask_expand_cells": "INT"},
-        ["samples LATENT", "preview IMAGE"]),
+        ["samples LATENT", "preview IMAGE", "painted_mask MASK"]),
     "LatentRepaint_Composite": (
         {"original": "IMAGE", "generated": "IMAGE", "mask": "MASK", **BLENDING},
         ["image IMAGE", "mask MASK", "report STRING"]),
     "LatentRepaint_Crop": (
         {"image": "IMAGE", "mask": "MASK", "context_from_mask_extend_factor": "FLOAT", "output_target_width": "INT",
-         "output_target_height": "INT", "output_padding": "INT", "mask_fill_holes": "BOOLEAN"},
+         "output_target_height": "INT", "output_padding": "INT", "mask_fill_holes": "BOOLEAN",
+         "islands": ("together", "each"), "context_mask": "MASK"},
         ["stitch LATENT_REPAINT_STITCH", "image IMAGE", "mask MASK"]),
     "LatentRepaint_Stitch": (
-        {"stitch": "LATENT_REPAINT_STITCH", "generated": "IMAGE", **BLENDING}, ["image IMAGE", "report STRING"]),
+        {"stitch": "LATENT_REPAINT_STITCH", "generated": "IMAGE", **BLENDING, "painted_mask": "MASK"},
+        ["image IMAGE", "report STRING", "mask MASK"]),
 }  # fmt: skip
 SCHEMAS = {node.GET_SCHEMA().node_id: node.GET_SCHEMA() for node in NODES}
 

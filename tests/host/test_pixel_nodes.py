@@ -1,6 +1,7 @@
 """Encode, Composite, Crop and Stitch in the real host: VAE, SaveImage and the nodes' own checks."""
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def vae():
 @pytest.fixture(autouse=True)
 def _as_the_server_runs_nodes(monkeypatch):
     """Without gradients; previews, which the server writes for its page, are not written."""
-    monkeypatch.setattr(PREVIEWS, lambda *args, **kwargs: None)
+    monkeypatch.setattr(PREVIEWS, lambda *args, **kwargs: Mock(as_dict=dict))
     with torch.inference_mode():
         yield
 
@@ -57,7 +58,8 @@ def composite(original, generated, mask, expand=0, width=16, blend="multiband", 
 @pytest.mark.parametrize("size", [(64, 64), (70, 75), (33, 129), (1, 1), (7, 200), (1499, 3), (2, 1500)])
 def test_any_size_goes_through_the_vae_and_comes_back(vae, size):
     image, mask = picture(*size), square(*size, 0, size[1] // 2, 5)
-    samples, preview = encode(image, mask, vae)
+    samples, preview, painted = encode(image, mask, vae)
+    assert painted.shape == (1, *size) and (painted[mask > 0] == 1).all()
     rows, columns = (-(-side // 8) for side in size)
     assert samples["samples"].shape == (1, 4, rows, columns)
     assert samples["noise_mask"].shape == (1, 1, rows, columns)
@@ -104,9 +106,10 @@ def video_vae():
 def test_frames_of_a_video_are_masked_where_they_are_and_come_back(video_vae):
     video, masks = picture(30, 44, batch=9), torch.zeros(9, 30, 44)
     masks[0, 8:16, 8:16], masks[6, 20:24, 30:40] = 1, 1  # frame 0 is cell 0, frames 5 to 8 are cell 2
-    samples, preview = encode(video, masks, video_vae, mask_expand_cells=0)
+    samples, preview, painted = encode(video, masks, video_vae, mask_expand_cells=0)
     assert samples["samples"].shape == (1, 16, 3, 4, 6) and samples["noise_mask"].shape == (1, 1, 3, 4, 6)
     assert samples["noise_mask"].amax((-1, -2)).flatten().tolist() == [1, 0, 1] and len(preview) == 3
+    assert painted.shape == (9, 30, 44) and painted.amax((1, 2)).tolist() == [1, 0, 0, 0, 0, 1, 1, 1, 1]
     decoded = video_vae.decode(samples["samples"])[0]
     result, blended, _ = composite(video, decoded, masks)
     assert result.shape == video.shape and torch.equal(result[blended == 0], video[blended == 0])
@@ -184,9 +187,10 @@ def test_a_crop_is_sampled_at_its_own_size_and_put_back(vae):
     stitch, cropped, cropped_mask = Crop.execute(image, mask, 1.5, 128, 128, 32).args
     assert cropped.shape == (1, 128, 128, 3) and cropped_mask.shape == (1, 128, 128)
     decoded = vae.decode(encode(cropped, cropped_mask, vae)[0]["samples"])
-    result, report = Stitch.execute(stitch, decoded, 0, 16, "multiband", 1.0).args
+    result, report, blended = Stitch.execute(stitch, decoded, 0, 16, "multiband", 1.0).args
     assert result.shape == image.shape and "outside the blended mask: 0\n" in report
     changed = (result != image).any(-1)
+    assert blended.shape == mask.shape and not changed[blended == 0].any()
     assert changed[mask > 0].any() and not changed[:, :84].any() and not changed[:, 156:].any()
 
 
@@ -201,7 +205,7 @@ def test_a_crop_is_sampled_at_its_own_size_and_put_back(vae):
 def test_wrong_input_is_named_with_its_node(vae, node, call):
     image, mask = picture(32, 40), square(32, 40, 4, 4, 8)
     for bad_image, bad_mask, message in [
-        (image, picture(16, 20)[..., 0], "input mask: found 20x16 pixels, wanted 40x32"),
+        (image, picture(16, 30)[..., 0], "input mask: found 30x16 pixels, wanted 40x32"),
         (image[0], mask, r"input \w+: found shape \(32, 40, 3\), wanted \(batch"),
         (image / 0, mask, r"input \w+: found NaN"),
         (image, mask / 0, "input mask: found NaN"),
@@ -215,3 +219,84 @@ def test_the_empty_mask_of_load_image_fits_every_picture(vae):
     image = picture(32, 40)
     assert torch.equal(composite(image, 1 - image, torch.zeros(1, 64, 64))[0], image)
     assert not encode(image, torch.zeros(1, 64, 64), vae)[0]["noise_mask"].any()
+
+
+@pytest.mark.parametrize("size, cells", [((64, 64), 1), ((70, 75), 0), ((70, 75), 2), ((33, 129), 1)])
+@pytest.mark.parametrize("method", ["max", "area", "min"])
+def test_the_painted_mask_is_what_the_sampler_may_change(vae, size, cells, method):
+    """Every pixel whose cell is painted is in it, no other, and it comes back from Composite in full."""
+    image, mask = picture(*size), square(*size, 20, 30, 13) * 0.6
+    samples, _, painted = encode(image, mask, vae, spatial_method=method, mask_expand_cells=cells)
+    noised = samples["samples"] + 9 * (samples["noise_mask"] > 0)
+    plain, changed = (vae.decode(latent) for latent in (samples["samples"], noised))
+    offset = [(plain.shape[1 + axis] - size[axis]) // 2 for axis in (0, 1)]
+    cut = [x[:, offset[0] : offset[0] + size[0], offset[1] : offset[1] + size[1]] for x in (plain, changed)]
+    grid = samples["noise_mask"][0, 0].repeat_interleave(8, 0).repeat_interleave(8, 1) > 0
+    assert torch.equal(painted[0] > 0, grid[offset[0] : offset[0] + size[0], offset[1] : offset[1] + size[1]])
+    assert set(painted.unique().tolist()) <= {0, 1}
+    result, blended, _ = composite(image, changed, painted, match_colour=0.0)
+    assert torch.equal(result[painted > 0], cut[1][painted > 0])
+    assert torch.equal(result[blended == 0], image[blended == 0])
+
+
+def test_islands_go_through_encode_and_stitch(vae):
+    image = picture(300, 420)
+    mask = torch.maximum(square(300, 420, 20, 30, 20), square(300, 420, 200, 300, 60))
+    stitch, cropped, cropped_mask = Crop.execute(image, mask, 1.2, 128, 128, 32, False, "each").args
+    assert cropped.shape == (2, 128, 128, 3)
+    samples, _, painted = encode(cropped, cropped_mask, vae)
+    decoded = vae.decode(samples["samples"] + samples["noise_mask"])
+    result, _, blended = Stitch.execute(stitch, decoded, 0, 16, "multiband", 1.0, painted).args
+    assert torch.equal(result[blended == 0], image[blended == 0])
+    assert (blended[mask > 0] == 1).all() and blended[:, 100:160].max() == 0
+    cut_off = Stitch.execute(stitch, decoded, 0, 16, "multiband", 1.0).args[2]
+    assert (blended == 1).sum() > (cut_off == 1).sum() > 0
+
+
+def test_a_mistake_on_the_way_says_what_to_do(vae):
+    image, mask = picture(128, 192), square(128, 192, 40, 50, 20)
+    stitch, cropped, _ = Crop.execute(image, mask, 1.2, 0, 0, 8).args
+    with pytest.raises(ValueError, match="LatentRepaint_Composite: input generated: .*goes back .* with Stitch"):
+        composite(image, cropped, mask)
+    with pytest.raises(ValueError, match="LatentRepaint_Stitch: input generated: .*wanted the decoded crop"):
+        Stitch.execute(stitch, image, 0, 16, "multiband", 1.0)
+    with pytest.raises(ValueError, match="LatentRepaint_Stitch: input stitch: found object, wanted a link to Crop"):
+        Stitch.execute(object(), cropped, 0, 16, "multiband", 1.0)
+    odd, odd_mask = picture(70, 75), square(70, 75, 30, 30, 9)
+    decoded = vae.decode(encode(odd, odd_mask, vae)[0]["samples"])
+    with pytest.raises(ValueError, match="inputs original, generated: found 80x72 and 75x70.*the other way round"):
+        composite(decoded, odd, square(72, 80, 30, 30, 9))
+    shortened = odd[:, 3:67, 1:73]  # as VAE Encode cuts it: not a matter of order
+    with pytest.raises(ValueError, match="input generated: found 72x64 pixels, wanted 75x70"):
+        composite(odd, shortened, odd_mask)
+    like_a_file, computed = picture(64, 64), picture(64, 64, 1) * 0.97
+    assert "swapped" in composite(computed, like_a_file, square(64, 64, 8, 8, 9))[2]
+    assert "swapped" not in composite(like_a_file, computed, square(64, 64, 8, 8, 9))[2]
+
+
+def test_composite_looks_at_picture_and_mask_before_anything_is_sampled():
+    image = picture(64, 96)
+    assert Composite.check_lazy_status(original=image, mask=square(64, 96, 8, 8, 9), generated=None) == ["generated"]
+    assert Composite.check_lazy_status(original=image, mask=square(64, 96, 8, 8, 9), generated=image) == []
+    with pytest.raises(ValueError, match="LatentRepaint_Composite: input mask: found 96x60 pixels"):
+        Composite.check_lazy_status(original=image, mask=torch.ones(1, 60, 96), generated=None, blend="feather")
+
+
+def test_with_nothing_masked_the_person_is_told(vae):
+    image, nothing = picture(32, 40), torch.zeros(1, 64, 64)
+    for node in (
+        Composite.execute(image, image, nothing, 0, 16, "feather", 1.0),
+        Encode.execute(image, nothing, vae, "diffuse", "max", 1),
+    ):
+        assert "Nothing is masked: paint a mask in Load Image" in node.ui["text"][0]
+    masked = square(32, 40, 8, 8, 9)
+    assert Composite.execute(image, image, masked, 0, 16, "feather", 1.0).ui is None
+    assert "text" not in (Encode.execute(image, masked, vae, "diffuse", "max", 1).ui or {})
+
+
+def test_a_mask_of_another_size_is_scaled_and_the_person_is_told(vae):
+    image, mask = picture(64, 96), square(32, 48, 8, 8, 9)
+    scaled = "The mask was scaled from 48x32 pixels to 96x64 pixels"
+    assert composite(image, 1 - image, mask)[2].startswith(scaled)
+    assert scaled in Encode.execute(image, mask, vae, "diffuse", "max", 1).ui["text"][0]
+    assert scaled in Crop.execute(image, mask, 1.2, 64, 64, 8).ui["text"][0]

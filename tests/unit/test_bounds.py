@@ -4,7 +4,10 @@ import pytest
 import torch
 
 from latent_repaint.checks import LARGEST, check_mask, match_batches
-from latent_repaint.pixels.crop_stitch import Cut, crop, stitch
+from latent_repaint.pixels.composite import Blending
+from latent_repaint.pixels.crop_stitch import Cut, crop, stitch_crops
+from latent_repaint.pixels.islands import Place
+from latent_repaint.pixels.placement import Framing
 from latent_repaint.pixels.region import Box
 from latent_repaint.samplers.moves import MAX_EVALUATIONS
 from latent_repaint.samplers.repaint import RePaint
@@ -21,7 +24,7 @@ from latent_repaint.samplers.repaint import RePaint
 def test_a_crop_is_bounded_in_what_it_cuts_and_in_what_it_makes(size, width, height, multiple):
     image = torch.zeros(1, 1, 1, 1).expand(size)
     with pytest.raises(ValueError, match="inputs output_target_width, output_target_height: found a need for"):
-        crop(image, image[..., 0], 1.0, width, height, multiple, False)
+        crop(image, image[..., 0], Framing(1.0, width, height, multiple))
 
 
 def test_what_is_repeated_or_put_back_is_bounded():
@@ -29,9 +32,9 @@ def test_what_is_repeated_or_put_back_is_bounded():
     masks = check_mask("mask", torch.zeros(4096, 1, 1), picture)
     with pytest.raises(ValueError, match="input image: found a need for 4096 pictures of 4096x4096 pixels"):
         match_batches(image=picture, mask=masks)
-    cut = Cut(picture, picture[..., 0], Box(0, 0, 4096, 4096), 8, 8)
+    cut = Cut(picture, picture[..., 0], [Place(range(1), Box(0, 0, 4096, 4096))], 8, 8)
     with pytest.raises(ValueError, match=f"input generated: found a need for .* wanted {LARGEST} pixels"):
-        stitch(cut, torch.zeros(32, 8, 8, 3), 0, 16, "feather", 1.0)
+        stitch_crops(cut, torch.zeros(32, 8, 8, 3), Blending())
 
 
 def test_a_walk_is_bounded_before_it_is_planned():

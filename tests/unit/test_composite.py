@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from pictures import block, images, masks, random, sizes
 from torch.nn.functional import max_pool2d
 
-from latent_repaint.checks import check_image, check_mask, match_batches
-from latent_repaint.pixels.composite import BLENDS, composite, seam_energy, with_channels
+from latent_repaint.checks import check_image, check_mask, match_batches, scaling_note
+from latent_repaint.pixels.composite import BLENDS, Blending, composite, with_channels
 from latent_repaint.pixels.multiband import multiband, ramp
 from latent_repaint.pixels.region import distance_to_mask
+from latent_repaint.pixels.report import seam_energy
 
-OPTIONS = {"expand": 0, "width": 16, "blend": "multiband", "match_colour": 1.0}
+DEFAULTS = Blending()
 
 
 def landscape(height: int = 160, width: int = 192) -> torch.Tensor:
@@ -42,14 +43,14 @@ def max_within(x: torch.Tensor, reach: int) -> torch.Tensor:
     return max_pool2d(x, (1, 2 * reach + 1), stride=1, padding=(0, reach))
 
 
-def check_composite(original, generated, mask, expand, width, blend, match_colour):
+def check_composite(original, generated, mask, blending):
     """What holds for every picture; returns the result."""
     before = [x.clone() for x in (original, generated, mask)]
-    image, blended, report = composite(original, generated, mask, expand, width, blend, match_colour)
+    image, blended, report = composite(original, generated, mask, blending)
 
-    near = (mask >= 0.5 / 255).float()
+    near, reach = (mask >= 0.5 / 255).float(), blending.expand + blending.width
     for axis in (-1, -2):  # the square of all that is within reach, a side at a time
-        near = max_within(near.movedim(axis, -1), min(expand + width, mask.shape[axis])).movedim(-1, axis)
+        near = max_within(near.movedim(axis, -1), min(reach, mask.shape[axis])).movedim(-1, axis)
     beyond = near == 0
     assert torch.equal(image[beyond], original[beyond]) and not blended[beyond].any()
     assert torch.equal(image[blended == 0], original[blended == 0])
@@ -69,22 +70,24 @@ def test_outside_the_mask_every_bit_is_the_originals(data, size, channels, gener
         mask=data.draw(masks(single[1], *size)),
     )
     ramps = data.draw(st.one_of(st.tuples(st.integers(0, 20), st.integers(0, 40)), st.just((1024, 1024))))
-    check_composite(*pictures, *ramps, data.draw(st.sampled_from(BLENDS)), data.draw(st.floats(0, 1)))
+    check_composite(*pictures, Blending(*ramps, data.draw(st.sampled_from(BLENDS)), data.draw(st.floats(0, 1))))
 
 
 @pytest.mark.parametrize("height, width, corner", [(1500, 1499, 200), (1, 1500, 1), (1500, 1, 40), (751, 1487, 740)])
 def test_large_pictures_keep_every_bit_too(height, width, corner):
     mask = block(height, width, height - corner, 0, height, corner)
-    check_composite(random(1, height, width, 3), random(1, height, width, 3, seed=1), mask, 3, 17, "multiband", 1.0)
+    check_composite(
+        random(1, height, width, 3), random(1, height, width, 3, seed=1), mask, Blending(3, 17, "multiband", 1.0)
+    )
 
 
 @pytest.mark.parametrize("blend", BLENDS)
 def test_on_the_mask_is_the_generated_picture(blend):
     original, generated, mask = random(1, 64, 64, 3), random(1, 64, 64, 3, seed=1), torch.zeros(1, 64, 64)
     mask[:, 20:40, 20:40] = 1
-    image = composite(original, generated, mask, 2, 8, blend, 0.0).image
+    image = composite(original, generated, mask, Blending(2, 8, blend, 0.0)).image
     assert torch.equal(image[:, 18:42, 20:40], generated[:, 18:42, 20:40])
-    full = composite(original, generated, torch.ones(1, 64, 64), 2, 8, blend, 1.0).image
+    full = composite(original, generated, torch.ones(1, 64, 64), Blending(2, 8, blend, 1.0)).image
     assert torch.equal(full, generated)
 
 
@@ -93,14 +96,14 @@ def test_what_the_original_shows_under_the_mask_leaves_no_trace(blend):
     original, mask = landscape(), rectangle()
     generated = shifted(original)
     loud = torch.where(mask[..., None] > 0, random(*original.shape).round(), original)
-    quiet, found = (composite(x, generated, mask, 3, 16, blend, 1.0).image for x in (original, loud))
+    quiet, found = (composite(x, generated, mask, Blending(3, 16, blend, 1.0)).image for x in (original, loud))
     assert torch.equal(quiet, found)
 
 
 @pytest.mark.parametrize("blend", BLENDS)
 def test_an_unchanged_picture_stays_unchanged(blend):
     image = landscape()
-    assert torch.equal(composite(image, image, rectangle(), 3, 20, blend, 1.0).image, image)
+    assert torch.equal(composite(image, image, rectangle(), Blending(3, 20, blend, 1.0)).image, image)
 
 
 @pytest.mark.parametrize("blend", BLENDS)
@@ -108,9 +111,9 @@ def test_a_picture_in_a_batch_is_composited_as_it_is_alone(blend):
     original, generated = random(3, 70, 80, 3), random(3, 70, 80, 3, seed=1)
     mask = torch.zeros(3, 70, 80)
     mask[0, 10:20, 10:30], mask[1, 40:, 50:] = 1, 1
-    batch = composite(original, generated, mask, 1, 8, blend, 1.0)
+    batch = composite(original, generated, mask, Blending(1, 8, blend, 1.0))
     for k in range(3):
-        alone = composite(*(x[k : k + 1] for x in (original, generated, mask)), 1, 8, blend, 1.0)
+        alone = composite(*(x[k : k + 1] for x in (original, generated, mask)), Blending(1, 8, blend, 1.0))
         assert torch.equal(batch.image[k], alone.image[0]) and torch.equal(batch.mask[k], alone.mask[0])
 
 
@@ -118,8 +121,8 @@ def test_a_picture_in_a_batch_is_composited_as_it_is_alone(blend):
 def test_no_seam_and_no_colour_shift_are_left(blend):
     original, mask = landscape(), rectangle()
     generated = shifted(original)
-    result = composite(original, generated, mask, 0, 16, blend, 1.0)
-    unmatched = composite(original, generated, mask, 0, 16, blend, 0.0)
+    result = composite(original, generated, mask, Blending(0, 16, blend, 1.0))
+    unmatched = composite(original, generated, mask, Blending(0, 16, blend, 0.0))
 
     def error(image: torch.Tensor) -> float:
         return float((image - original).abs()[mask > 0].mean())
@@ -133,21 +136,21 @@ def test_new_content_beside_the_mask_does_not_count_as_a_colour_shift():
     original, mask = landscape(), rectangle()
     generated = shifted(original)
     generated[:, 40:110, 130:152] = torch.tensor([0.9, 0.1, 0.1])  # something red that reaches out of the mask
-    image = composite(original, generated, mask, **OPTIONS).image
-    clean = composite(original, shifted(original), mask, **OPTIONS).image
+    image = composite(original, generated, mask, DEFAULTS).image
+    clean = composite(original, shifted(original), mask, DEFAULTS).image
     assert (image - clean)[:, 50:110, 60:120].abs().max() < 8 / 255
 
 
 def test_report_states_what_can_be_measured_from_outside():
     original, mask = landscape(), rectangle()
     generated = (original * 0.8 + 20 / 255).clamp(0, 1)
-    lines = composite(original, generated, mask, **OPTIONS).report.split("\n\n")
+    lines = composite(original, generated, mask, DEFAULTS).report.split("\n\n")
     x, y = original.movedim(-1, 1), generated.movedim(-1, 1)
     hard = mask[:, None]
     pasted = seam_energy(torch.where(hard > 0, y, x), x, hard)
     assert lines[0] == "Largest difference outside the blended mask: 0"
     assert f"{pasted:.3f} pasted" in lines[2]
-    assert "Nothing is masked" in composite(original, generated, torch.zeros_like(mask), **OPTIONS).report
+    assert "Nothing is masked" in composite(original, generated, torch.zeros_like(mask), DEFAULTS).report
 
 
 def test_seam_energy_of_a_step_is_the_step_over_the_mean_slope():
@@ -193,7 +196,7 @@ def test_generated_content_is_opaque_where_the_original_was_not():
     sprite[..., 3] = 0
     mask = torch.zeros(1, 40, 40)
     mask[:, 10:30, 10:30] = 1
-    image = composite(sprite, random(1, 40, 40, 3, seed=1), mask, 0, 4, "feather", 1.0).image
+    image = composite(sprite, random(1, 40, 40, 3, seed=1), mask, Blending(0, 4, "feather", 1.0)).image
     assert (image[..., 3][mask > 0] == 1).all() and image[0, 0, 0, 3] == 0
     assert with_channels(random(1, 2, 2, 4), 3).shape[-1] == 3
 
@@ -220,8 +223,8 @@ def test_bad_pictures_and_masks_are_refused_in_words():
         check_image("image", image.log() - image.log())
     with pytest.raises(ValueError, match=r"input image: found torch.uint8 values, wanted floats from 0 to 1"):
         check_image("image", image.byte())
-    with pytest.raises(ValueError, match="input mask: found 8x7 pixels, wanted 9x8 pixels"):
-        check_mask("mask", random(1, 7, 8), image)
+    with pytest.raises(ValueError, match="input mask: found 8x3 pixels, wanted 9x8 pixels.*Crop Mask"):
+        check_mask("mask", random(1, 3, 8), image)
     with pytest.raises(ValueError, match=r"input mask: found shape \(1, 1, 8, 9\)"):
         check_mask("mask", torch.zeros(1, 1, 8, 9), image)
     with pytest.raises(ValueError, match="input mask: found NaN"):
@@ -232,6 +235,36 @@ def test_half_precision_and_boolean_masks_become_float32_exactly():
     image = random(1, 8, 9, 3).half()
     assert check_image("image", image).dtype == torch.float32 and torch.equal(check_image("image", image).half(), image)
     assert check_mask("mask", random(1, 8, 9) < 0.5, image).unique().tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("shape, size", [((40, 50), (80, 100)), ((80, 100), (40, 50)), ((683, 1024), (512, 768))])
+def test_a_mask_of_the_same_aspect_is_scaled(shape, size):
+    image = torch.zeros(1, *size, 3)
+    mask = torch.zeros(1, *shape)
+    mask[:, shape[0] // 2, ::3] = 1  # a dashed line, one pixel thin
+    scaled = check_mask("mask", mask, image)
+    assert scaled.shape == (1, *size) and scaled.unique().tolist() == [0, 1]
+    for y, x in mask[0].nonzero().tolist():
+        rows, columns = (
+            slice(int(at * n / m), int(-(-(at + 1) * n // m))) for at, n, m in zip((y, x), size, shape, strict=True)
+        )
+        assert scaled[0, rows, columns].any()
+    soft = check_mask("mask", 0.5 * random(1, *shape), image)
+    assert soft.mean() == pytest.approx(0.25, abs=0.01) and 0 < soft.min() and soft.max() <= 0.5
+    assert scaling_note("mask", mask, image) == (
+        f"The mask was scaled from {shape[1]}x{shape[0]} pixels to {size[1]}x{size[0]} pixels, the size of the picture."
+    )
+    assert scaling_note("mask", scaled, image) == scaling_note("mask", torch.zeros(1, 64, 64), image) == ""
+
+
+@given(st.tuples(st.integers(1, 900), st.integers(1, 900)), st.floats(0.2, 5))
+def test_a_size_rounded_after_scaling_has_the_same_aspect(size, zoom):
+    scaled = tuple(max(round(side * zoom), 1) for side in size)
+    image, mask = torch.zeros(1, 1, 1, 1).expand(1, *size, 3), torch.ones(1, 1, 1).expand(1, *scaled)
+    if min(scaled) > 1:
+        assert check_mask("mask", mask, image).shape == (1, *size)
+    with pytest.raises(ValueError, match="or that aspect"):
+        check_mask("mask", torch.ones(1, 1, 1).expand(1, 2 * size[0] + 2, size[1]), image)
 
 
 def test_a_mask_of_one_value_fits_every_picture():

@@ -9,7 +9,7 @@ from pictures import images, masks, random, sizes
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
-from latent_repaint.pixels.fill import FILLS, fill, membrane
+from latent_repaint.pixels.fill import FILLS, fill_masked, membrane
 
 
 def laplace(values: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -34,7 +34,7 @@ def laplace(values: np.ndarray, known: np.ndarray) -> np.ndarray:
 def test_known_pixels_keep_every_bit_and_inputs_are_not_touched(data, batch, size, channels, method):
     image, mask = data.draw(images(batch, *size, channels)), data.draw(masks(batch, *size))
     before = image.clone(), mask.clone()
-    filled = fill(image, mask, method)
+    filled = fill_masked(image, mask, method)
     assert filled.shape == image.shape and torch.isfinite(filled).all()
     assert filled.min() >= 0 and filled.max() <= 1
     assert torch.equal(filled[mask == 0], image[mask == 0])
@@ -46,16 +46,16 @@ def test_masked_content_leaves_no_trace(method):
     image, mask = random(1, 60, 70, 3), torch.zeros(1, 60, 70)
     mask[:, 20:45, 30:70] = 1
     other = torch.where(mask[..., None] > 0, 1 - image, image)
-    assert torch.equal(fill(image, mask, method), fill(other, mask, method))
+    assert torch.equal(fill_masked(image, mask, method), fill_masked(other, mask, method))
 
 
 def test_original_is_the_picture_itself():
     image = random(1, 20, 20, 3)
-    assert torch.equal(fill(image, torch.ones(1, 20, 20), "original"), image)
+    assert torch.equal(fill_masked(image, torch.ones(1, 20, 20), "original"), image)
 
 
 def test_neutral_is_grey():
-    assert fill(random(1, 20, 20, 3), torch.ones(1, 20, 20), "neutral").unique().tolist() == [0.5]
+    assert fill_masked(random(1, 20, 20, 3), torch.ones(1, 20, 20), "neutral").unique().tolist() == [0.5]
 
 
 def test_noise_has_the_known_pixels_mean_and_spread():
@@ -63,7 +63,7 @@ def test_noise_has_the_known_pixels_mean_and_spread():
     image[..., 0] += 0.2
     mask[:, 50:150, 50:150] = 1
     image[mask > 0] = 0
-    hole = fill(image, mask, "noise")[mask > 0]
+    hole = fill_masked(image, mask, "noise")[mask > 0]
     assert torch.allclose(hole.mean(0), torch.tensor([0.7, 0.5, 0.5]), atol=0.01)
     assert torch.allclose(hole.std(0), torch.tensor(0.05), atol=0.005)
 
@@ -72,14 +72,14 @@ def test_noise_has_the_known_pixels_mean_and_spread():
 def test_a_picture_in_a_batch_is_filled_as_it_is_alone(method):
     image, mask = random(3, 40, 50, 3), torch.zeros(3, 40, 50)
     mask[0, 5:20, 5:20], mask[1, 30:, 10:40], mask[2] = 1, 1, 0
-    batch = fill(image, mask, method)
+    batch = fill_masked(image, mask, method)
     for k in range(3):
-        assert torch.equal(batch[k : k + 1], fill(image[k : k + 1], mask[k : k + 1], method))
+        assert torch.equal(batch[k : k + 1], fill_masked(image[k : k + 1], mask[k : k + 1], method))
 
 
 def test_a_soft_mask_keeps_the_share_that_it_does_not_mask():
     image, mask = torch.zeros(1, 32, 32, 3), torch.full((1, 32, 32), 0.25)
-    assert torch.allclose(fill(image, mask, "neutral"), torch.tensor(0.125))
+    assert torch.allclose(fill_masked(image, mask, "neutral"), torch.tensor(0.125))
 
 
 @pytest.mark.parametrize(
