@@ -38,23 +38,23 @@ def blending_inputs() -> list[io.Input]:
             default=0,
             min=0,
             max=1024,
-            tooltip="Pixels around the mask that also come from the generated picture in full. Raise it where a rim of "
-            "the old content is left.",
+            tooltip="Also take this many pixels around the mask from the new picture. Raise it if a rim of the old "
+            "content is left.",
         ),
         io.Int.Input(
             "mask_blend_pixels",
             default=16,
             min=0,
             max=1024,
-            tooltip="Pixels beyond that, over which the generated picture fades into the original. 0 is a hard edge. "
-            "Farther out the original keeps every bit.",
+            tooltip="Width of the ramp in pixels, over which the new picture fades into the original. 0 is a hard "
+            "edge.",
         ),
         io.Combo.Input(
             "blend",
             options=BLENDS,
             default="multiband",
-            tooltip="multiband: colours fade over the whole width, fine detail within 2 to 3 pixels, so that nothing "
-            "shows double. feather: everything fades over the whole width.",
+            tooltip="multiband: colours fade over the whole ramp, fine detail within 2 to 3 pixels, so that nothing "
+            "shows double. feather: everything fades over the whole ramp.",
         ),
         io.Float.Input(
             "match_colour",
@@ -62,8 +62,8 @@ def blending_inputs() -> list[io.Input]:
             min=0.0,
             max=1.0,
             step=0.05,
-            tooltip="How much of the colour shift between the two pictures, measured in a ring around the mask, is "
-            "taken out of the generated one. 0: none, 1: all of it.",
+            tooltip="A VAE shifts colours a little. The shift is measured around the mask, and this much of it is "
+            "taken out of the new part. 0: none, 1: all.",
         ),
     ]
 
@@ -74,19 +74,19 @@ class Composite(io.ComfyNode):
         return schema(
             ID,
             display_name="Composite (Latent RePaint)",
-            description="Puts the generated picture in place of the masked part. Outside the mask and its ramp the "
-            "result is the original, bit for bit; the padding of Encode is taken off.",
+            description="Puts the new part into the original picture and blends the seam. Beyond the mask and its "
+            "ramp, every pixel stays exactly as it was.",
             inputs=[
                 io.Image.Input("original", tooltip="The picture before inpainting. The result has its size."),
                 io.Image.Input(
                     "generated",
                     lazy=True,
-                    tooltip="The decoded result: as large as the original, or padded by Encode.",
+                    tooltip="The picture from VAE Decode.",
                 ),
                 io.Mask.Input(
                     "mask",
-                    tooltip="What was painted: painted_mask of Encode, so that nothing painted is cut off, or your own "
-                    "mask, so that not one pixel more than its ramp changes. Every value above 0 counts in full.",
+                    tooltip="Encode's painted_mask: nothing that was painted is cut off. Or your own mask: nothing "
+                    "changes beyond it and its ramp. Every value above 0 counts as white.",
                 ),
                 *blending_inputs(),
             ],
@@ -95,7 +95,7 @@ class Composite(io.ComfyNode):
                 io.Mask.Output(
                     "blended_mask",
                     display_name="mask",
-                    tooltip="The weight of the generated picture; 0 is where the original is untouched.",
+                    tooltip="How much of each pixel comes from the new picture. 0: the original is untouched.",
                 ),
                 io.String.Output("report", display_name="report", tooltip=REPORT),
             ],

@@ -23,8 +23,8 @@ class Crop(io.ComfyNode):
         return schema(
             CROP_ID,
             display_name="Crop (Latent RePaint)",
-            description="Cuts out the neighbourhood of the mask, at the resolution that the model likes. Sampling then "
-            "costs what the crop costs, not the picture. Stitch puts the result back.",
+            description="Cuts out the part of the picture around the mask, at the size that the model knows. Only "
+            "that part is sampled: it is faster, and gives more detail. Stitch puts it back.",
             inputs=[
                 io.Image.Input("image", tooltip="The whole picture, or all frames of a video."),
                 io.Mask.Input(
@@ -38,8 +38,9 @@ class Crop(io.ComfyNode):
                     min=1.0,
                     max=100.0,
                     step=0.01,
-                    tooltip="Width and height of the crop, as a factor of the mask's. More context helps the model to "
-                    "carry the picture on, and leaves fewer pixels for the mask. 32 pixels a side are always shown.",
+                    tooltip="How many times as wide and high as the mask the crop is. More shows the model more of "
+                    "the surroundings; less leaves more pixels for the mask. At least 32 pixels on each side "
+                    "are shown.",
                 ),
                 io.Int.Input(
                     "output_target_width",
@@ -47,8 +48,8 @@ class Crop(io.ComfyNode):
                     min=0,
                     max=8192,
                     step=8,
-                    tooltip="Width in pixels that the crop is scaled to; what the model was trained on is best. "
-                    "0: follows from the height; both 0: nothing is scaled.",
+                    tooltip="Width in pixels to which the crop is scaled: 512 for SD 1.5, 1024 for SDXL. 0: it "
+                    "follows from the height. Both 0: nothing is scaled.",
                 ),
                 io.Int.Input(
                     "output_target_height",
@@ -56,41 +57,45 @@ class Crop(io.ComfyNode):
                     min=0,
                     max=8192,
                     step=8,
-                    tooltip="Height in pixels that the crop is scaled to. 0: follows from the width. With both given, "
-                    "the crop is widened to their aspect; nothing is distorted.",
+                    tooltip="Height in pixels to which the crop is scaled. 0: it follows from the width. With both "
+                    "set, the crop shows more on two sides, so that nothing is distorted.",
                 ),
                 io.Int.Input(
                     "output_padding",
                     default=32,
                     min=1,
                     max=512,
-                    tooltip="Width and height of the crop are rounded up to multiples of this many pixels, by showing "
-                    "more of the picture, so that the VAE takes them as they are.",
+                    tooltip="Width and height become multiples of this many pixels, by showing more of the picture. "
+                    "32 suits every common VAE.",
                 ),
                 io.Boolean.Input(
                     "mask_fill_holes",
                     default=False,
                     optional=True,
-                    tooltip="Also paint what the mask encloses: an outline then does for a filled shape.",
+                    tooltip="Also paint what the mask encloses, so that an outline is enough.",
                 ),
                 io.Combo.Input(
                     "islands",
                     options=ISLANDS,
                     default="together",
                     optional=True,
-                    tooltip="together: one crop around everything white, and all frames of a video alike. each: a crop "
-                    "for each separate part of the mask and each picture, a batch, each as large as it can be.",
+                    tooltip="together: one crop around everything white, the same for all frames of a video. each: "
+                    "one crop for each separate part of the mask and each picture, as large as possible.",
                 ),
                 io.Mask.Input(
                     "context_mask",
                     optional=True,
-                    tooltip="White is shown in the crop, too, without being painted: what the new part must fit.",
+                    tooltip="White marks what must also be in the crop, without being painted.",
                 ),
             ],
             outputs=[
                 StitchType.Output("stitch", display_name="stitch", tooltip="What Stitch needs to put the crop back."),
-                io.Image.Output("cropped_image", display_name="image", tooltip="The neighbourhood of the mask."),
-                io.Mask.Output("cropped_mask", display_name="mask", tooltip="The mask, cut and scaled alike."),
+                io.Image.Output(
+                    "cropped_image", display_name="image", tooltip="The part of the picture around the mask."
+                ),
+                io.Mask.Output(
+                    "cropped_mask", display_name="mask", tooltip="The mask, cut and scaled like the picture."
+                ),
             ],
         )
 
@@ -127,8 +132,8 @@ class Stitch(io.ComfyNode):
         return schema(
             STITCH_ID,
             display_name="Stitch (Latent RePaint)",
-            description="Scales the generated crop back and puts it over the whole picture. Outside the mask and its "
-            "ramp the result is the original, bit for bit.",
+            description="Puts the new crop back into the whole picture and blends the seam. Beyond the mask and its "
+            "ramp, every pixel stays exactly as it was.",
             inputs=[
                 StitchType.Input("stitch", tooltip="From Crop."),
                 io.Image.Input(
@@ -139,8 +144,8 @@ class Stitch(io.ComfyNode):
                 io.Mask.Input(
                     "painted_mask",
                     optional=True,
-                    tooltip="painted_mask of Encode, so that nothing painted is cut off. Without it, the mask of Crop "
-                    "is what counts.",
+                    tooltip="Encode's painted_mask: nothing that was painted is cut off. Without it, Crop's mask "
+                    "counts.",
                 ),
             ],
             outputs=[
@@ -149,7 +154,7 @@ class Stitch(io.ComfyNode):
                 io.Mask.Output(
                     "blended_mask",
                     display_name="mask",
-                    tooltip="The weight of the crop in the whole picture; 0 is where the picture is untouched.",
+                    tooltip="How much of each pixel comes from the crop. 0: the picture is untouched.",
                 ),
             ],
         )

@@ -23,20 +23,23 @@ class Encode(io.ComfyNode):
         return schema(
             ID,
             display_name="Encode (Latent RePaint)",
-            description="Encodes a picture of any size for inpainting. It is padded by reflection to what the VAE "
-            "takes, and Composite takes the padding off again; what is masked is replaced first, because it would "
-            "leave traces in the latent around it.",
+            description="Encodes a picture of any size for inpainting. What is masked is replaced first, because it "
+            "would leave traces around it. Where the size does not suit the VAE, the border is mirrored "
+            "outwards, and Composite cuts that off again.",
             inputs=[
                 io.Image.Input("image", tooltip="The picture, or the frames of a video. Any size."),
-                io.Mask.Input("mask", tooltip="White (1) is painted anew, black (0) is kept; as large as the picture."),
-                io.Vae.Input("vae", tooltip="Encodes the picture, and says to which multiple of pixels it is padded."),
+                io.Mask.Input(
+                    "mask", tooltip="White (1) is painted, black (0) is kept. It has the size of the picture."
+                ),
+                io.Vae.Input("vae", tooltip="The VAE of your checkpoint."),
                 io.Combo.Input(
                     "fill",
                     options=FILLS,
                     default="diffuse",
-                    tooltip="What stands under the mask while the picture is encoded. diffuse: the surroundings, "
-                    "carried on smoothly. original: the picture as it is. neutral: grey. noise: noise in the colours "
-                    "of the rest. A soft mask keeps its share of the original.",
+                    tooltip="What the picture has under the mask while it is encoded. diffuse: the colours around it, "
+                    "carried on smoothly. original: the picture itself, for a denoise below 1. neutral: "
+                    "grey. noise: noise in the colours of the picture. Under grey parts of the mask some of "
+                    "the original stays.",
                 ),
                 spatial_method_input(),
                 io.Int.Input(
@@ -44,16 +47,20 @@ class Encode(io.ComfyNode):
                     default=1,
                     min=0,
                     max=64,
-                    tooltip="Grow the painted part by this many cells (8 pixels each for most models). Cells next to "
-                    "the mask carry most of its traces.",
+                    tooltip="Also paint this many cells around the mask (8 pixels each for most models). The cells "
+                    "next to it carry traces of the old content.",
                 ),
             ],
             outputs=[
-                io.Latent.Output("samples", display_name="samples", tooltip="With the mask on its own grid."),
+                io.Latent.Output(
+                    "samples",
+                    display_name="samples",
+                    tooltip="The latent with its mask, for KSampler (Latent RePaint) or any other sampler.",
+                ),
                 io.Image.Output(
                     "preview",
                     display_name="preview",
-                    tooltip="What is encoded, padding and all. Red cells are painted, the rest is kept.",
+                    tooltip="The picture as it is encoded. Red cells are painted, the rest is kept.",
                 ),
                 io.Mask.Output(
                     "painted_mask",

@@ -22,11 +22,13 @@ class MaskToLatent(io.ComfyNode):
         return schema(
             ID,
             display_name="Mask to Latent (Latent RePaint)",
-            description="Brings a mask down to the latent's grid without losing a stroke, puts it into the latent, "
-            "and shows which cells the model will keep and which it will paint.",
+            description="Puts a mask into a latent without losing a stroke, so that any sampler inpaints. The preview "
+            "shows which cells will be painted.",
             inputs=[
                 io.Mask.Input(
-                    "mask", tooltip="White (1) is painted anew, black (0) is kept. Any number of pictures or frames."
+                    "mask",
+                    tooltip="White (1) is painted, black (0) is kept. One mask for all pictures or frames, or "
+                    "one for each.",
                 ),
                 io.Latent.Input("samples", tooltip="The encoded picture or video that the mask belongs to."),
                 spatial_method_input(),
@@ -35,8 +37,8 @@ class MaskToLatent(io.ComfyNode):
                     default=1,
                     min=0,
                     max=64,
-                    tooltip="Grow the painted part by this many cells (8 pixels each for most models). Cells near the "
-                    "mask carry traces of what is under it.",
+                    tooltip="Also paint this many cells around the mask (8 pixels each for most models). The cells "
+                    "next to it carry traces of the old content.",
                 ),
                 io.Float.Input(
                     "mask_hipass_filter",
@@ -50,20 +52,26 @@ class MaskToLatent(io.ComfyNode):
                     "temporal_method",
                     options=list(TEMPORAL_METHODS),
                     default="max",
-                    tooltip="Video only: what a latent frame takes from the frames it covers. max loses nothing.",
+                    tooltip="For video only: how the frames under a latent frame decide about it. With max nothing is "
+                    "lost.",
                 ),
                 io.Vae.Input(
-                    "vae", optional=True, tooltip="Says how many pixels and frames a cell covers; else the sizes do."
+                    "vae",
+                    optional=True,
+                    tooltip="Tells how many pixels and frames a cell covers. Connect it for "
+                    "video; for pictures the sizes tell it.",
                 ),
-                io.Image.Input("image", optional=True, tooltip="The picture to draw the preview over."),
+                io.Image.Input("image", optional=True, tooltip="The picture that the preview is drawn on."),
             ],
             outputs=[
                 io.Latent.Output("latent", display_name="samples", tooltip="The latent with the mask on its own grid."),
-                io.Mask.Output("grid", display_name="mask", tooltip="The mask, one value a cell."),
+                io.Mask.Output(
+                    "grid", display_name="mask", tooltip="The mask on the latent's grid: one value for each cell."
+                ),
                 io.Image.Output(
                     "preview",
                     display_name="preview",
-                    tooltip="Red cells are painted, amber ones late in the run, the rest is kept.",
+                    tooltip="Red cells are painted. Amber cells are painted only late in the run. The rest is kept.",
                 ),
             ],
         )

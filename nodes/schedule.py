@@ -22,18 +22,20 @@ class Schedule(io.ComfyNode):
         return schema(
             ID,
             display_name="Schedule (Latent RePaint)",
-            description="Draws the noise level of every model evaluation that a sampler will make, and counts them, "
-            "without running the model.",
+            description="Shows what a run will cost before it starts: it draws and counts the model evaluations. The "
+            "model itself does not run.",
             inputs=[
-                io.Model.Input("model", tooltip="The model to be sampled; only its noise schedule is asked."),
-                io.Sampler.Input("sampler", tooltip="The sampler whose walk is to be seen."),
-                io.Sigmas.Input("sigmas", tooltip="The noise levels it shall walk (BasicScheduler)."),
+                io.Model.Input("model", tooltip="The model of the run. Only its noise levels are read."),
+                io.Sampler.Input("sampler", tooltip="The sampler of the run, for example from RePaint Sampler."),
+                io.Sigmas.Input(
+                    "sigmas", tooltip="The noise levels of the run, from BasicScheduler or another scheduler node."
+                ),
             ],
             outputs=[
                 io.Image.Output(
                     "plot",
                     display_name="plot",
-                    tooltip="Noise level against model evaluation; jumps back up are time travel.",
+                    tooltip="The noise level at each model evaluation. Where the line goes up, steps are repeated.",
                 ),
                 io.Int.Output(
                     "evaluations", display_name="evaluations", tooltip="How many model evaluations the run will cost."

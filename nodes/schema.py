@@ -109,8 +109,9 @@ def spatial_method_input() -> io.Input:
         "spatial_method",
         options=list(SPATIAL_METHODS),
         default="max",
-        tooltip="What a cell takes from the pixels it covers. max: any white pixel makes it new, so nothing is lost. "
-        "area, mean: the white share (a soft mask). nearest: its middle pixel. min: only wholly white cells.",
+        tooltip="How the pixels under a cell decide about it. max: one white pixel is enough, so no stroke is lost. "
+        "area, mean: the share of white pixels, a soft mask. nearest: the pixel in the middle. min: only if "
+        "all are white.",
     )
 
 
