@@ -6,6 +6,7 @@ from .blend_sampler import BlendSampler
 from .composite import Composite
 from .crop_stitch import Crop, Stitch
 from .encode import Encode
+from .inpaint_model import InpaintModel
 from .ksampler import KSampler
 from .mask_to_latent import MaskToLatent
 from .match_sampler import MatchSampler
@@ -18,6 +19,7 @@ NODES: list[type[io.ComfyNode]] = [
     RePaintSampler,
     MatchSampler,
     KSampler,
+    InpaintModel,
     Schedule,
     Encode,
     Composite,

@@ -11,17 +11,12 @@ from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..checks import check_latent, naming
-from ..samplers.blend import Blend
 from ..samplers.host import combine
-from ..samplers.known_region import Method
-from ..samplers.match import Match
 from ..samplers.moves import MAX_EVALUATIONS
-from ..samplers.repaint import RePaintBudget
 from .notice import NOTHING_MASKED, notice
-from .schema import checked, schema
+from .schema import checked, method_inputs, method_of, schema
 
 ID = "LatentRepaint_KSampler"
-METHODS = ["match", "repaint", "blend"]
 RATIOS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
 """What an empty LATENT says of itself from 0.11 on, pixels and frames a cell, so that the host makes it fit a model."""
 
@@ -78,22 +73,7 @@ class KSampler(io.ComfyNode):
                     step=0.01,
                     tooltip="How much of the masked part is made new; below 1 its old content shows through.",
                 ),
-                io.Combo.Input(
-                    "method",
-                    options=METHODS,
-                    default="match",
-                    tooltip="match: the closest to what fits the kept part. repaint: time travel until both agree. "
-                    "blend: no extra cost.",
-                ),
-                io.Float.Input(
-                    "evaluations_per_step",
-                    default=2.0,
-                    min=1.0,
-                    max=20.0,
-                    step=0.1,
-                    tooltip="The budget: model evaluations a step on average. 1 costs what KSampler costs; 2 twice "
-                    "that. blend always uses 1.",
-                ),
+                *method_inputs(),
             ],
             outputs=[io.Latent.Output("samples", display_name="samples", tooltip="The inpainted latent.")],
         )
@@ -119,7 +99,7 @@ class KSampler(io.ComfyNode):
             check_schedule(steps, denoise)
             latent = fitted(model, latent_image)
         solver = comfy.samplers.sampler_object(sampler_name)
-        sampler = combine(solver, _method(method, evaluations_per_step), ID, "sampler_name")
+        sampler = combine(solver, method_of(method, evaluations_per_step), ID, "sampler_name")
         noise = comfy.sample.prepare_noise(latent, seed, latent_image.get("batch_index"))
         # the host's own schedule, with what it does for denoise and for solvers that skip the last but one sigma
         schedule = comfy.samplers.KSampler(
@@ -162,12 +142,3 @@ def fitted(model: Any, latent_image: dict) -> Tensor:
     known = inspect.signature(comfy.sample.fix_empty_latent_channels).parameters
     ratios = {name: latent_image[name] for name in RATIOS if name in known and name in latent_image}
     return comfy.sample.fix_empty_latent_channels(model, latent, **ratios)
-
-
-def _method(name: str, evaluations_per_step: float) -> Method:
-    """The method that spends the budget."""
-    if name == "blend":
-        return Blend(known_noise="predicted")
-    if name == "match":
-        return Match(inner_steps=evaluations_per_step - 1)
-    return RePaintBudget(known_noise="fresh", evaluations_per_step=evaluations_per_step)

@@ -7,7 +7,7 @@ from comfy_api.v0_0_2 import io
 from ..checks import check_window, naming
 from ..samplers.host import combine
 from ..samplers.match import Match
-from .schema import checked, sampler_input, sampler_output, schema, window_inputs
+from .schema import checked, kept_input, kept_latent, sampler_input, sampler_output, schema, window_inputs
 
 ID = "LatentRepaint_MatchSampler"
 
@@ -32,14 +32,18 @@ class MatchSampler(io.ComfyNode):
                     "An extra evaluation is one pass of the model, at any cfg.",
                 ),
                 *window_inputs("matching"),
+                kept_input(),
             ],
             outputs=[sampler_output()],
         )
 
     @classmethod
     @checked
-    def execute(cls, sampler: Any, inner_steps: float, start_percent: float, end_percent: float) -> io.NodeOutput:
+    def execute(
+        cls, sampler: Any, inner_steps: float, start_percent: float, end_percent: float, kept: dict | None = None
+    ) -> io.NodeOutput:
         with naming(ID):
             check_window(start_percent, end_percent)
+            clean = kept_latent(kept)
         method = Match(inner_steps=inner_steps, start_percent=start_percent, end_percent=end_percent)
-        return io.NodeOutput(combine(sampler, method, ID))
+        return io.NodeOutput(combine(sampler, method, ID, kept=clean))

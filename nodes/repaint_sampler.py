@@ -7,7 +7,16 @@ from comfy_api.v0_0_2 import io
 from ..checks import check_window, naming
 from ..samplers.host import combine
 from ..samplers.repaint import RePaint
-from .schema import checked, known_noise_input, sampler_input, sampler_output, schema, window_inputs
+from .schema import (
+    checked,
+    kept_input,
+    kept_latent,
+    known_noise_input,
+    sampler_input,
+    sampler_output,
+    schema,
+    window_inputs,
+)
 
 ID = "LatentRepaint_RePaintSampler"
 
@@ -41,6 +50,7 @@ class RePaintSampler(io.ComfyNode):
                 ),
                 *window_inputs("jumping"),
                 known_noise_input("fresh"),
+                kept_input(),
             ],
             outputs=[sampler_output()],
         )
@@ -55,9 +65,11 @@ class RePaintSampler(io.ComfyNode):
         start_percent: float,
         end_percent: float,
         known_noise: str,
+        kept: dict | None = None,
     ) -> io.NodeOutput:
         with naming(ID):
             check_window(start_percent, end_percent)
+            clean = kept_latent(kept)
         method = RePaint(
             jump_length=jump_length,
             jump_n_sample=jump_n_sample,
@@ -65,4 +77,4 @@ class RePaintSampler(io.ComfyNode):
             end_percent=end_percent,
             known_noise=known_noise,
         )
-        return io.NodeOutput(combine(sampler, method, ID))
+        return io.NodeOutput(combine(sampler, method, ID, kept=clean))

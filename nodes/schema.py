@@ -8,11 +8,15 @@ from typing import Any
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
-from ..checks import check_choice, naming
+from ..checks import check_choice, check_latent, naming
 from ..pixels.latent_grid import SPATIAL_METHODS
-from ..samplers.known_region import KNOWN_NOISE
+from ..samplers.blend import Blend
+from ..samplers.known_region import KNOWN_NOISE, Method
+from ..samplers.match import Match
+from ..samplers.repaint import RePaintBudget
 
 CATEGORY = "latent repaint"
+METHODS = ["match", "repaint", "blend"]
 SEARCH = ["inpaint", "repaint", "mask", "outpaint"]
 JSON_TYPES = (str, int, float, dict, list, type(None))
 """What can be written into a prompt where a link belongs."""
@@ -119,6 +123,51 @@ def sampler_input() -> io.Input:
     return io.Sampler.Input(
         "sampler", tooltip="Any plain sampler of fixed steps (KSamplerSelect); not dpm_fast or dpm_adaptive."
     )
+
+
+def kept_input() -> io.Input:
+    return io.Latent.Input(
+        "kept",
+        optional=True,
+        tooltip="The clean latent that holds the kept part. A second stage needs it (SplitSigmas, or add_noise off): "
+        "connect the latent that went into the first stage.",
+    )
+
+
+def kept_latent(kept: dict | None) -> Tensor | None:
+    """The tensor of the optional input `kept`."""
+    return None if kept is None else check_latent(kept, "kept")
+
+
+def method_inputs() -> list[io.Input]:
+    """How the kept part is treated, and what that may cost, on nodes that choose the method by name."""
+    return [
+        io.Combo.Input(
+            "method",
+            options=METHODS,
+            default="match",
+            tooltip="match: the closest to what fits the kept part. repaint: time travel until both agree. "
+            "blend: no extra cost.",
+        ),
+        io.Float.Input(
+            "evaluations_per_step",
+            default=2.0,
+            min=1.0,
+            max=20.0,
+            step=0.1,
+            tooltip="The budget: model evaluations a step on average. 1 costs what KSampler costs; 2 twice that. "
+            "blend always uses 1.",
+        ),
+    ]
+
+
+def method_of(name: str, evaluations_per_step: float) -> Method:
+    """The method of that name that spends the budget."""
+    if name == "blend":
+        return Blend()
+    if name == "match":
+        return Match(inner_steps=evaluations_per_step - 1)
+    return RePaintBudget(evaluations_per_step=evaluations_per_step)
 
 
 def sampler_output() -> io.Output:

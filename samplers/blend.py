@@ -12,5 +12,7 @@ from .noise_level import NoiseLevel
 class Blend(Method):
     """One walk down the schedule."""
 
+    known_noise: str = "predicted"
+
     def moves(self, levels: Sequence[NoiseLevel], window: range) -> list[Move]:
         return [Descend(0, len(levels) - 1)]

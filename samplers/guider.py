@@ -19,7 +19,7 @@ class Guided:
         calc_cond_batch: the host's, (base model, conds, x, sigma (B,), model_options) -> one prediction for each.
         mask_shown: sigma (B,) -> the mask of that evaluation, boolean, for a model that reads it; None hides it.
         before: called before every evaluation; it may raise, to interrupt the run.
-        after: called with (denoised, x) after every evaluation.
+        report: called with what an evaluation predicted, the known part in its place, and x.
     """
 
     def __init__(
@@ -28,10 +28,10 @@ class Guided:
         calc_cond_batch: Callable[..., list[Tensor]],
         mask_shown: Callable[[Tensor], Tensor] | None,
         before: Callable[[], None],
-        after: Callable[[Tensor, Tensor], None],
+        report: Callable[[Tensor, Tensor], None],
     ):
         self.guider, self.calc_cond_batch, self.mask_shown = guider, calc_cond_batch, mask_shown
-        self.before, self.after = before, after
+        self.before, self.report = before, report
         self.positive = getattr(guider, "conds", {}).get("positive")
 
     def predict(self, x: Tensor, sigma: Tensor, model_options: dict, seed: int | None) -> tuple[Tensor, Tensor]:
@@ -52,7 +52,6 @@ class Guided:
         hooks = [*model_options.get("sampler_post_cfg_function", []), remember]
         options = {**wrapped(model_options, catch), "sampler_post_cfg_function": hooks}
         denoised = self.guider(x, sigma, model_options=options, seed=seed)
-        self.after(denoised, x)
         # the first: a hook may ask for more passes of the same prompt (PAG)
         return denoised, (caught or after_cfg[-1:] or [denoised])[0]
 
@@ -63,7 +62,6 @@ class Guided:
         self.before()
         conds = [self.shown(self.positive, sigma)]
         (denoised,) = self.calc_cond_batch(self.guider.inner_model, conds, x, sigma, model_options)
-        self.after(denoised, x)
         return denoised
 
     def shown(self, cond: list[dict] | None, sigma: Tensor) -> list[dict] | None:

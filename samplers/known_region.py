@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from .moves import Move
 from .noise_level import NoiseLevel
 
 KNOWN_NOISE = ("fixed", "fresh", "predicted")
+SHOWS_THROUGH = 0.2  # a/b from which a cell that becomes free still has old content worth keeping
 MOST_MOMENTUM = 0.7  # of the feedback that predicts noise: a step down a long schedule has less, see KnownRegion
 
 
@@ -31,9 +32,43 @@ class Method:
         """The walk over the levels of a schedule, its end included; `window` holds the places inside the percents."""
         raise NotImplementedError
 
-    def region(self, **parts) -> "KnownRegion":
-        """The denoiser to walk with, from the parts that it documents."""
-        return KnownRegion(known_noise=self.known_noise, **parts)
+    def region(
+        self, guided: "Guidance", at: "AtLevel", y: Tensor, noise: Tensor, draw: Callable[[], Tensor]
+    ) -> "KnownRegion":
+        """The denoiser to walk with; see `KnownRegion` for the parts."""
+        return KnownRegion(guided, at, y, noise, draw, self.known_noise)
+
+
+class Guidance(Protocol):
+    """What a method asks of the host's guider (`guider.Guided`)."""
+
+    guider: Any
+
+    def predict(self, x: Tensor, sigma: Tensor, model_options: dict, seed: int | None) -> tuple[Tensor, Tensor]: ...
+
+    def predict_conditional(self, x: Tensor, sigma: Tensor, model_options: dict, seed: int | None) -> Tensor: ...
+
+    def report(self, denoised: Tensor, x: Tensor) -> None: ...
+
+
+@dataclass(frozen=True)
+class AtLevel:
+    """What depends on the noise level, each a function of sigma (B,).
+
+    Arguments:
+        level: its NoiseLevel, of 0-dim tensors.
+        free: m, a boolean tensor that broadcasts to x, true where the model is free (`soft_mask`).
+        noised: (x, sigma, noise) -> the known part as the model wants to see it.
+        in_window: a 0-dim boolean tensor, whether e moves. Outside the window it stays as it is.
+        old_content: whether any cell becomes free with its old content still in it, by a soft mask or a start below
+            full noise.
+    """
+
+    level: Callable[[Tensor], NoiseLevel]
+    free: Callable[[Tensor], Tensor]
+    noised: Callable[[Tensor, Tensor, Tensor], Tensor]
+    in_window: Callable[[Tensor], Tensor]
+    old_content: bool
 
 
 class KnownRegion:
@@ -67,62 +102,73 @@ class KnownRegion:
         DDNM (Wang et al., 2022), section 3.3; https://arxiv.org/abs/2212.00490
         Some methods of speeding up the convergence of iteration methods (Polyak, 1964), for the momentum
 
+    A cell that became free with its old content still in it (:math:`a / b` of `SHOWS_THROUGH` or more) keeps what the
+    solver makes of that content: nothing but the solver moves it, and a jump takes it back to where it was.
+
     Arguments:
-        inner_model: the guider; a solver looks behind the denoiser for it.
-        predict: (x, sigma, model_options, seed) -> (guided denoised, conditional denoised), both (B, C, ...).
-        predict_conditional: (x, sigma, model_options, seed) -> the conditional one alone, in one pass of the model.
+        guided: the guider, evaluation by evaluation.
+        at: what depends on the noise level.
         y: the clean latent, (B, C, ...).
         noise: the initial e, unit variance, (B, C, ...).
-        regenerated: sigma (B,) -> m as a boolean tensor that broadcasts to x, true where the model is free.
-        noised: (x, sigma, noise) -> the known part at that level, as the model wants to see it.
-        level: sigma (B,) -> NoiseLevel of 0-dim tensors.
-        in_window: sigma (B,) -> 0-dim boolean tensor, whether e moves at this level. Outside it stays as it is.
-        known_noise: fixed, fresh or predicted.
         draw: () -> fresh unit noise, (B, C, ...).
+        known_noise: one of KNOWN_NOISE.
     """
 
     def __init__(
         self,
-        inner_model: Any,
-        predict: Callable[..., tuple[Tensor, Tensor]],
-        predict_conditional: Callable[..., Tensor],
+        guided: Guidance,
+        at: AtLevel,
         y: Tensor,
         noise: Tensor,
-        regenerated: Callable[[Tensor], Tensor],
-        noised: Callable[[Tensor, Tensor, Tensor], Tensor],
-        level: Callable[[Tensor], NoiseLevel],
-        in_window: Callable[[Tensor], Tensor],
-        known_noise: str,
         draw: Callable[[], Tensor],
+        known_noise: str,
     ):
-        self.inner_model = inner_model
-        self.predict_conditional = predict_conditional
-        self.predict, self.regenerated, self.noised, self.level = predict, regenerated, noised, level
-        self.y, self.noise = y, noise.float()
+        self.guided, self.at_level, self.y, self.noise = guided, at, y, noise.float()
+        self.draw, self.known_noise = draw, known_noise
+        self.inner_model = guided.guider  # a solver looks behind the denoiser for it
         self.velocity = self.last_signal = torch.zeros((), device=y.device)  # v, and 1/sigma of its last change
-        self.in_window, self.known_noise, self.draw = in_window, known_noise, draw
+        self.blank: Tensor | None = None  # cells that became free at full noise; None: all that are free
+        self.landing: Tensor | None = None  # the sigma that the next jump goes back to
+        self.landed: Tensor | None = None  # and the state that the solver had there
 
     def blend(self, x: Tensor, sigma: Tensor, free: Tensor) -> Tensor:
         """x where it is free, and the known part at the level of sigma elsewhere."""
-        return torch.where(free, x, self.noised(x, sigma, self.noise.to(x.dtype)))
+        return torch.where(free, x, self.at_level.noised(x, sigma, self.noise.to(x.dtype)))
+
+    def free(self, sigma: Tensor) -> Tensor:
+        """Where the model is free at this level; cells that become free here may have lost their old content."""
+        free = self.at_level.free(sigma)
+        if self.at_level.old_content:
+            lost = free & (signal_to_noise(self.at_level.level(sigma)) < SHOWS_THROUGH)
+            self.blank = lost if self.blank is None else self.blank | lost
+        return free
+
+    def moved(self, x: Tensor, by_method: Tensor) -> Tensor:
+        """The state that the method made of x, where no old content is at stake."""
+        return by_method if self.blank is None else torch.where(self.blank, by_method, x)
 
     def __call__(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor:
+        if self.landing is not None:
+            here = sigma[0] == self.landing.to(sigma.dtype)
+            self.landed = x if self.landed is None else torch.where(here, x, self.landed)
         if self.known_noise == "fresh":
-            self.noise = torch.where(self.in_window(sigma), self.draw(), self.noise)
-        free = self.regenerated(sigma)
-        denoised, conditional = self.predict(self.blend(x, sigma, free), sigma, model_options or {}, seed)
+            self.noise = torch.where(self.at_level.in_window(sigma), self.draw(), self.noise)
+        free = self.free(sigma)
+        denoised, conditional = self.guided.predict(self.blend(x, sigma, free), sigma, model_options or {}, seed)
         if self.known_noise == "predicted":
             self.feed_back(sigma, conditional, free)
-        return torch.where(free, denoised, self.y)
+        denoised = torch.where(free, denoised, self.y)
+        self.guided.report(denoised, x)
+        return denoised
 
     def feed_back(self, sigma: Tensor, conditional: Tensor, free: Tensor) -> None:
         """The new v and e, in float32."""
-        signal = signal_to_noise(self.level(sigma))
+        signal = signal_to_noise(self.at_level.level(sigma))
         # a flow's first level has no signal at all, and half precision has no 1e-8
         fall = self.last_signal / signal.float().clamp(min=1e-8)
         momentum = (1 - fall**4).clamp(0.0, MOST_MOMENTUM)  # none after a jump to a noisier level
         velocity = momentum * self.velocity + gain(signal) * (self.y.float() - conditional.float())
-        self.velocity, self.last_signal = torch.where(self.in_window(sigma), velocity, 0.0), signal
+        self.velocity, self.last_signal = torch.where(self.at_level.in_window(sigma), velocity, 0.0), signal
         self.noise = self.noise + self.velocity
 
     def at(self, level: NoiseLevel, known: Tensor) -> Tensor:
@@ -135,19 +181,22 @@ class KnownRegion:
         loudness = rms(self.noise, known) if self.known_noise == "predicted" else 1.0
         return level.add_noise(self.y, self.noise / loudness)
 
+    def expect_jump(self, sigma: Tensor) -> None:
+        """Announces the level, sigma (0-dim), to which the next jump goes back."""
+        if self.at_level.old_content:
+            self.landing, self.landed = sigma, None
+
     def jump(self, x: Tensor, start: NoiseLevel, stop: NoiseLevel) -> Tensor:
         """x diffused forward from level `start` to `stop`; a predicted e takes the same noise on its way."""
         noise = self.draw()
         if self.known_noise == "predicted":
             self.noise = start.diffuse(start.b * self.noise, stop, noise) / stop.b
-        return start.diffuse(x.float(), stop, noise).to(x.dtype)
+        diffused = start.diffuse(x.float(), stop, noise).to(x.dtype)
+        return diffused if self.landed is None else self.moved(self.landed, diffused)
 
     def refine(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor:
-        """One evaluation more at this level, of the conditional prediction: here only e moves."""
-        free = self.regenerated(sigma)
-        denoised = self.predict_conditional(self.blend(x, sigma, free), sigma, model_options or {}, seed)
-        self.feed_back(sigma, denoised, free)
-        return x
+        """One evaluation more at this level; x stays at its level. Only Match walks with these."""
+        raise NotImplementedError
 
 
 def signal_to_noise(level: NoiseLevel) -> Tensor:

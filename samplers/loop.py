@@ -15,6 +15,8 @@ class Region(Protocol):
 
     def __call__(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor: ...
 
+    def expect_jump(self, sigma: Tensor) -> None: ...
+
     def jump(self, x: Tensor, start: NoiseLevel, stop: NoiseLevel) -> Tensor: ...
 
     def refine(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor: ...
@@ -49,8 +51,10 @@ def sample_moves(
         The state at sigmas[-1], (B, C, ...).
     """
     descent = 0
-    for move in moves:
+    for move, after in zip(moves, [*moves[1:], None], strict=True):
         if isinstance(move, Descend):
+            if isinstance(after, Jump):
+                region.expect_jump(sigmas[after.stop])
             # a solver may write into its sigmas and its arguments (uni_pc, CFG++)
             x = solve(region, x, sigmas[move.start : move.stop + 1].clone(), dict(extra_args), descent)
             descent += 1

@@ -1,13 +1,13 @@
 """Match: give the known part the noise under which the model itself would predict the known part."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import log
 
 import torch
 from torch import Tensor
 
-from .known_region import KnownRegion, Method, gain, rms, signal_to_noise
+from .known_region import AtLevel, Guidance, KnownRegion, Method, gain, rms, signal_to_noise
 from .moves import Move, refined, spread
 from .noise_level import NoiseLevel
 
@@ -40,10 +40,12 @@ class Match(Method):
             places = [min(window, key=lambda i: abs(log(ratio(levels[i]) / (self.lowest * self.highest) ** 0.5)))]
         return refined(steps, spread(round(self.inner_steps * steps), places))
 
-    def region(self, **parts) -> KnownRegion:
+    def region(
+        self, guided: Guidance, at: AtLevel, y: Tensor, noise: Tensor, draw: Callable[[], Tensor]
+    ) -> KnownRegion:
         if not self.inner_steps:
-            return super().region(**parts)
-        return MatchedRegion(leak=self.leak, step_size=self.step_size, known_noise=self.known_noise, **parts)
+            return super().region(guided, at, y, noise, draw)
+        return MatchedRegion(guided, at, y, noise, draw, self.leak, self.step_size)
 
 
 def ratio(level: NoiseLevel) -> float:
@@ -74,25 +76,36 @@ class MatchedRegion(KnownRegion):
         step_size: delta.
     """
 
-    def __init__(self, *, leak: float, step_size: float, **parts):
-        super().__init__(**parts)
+    def __init__(
+        self,
+        guided: Guidance,
+        at: AtLevel,
+        y: Tensor,
+        noise: Tensor,
+        draw: Callable[[], Tensor],
+        leak: float,
+        step_size: float,
+    ):
+        super().__init__(guided, at, y, noise, draw, "predicted")
         self.leak, self.step_size = leak, step_size
         self.last_residual: Tensor | None = None
         self.last_noise = self.draw()
 
     def refine(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor:
-        """One evaluation and one Langevin step of the regenerated part; x stays at its level."""
-        free = self.regenerated(sigma)
-        denoised = self.predict_conditional(self.blend(x, sigma, free), sigma, model_options or {}, seed)
+        """One evaluation, of the conditional prediction, and one Langevin step of the regenerated part."""
+        free = self.free(sigma)
+        denoised = self.guided.predict_conditional(self.blend(x, sigma, free), sigma, model_options or {}, seed)
+        self.guided.report(torch.where(free, denoised, self.y), x)
         self.feed_back(sigma, denoised, free)
-        level, delta = self.level(sigma), self.step_size
+        level, delta = self.at_level.level(sigma), self.step_size
         before, self.last_noise = self.last_noise, self.draw()
         drift = delta * (level.a * denoised.float() - x.float())
-        return (x.float() + drift + level.b * (0.5 * delta) ** 0.5 * (before + self.last_noise)).to(x.dtype)
+        noise = level.b * (0.5 * delta) ** 0.5 * (before + self.last_noise)
+        return self.moved(x, (x.float() + drift + noise).to(x.dtype))
 
     def feed_back(self, sigma: Tensor, conditional: Tensor, free: Tensor) -> None:
         """The new e. A residual that grew means that the feedback ran away: e is drawn anew."""
-        level, known = self.level(sigma), ~free
+        level, known = self.at_level.level(sigma), ~free
         offset = self.y.float() - conditional.float()
         residual = rms(offset, known)
         fresh = self.draw()
@@ -102,4 +115,4 @@ class MatchedRegion(KnownRegion):
         if self.last_residual is not None:
             e = torch.where(residual > 1.5 * self.last_residual, fresh, e)
         self.last_residual = residual
-        self.noise = torch.where(self.in_window(sigma), e, self.noise)
+        self.noise = torch.where(self.at_level.in_window(sigma), e, self.noise)

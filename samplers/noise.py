@@ -1,6 +1,7 @@
 """Seeded noise that belongs to an image, not to its place in a batch."""
 
 import hashlib
+from collections import Counter
 
 import torch
 from torch import Tensor
@@ -15,26 +16,32 @@ def derive_seed(*parts: int | bytes) -> int:
     return int.from_bytes(digest.digest(), "little") >> 1
 
 
-def image_seeds(seed: int, noise: Tensor, latent_image: Tensor) -> list[int]:
+def image_seeds(seed: int, noise: Tensor, clean: Tensor) -> list[int]:
     """One seed per image of a batch, such that image k of a batch and the same image alone get the same.
 
     A solver is told neither the batch index nor its place in the batch, but the initial noise of an image is a
-    function of both: its bytes are the image's identity. Without initial noise (a second stage) the latent stands in.
+    function of both: its bytes are the image's identity. Without initial noise (a second stage) the clean latent stands
+    in, with the number of equal ones before it in the batch: no network computes them on the way from the first stage.
     The image whose noise is the first draw of `seed` keeps `seed` itself, so a single image stays what the host's own
     sampler makes; also where the host rounded the draw to half precision, as it does for half-precision latents.
 
     Arguments:
         seed: the run's seed, any unsigned 64-bit integer.
         noise: initial noise, (B, C, ...).
-        latent_image: the latent, (B, C, ...).
+        clean: the clean latent, (B, C, ...).
     """
     draw = torch.randn(noise[:1].shape, generator=torch.Generator().manual_seed(seed))[0]
     firsts = [draw.to(dtype).float() for dtype in (torch.float32, torch.float16, torch.bfloat16)]
-    seeds = []
-    for n, latent in zip(noise.float().cpu(), latent_image.float().cpu(), strict=True):
-        identity = n if n.any() else latent
-        own = any(torch.equal(n, first) for first in firsts)
-        seeds.append(seed if own else derive_seed(seed, identity.contiguous().numpy().tobytes()))
+    seeds, before = [], Counter[bytes]()
+    for n, latent in zip(noise.float().cpu(), clean.float().cpu(), strict=True):
+        if any(torch.equal(n, first) for first in firsts):
+            seeds.append(seed)
+        elif n.any():
+            seeds.append(derive_seed(seed, n.contiguous().numpy().tobytes()))
+        else:
+            identity = latent.contiguous().numpy().tobytes()
+            seeds.append(derive_seed(seed, identity, before[identity]))
+            before[identity] += 1
     return seeds
 
 

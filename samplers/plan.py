@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from .known_region import Method
+from .known_region import SHOWS_THROUGH, Method
 from .loop import Solver, sample_moves
 from .moves import MAX_EVALUATIONS, Descend, Jump, Move, check_length, steps_walked
 from .noise_level import NoiseLevel, noise_levels, window_sigmas
@@ -17,6 +17,7 @@ class Plan:
     Attributes:
         moves: the walk.
         levels: the NoiseLevel of every sigma.
+        window: the lowest and the highest sigma at which the method is at work.
 
     Raises:
         ValueError: if the method does not fit the sigmas, or the model has no forward process.
@@ -26,14 +27,21 @@ class Plan:
         check_length(len(sigmas) - 1)
         self.levels: list[NoiseLevel] = noise_levels(model_sampling, sigmas)
         self.moves: list[Move] = [Descend(0, len(sigmas) - 1)]
+        self.window = (0.0, float("inf"))
         if method is not None:
-            lowest, highest = window_sigmas(model_sampling, method.start_percent, method.end_percent)
+            self.window = window_sigmas(model_sampling, method.start_percent, method.end_percent)
+            lowest, highest = self.window
             inside = [i for i, sigma in enumerate(sigmas[:-1].tolist()) if lowest <= sigma <= highest]
             self.moves = method.moves(self.levels, range(inside[0], inside[-1] + 1) if inside else range(0))
         check_length(steps_walked(self.moves))
         for move in set(self.moves):
             if isinstance(move, Jump):
                 self.levels[move.start].transition(self.levels[move.stop])
+
+    @property
+    def starts_below_full_noise(self) -> bool:
+        """Whether the first state still has something of the latent in it (`denoise` below 1)."""
+        return float(self.levels[0].a) >= SHOWS_THROUGH * float(self.levels[0].b)
 
 
 class DryRegion:
@@ -71,6 +79,9 @@ class DryRegion:
                 }
             )
         return denoised
+
+    def expect_jump(self, sigma: Tensor) -> None:
+        pass
 
     def jump(self, x: Tensor, start: NoiseLevel, stop: NoiseLevel) -> Tensor:
         return x

@@ -16,6 +16,7 @@ class RePaint(Method):
         RePaint (Lugmayr et al., 2022), section 4.2 and appendix B; https://arxiv.org/abs/2201.09865
     """
 
+    known_noise: str = "fresh"
     jump_length: int
     jump_n_sample: int
 
@@ -41,6 +42,7 @@ class RePaintBudget(Method):
     The noisiest quarter is left out: jumps there cost as much and gain least (benchmarks/results/defaults.md).
     """
 
+    known_noise: str = "fresh"
     evaluations_per_step: float
     start_percent: float = 0.25
 

@@ -110,7 +110,7 @@ def growth(repeats: int) -> tuple[str, list[Panel]]:
         parts.append(Table(f"Outside the model, ms an evaluation, by {what}", [what, *names], rows, level=2).text)
         panels.append(Panel(f"ms an evaluation, by {what}", lines, [value for value, _, _ in cases]))
     jumps = {
-        f"{length}/{visits}": measure.RePaint(known_noise="fresh", jump_length=length, jump_n_sample=visits)
+        f"{length}/{visits}": measure.RePaint(jump_length=length, jump_n_sample=visits)
         for length, visits in ((1, 1), (1, 2), (1, 5), (5, 2), (5, 5))
     }
     case = measure.Case(loaded, (1, 4, 32, 32))

@@ -24,8 +24,8 @@ METHODS: dict[str, Method | None] = {
     "host": None,
     "Blend fixed": Blend(known_noise="fixed"),
     "Blend fresh": Blend(known_noise="fresh"),
-    "Blend predicted": Blend(known_noise="predicted"),
-    "RePaint 1/2": RePaint(jump_length=1, jump_n_sample=2, known_noise="fresh"),
+    "Blend predicted": Blend(),
+    "RePaint 1/2": RePaint(jump_length=1, jump_n_sample=2),
     "Match 0": Match(inner_steps=0.0),
     "Match 1": Match(inner_steps=1.0),
 }

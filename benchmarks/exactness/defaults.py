@@ -85,15 +85,15 @@ def choices() -> Iterator[Choice]:
         yield Choice(section, f"{leak:g}", 20, Match(inner_steps=4.0, leak=leak), leak == Match.leak)
     section = "RePaint: jump_length and jump_n_sample at 20 steps"
     for length, visits in ((1, 2), (1, 3), (1, 5), (5, 2), (5, 3), (5, 5), (10, 3), (10, 5)):
-        method = RePaint(known_noise="fresh", jump_length=length, jump_n_sample=visits)
+        method = RePaint(jump_length=length, jump_n_sample=visits)
         yield Choice(section, f"J={length}, r={visits}", 20, method, (length, visits) == (1, 3))
     section = "RePaint: start_percent and end_percent, 20 steps, J=1"
     for start, end, visits in ((0.0, 1.0, 3), (0.0, 0.5, 5), (0.25, 0.75, 5), (0.5, 1.0, 5)):
-        method = RePaint(known_noise="fresh", jump_length=1, jump_n_sample=visits, start_percent=start, end_percent=end)
+        method = RePaint(jump_length=1, jump_n_sample=visits, start_percent=start, end_percent=end)
         yield Choice(section, f"{start:g} to {end:g}, r={visits}", 20, method, (start, end) == (0, 1))
     section = "KSampler's repaint: start_percent of its jumps, 20 steps, 2 evaluations a step"
     for start in (0.0, 0.25, 0.5, 0.75):
-        method = RePaintBudget(known_noise="fresh", evaluations_per_step=2.0, start_percent=start)
+        method = RePaintBudget(evaluations_per_step=2.0, start_percent=start)
         yield Choice(section, f"{start:g}", 20, method, start == RePaintBudget.start_percent)
 
 

@@ -63,7 +63,7 @@ def _visits_within(budget: int, model: Any, schedule: Tensor, jump_length: int, 
     """RePaint with the largest jump_n_sample that stays within the budget; None if not even 2 does."""
     best, visits = None, 2
     while True:
-        method = RePaint(known_noise="fresh", jump_length=jump_length, jump_n_sample=visits)
+        method = RePaint(jump_length=jump_length, jump_n_sample=visits)
         sampler = combine(solver(name), method, "benchmark")
         if len(evaluations(sampler, model.model.model_sampling, schedule, "benchmark")) > budget:
             return best

@@ -28,8 +28,8 @@ from latent_repaint.samplers.noise_level import noise_levels
 from latent_repaint.samplers.repaint import RePaint
 
 METHODS = {
-    "Blend": Blend(known_noise="predicted"),
-    "RePaint": RePaint(jump_length=1, jump_n_sample=2, known_noise="fresh"),
+    "Blend": Blend(),
+    "RePaint": RePaint(jump_length=1, jump_n_sample=2),
     "Match": Match(inner_steps=1.0),
 }
 SOLVERS = comfy.samplers.SAMPLER_NAMES

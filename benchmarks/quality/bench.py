@@ -29,12 +29,10 @@ def sampler_and_steps(method: str, passes: int, cfg: float) -> tuple[Any, int]:
     if method == "host":
         return solver, evaluations
     if method == "blend":
-        return combine(solver, Blend(known_noise="predicted"), "benchmark"), evaluations
+        return combine(solver, Blend(), "benchmark"), evaluations
     steps = max(5, min(20, evaluations // 2))
     if method == "repaint":
-        return combine(
-            solver, RePaintBudget(known_noise="fresh", evaluations_per_step=evaluations / steps), "benchmark"
-        ), steps
+        return combine(solver, RePaintBudget(evaluations_per_step=evaluations / steps), "benchmark"), steps
     inner = passes - guided * steps  # match's extra evaluations take one pass at any cfg
     return combine(solver, Match(inner_steps=inner / steps), "benchmark"), steps
 

@@ -17,8 +17,8 @@ from latent_repaint.samplers.repaint import RePaint
 METHODS = {
     "fixed": Blend(known_noise="fixed"),
     "fresh": Blend(known_noise="fresh"),
-    "predicted": Blend(known_noise="predicted"),
-    "repaint": RePaint(jump_length=2, jump_n_sample=3, known_noise="fresh"),
+    "predicted": Blend(),
+    "repaint": RePaint(jump_length=2, jump_n_sample=3),
     "repaint_predicted": RePaint(jump_length=1, jump_n_sample=2, known_noise="predicted"),
     "match": Match(inner_steps=1.0),
 }

@@ -121,7 +121,7 @@ def test_match_without_inner_steps_is_predicted_noise(eps_model, latent, mask):
 @pytest.mark.parametrize("effort", [1.0, 1.3, 2.0, 3.75])
 def test_a_budget_is_spent_to_the_evaluation(any_model, effort, steps):
     schedule = sigmas(any_model, steps)
-    for method in (RePaintBudget(evaluations_per_step=effort, known_noise="fresh"), Match(inner_steps=effort - 1)):
+    for method in (RePaintBudget(evaluations_per_step=effort), Match(inner_steps=effort - 1)):
         spent = announced(any_model, combine(ksampler("euler"), method, "node"), schedule)
         assert spent == steps + round(steps * (effort - 1))
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from latent_repaint.samplers.known_region import KnownRegion
+from latent_repaint.samplers.known_region import AtLevel, KnownRegion
 from latent_repaint.samplers.noise_level import NoiseLevel
 
 VARIANCES = torch.tensor([1.0, 0.1, 0.01, 0.001]).view(1, 4, 1, 1)
@@ -14,25 +14,31 @@ def denoise(x, sigma):
     return VARIANCES / (VARIANCES + sigma**2) * x
 
 
-def region(in_window=ALWAYS):
-    def predict(x, sigma, model_options, seed):
-        denoised = denoise(x, sigma)
-        return denoised, denoised
+class Guided:
+    """A guider that makes no difference between the guided and the conditional prediction."""
 
+    guider = None
+
+    def predict(self, x, sigma, model_options, seed):
+        return denoise(x, sigma), denoise(x, sigma)
+
+    def predict_conditional(self, x, sigma, model_options, seed):
+        return denoise(x, sigma)
+
+    def report(self, denoised, x):
+        pass
+
+
+def region(in_window=ALWAYS):
     shape = (1, 4, 1, 1)
-    return KnownRegion(
-        inner_model=None,
-        predict=predict,
-        predict_conditional=lambda *args: predict(*args)[1],
-        y=VARIANCES.sqrt(),
-        noise=torch.zeros(shape),
-        regenerated=lambda sigma: torch.zeros(shape, dtype=torch.bool),
-        noised=lambda x, sigma, noise: VARIANCES.sqrt() + sigma * noise,
+    at = AtLevel(
         level=lambda sigma: NoiseLevel(torch.ones(()), sigma[0]),
+        free=lambda sigma: torch.zeros(shape, dtype=torch.bool),
+        noised=lambda x, sigma, noise: VARIANCES.sqrt() + sigma * noise,
         in_window=lambda sigma: in_window,
-        known_noise="predicted",
-        draw=lambda: torch.zeros(shape),
+        old_content=False,
     )
+    return KnownRegion(Guided(), at, VARIANCES.sqrt(), torch.zeros(shape), lambda: torch.zeros(shape), "predicted")
 
 
 def residual(known, sigma):
