@@ -27,9 +27,9 @@ TOLERANCE = 1e-5  # of a kept latent, in float32: the host scales it on its way 
 POSITIVE, NEGATIVE = conditioning(1), conditioning(2)
 
 
-def combined(solver: str, method: str) -> Any:
+def combined(solver: str, method: str, kept: torch.Tensor | None = None) -> Any:
     """The host's solver with one of METHODS around it."""
-    return combine(ksampler(solver), METHODS[method], "node")
+    return combine(ksampler(solver), METHODS[method], "node", kept=kept)
 
 
 def announced(model: Any, sampler: Any, schedule: torch.Tensor) -> int:
@@ -58,6 +58,19 @@ def watched(model: Any, see: Callable[[dict[str, Any]], Any]) -> tuple[Any, list
 def passes(model: Any) -> tuple[Any, list[float]]:
     """A clone of the model, and the list of the timesteps of its passes so far."""
     return watched(model, lambda arguments: float(arguments["timestep"][0]))
+
+
+def one_by_one(model: Any) -> Any:
+    """A clone of the model whose network is run image by image: over a batch its sums would round differently."""
+
+    def separately(apply_model: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        x, t, c = arguments["input"], arguments["timestep"], arguments["c"]
+        own = [{n: v[k : k + 1] if torch.is_tensor(v) else v for n, v in c.items()} for k in range(len(x))]
+        return torch.cat([apply_model(x[k : k + 1], t[k : k + 1], **own[k]) for k in range(len(x))])
+
+    model = model.clone()
+    model.set_model_unet_function_wrapper(separately)
+    return model
 
 
 def cfg_guider(model: Any, positive: Any = POSITIVE, negative: Any = NEGATIVE, cfg: float = 3.0) -> Any:

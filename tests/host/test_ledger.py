@@ -6,6 +6,7 @@ from latent_repaint.nodes import NODES
 
 SPATIAL = ("max", "area", "mean", "nearest", "min")
 WINDOW = {"start_percent": "FLOAT", "end_percent": "FLOAT"}
+KEPT = {"kept": "LATENT"}
 NOISE = {"known_noise": ("fixed", "fresh", "predicted")}
 BLENDING = {
     "mask_expand_pixels": "INT",
@@ -20,15 +21,20 @@ LEDGER = {
         {"mask": "MASK", "samples": "LATENT", "spatial_method": SPATIAL, "mask_expand_cells": "INT",
          "mask_hipass_filter": "FLOAT", "temporal_method": ("max", "mean", "min"), "vae": "VAE", "image": "IMAGE"},
         ["samples LATENT", "mask MASK", "preview IMAGE"]),
-    "LatentRepaint_BlendSampler": ({"sampler": "SAMPLER", **NOISE, **WINDOW}, ["sampler SAMPLER"]),
+    "LatentRepaint_BlendSampler": ({"sampler": "SAMPLER", **NOISE, **WINDOW, **KEPT}, ["sampler SAMPLER"]),
     "LatentRepaint_RePaintSampler": (
-        {"sampler": "SAMPLER", "jump_length": "INT", "jump_n_sample": "INT", **WINDOW, **NOISE}, ["sampler SAMPLER"]),
-    "LatentRepaint_MatchSampler": ({"sampler": "SAMPLER", "inner_steps": "FLOAT", **WINDOW}, ["sampler SAMPLER"]),
+        {"sampler": "SAMPLER", "jump_length": "INT", "jump_n_sample": "INT", **WINDOW, **NOISE, **KEPT},
+        ["sampler SAMPLER"]),
+    "LatentRepaint_MatchSampler": (
+        {"sampler": "SAMPLER", "inner_steps": "FLOAT", **WINDOW, **KEPT}, ["sampler SAMPLER"]),
     "LatentRepaint_KSampler": (
         {"model": "MODEL", "seed": "INT", "steps": "INT", "cfg": "FLOAT", "sampler_name": "COMBO", "scheduler": "COMBO",
          "positive": "CONDITIONING", "negative": "CONDITIONING", "latent_image": "LATENT", "denoise": "FLOAT",
          "method": ("match", "repaint", "blend"), "evaluations_per_step": "FLOAT"},
         ["samples LATENT"]),
+    "LatentRepaint_InpaintModel": (
+        {"model": "MODEL", "method": ("match", "repaint", "blend"), "evaluations_per_step": "FLOAT", **KEPT},
+        ["model MODEL"]),
     "LatentRepaint_Schedule": (
         {"model": "MODEL", "sampler": "SAMPLER", "sigmas": "SIGMAS"}, ["plot IMAGE", "evaluations INT"]),
     "LatentRepaint_Encode": (

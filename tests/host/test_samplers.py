@@ -11,6 +11,7 @@ from sampling import (
     cfg_guider,
     combined,
     kept_error,
+    one_by_one,
     passes,
     watched,
 )
@@ -54,23 +55,16 @@ def test_known_region_through_split_sigmas(any_model, latent, mask, solver, meth
     # inverse_noise_scaling has divided by a
     noise = ((first.samples - latent) * scale)[kept] * a / b
     assert noise.std().item() == pytest.approx(1.0, abs=0.05)
-    second = sample(any_model, combined(solver, method), schedule[4:], first.output, seed=None, cfg=2.0)
+    second = sample(any_model, combined(solver, method, latent), schedule[4:], first.output, seed=None, cfg=2.0)
     assert kept_error(second.samples, latent, mask) <= TOLERANCE
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("solver", ["euler", "dpmpp_2m", *STOCHASTIC])
+@pytest.mark.parametrize("solver", ["euler", "dpmpp_2m", "ddim", *STOCHASTIC])
 def test_an_image_of_a_batch_is_the_image_alone(eps_model, mask, solver, method):
     """Bit for bit, with a network that is run image by image: over a batch its sums would round differently."""
-    model = eps_model.clone()
-
-    def one_by_one(apply_model, arguments):
-        x, t, c = arguments["input"], arguments["timestep"], arguments["c"]
-        own = [{n: v[k : k + 1] if torch.is_tensor(v) else v for n, v in c.items()} for k in range(len(x))]
-        return torch.cat([apply_model(x[k : k + 1], t[k : k + 1], **own[k]) for k in range(len(x))])
-
-    model.set_model_unet_function_wrapper(one_by_one)
     latent = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(1))
+    model = one_by_one(eps_model)
     schedule, sampler = sigmas(model, 4), combined(solver, method)
     masked = {"samples": latent, "noise_mask": mask, "batch_index": [0, 1, 2]}
     together = sample(model, sampler, schedule, masked, seed=5).samples

@@ -1,7 +1,10 @@
-"""Parts of a schedule: two stages, a start below pure noise, a start without noise."""
+"""Parts of a schedule: two stages, a start below pure noise."""
 
+import itertools
+
+import pytest
 import torch
-from sampling import NEGATIVE, POSITIVE, TOLERANCE, announced, cfg_guider, combined, guided, kept_error
+from sampling import TOLERANCE, announced, combined, kept_error, one_by_one, passes
 from test_with_others import NODES, every_method
 
 from comfyui_host.tiny import ksampler, sample, sigmas
@@ -12,7 +15,7 @@ from latent_repaint.samplers.noise_level import noise_level
 
 def test_two_stages_are_the_one_run_that_was_split(any_model, latent, mask):
     """SplitSigmasDenoise, then a second sampler without noise; Euler and the given noise have nothing to forget."""
-    sampler = combine(ksampler("euler"), Blend(known_noise="fixed"), "node")
+    sampler = combine(ksampler("euler"), Blend(known_noise="fixed"), "node", kept=latent)
     schedule, masked = sigmas(any_model, 8), {"samples": latent, "noise_mask": mask}
     high, low = NODES.SplitSigmasDenoise.execute(schedule, 0.5).args
     assert len(high) == len(low) == 5
@@ -46,24 +49,70 @@ def test_denoise_below_one_lets_the_old_content_show_through(any_model, latent, 
     assert likeness[1.0] < 0.5 < 0.8 < likeness[0.1]
 
 
-def test_without_noise_fixed_noise_is_what_the_host_does(any_model, latent, mask):
-    """SamplerCustom with add_noise off, on a clean latent."""
-    schedule, masked = sigmas(any_model, 5), {"samples": latent, "noise_mask": mask}
-
-    def custom(sampler):
-        custom = NODES.SamplerCustom.execute(any_model, False, 3, 2.0, POSITIVE, NEGATIVE, sampler, schedule, masked)
-        return custom[0]["samples"]
-
-    ours = custom(combine(ksampler("euler"), Blend(known_noise="fixed"), "node"))
-    torch.testing.assert_close(ours, custom(ksampler("euler")), rtol=1e-4, atol=1e-5)
-
-
 @every_method
-def test_without_noise_the_given_latent_is_what_is_kept(any_model, latent, mask, method):
-    """Noised by AddNoise beforehand: the sampler cannot know a cleaner one (docs/limits.md)."""
-    schedule = sigmas(any_model, 5)[2:]
-    noisy = NODES.AddNoise.execute(any_model, NODES.RandomNoise.execute(4)[0], schedule, {"samples": latent})[0]
-    guider, sampler = cfg_guider(any_model), combined("euler_ancestral", method)
-    samples = guided(guider, sampler, schedule, noisy["samples"], mask, NODES.DisableNoise.execute()[0])
-    scale = noisy["samples"].abs().max()
-    assert samples.isfinite().all() and kept_error(samples, noisy["samples"], mask) <= TOLERANCE * scale
+def test_a_stage_without_noise_or_a_clean_latent_says_what_to_connect(eps_model, latent, mask, method):
+    schedule, masked = sigmas(eps_model, 6), {"samples": latent, "noise_mask": mask}
+    model, counted = passes(eps_model)
+    first = sample(model, combined("euler", method), schedule[:4], masked, seed=3)
+    counted.clear()
+    with pytest.raises(ValueError, match="node: input kept: found nothing.*first stage"):
+        sample(model, combined("euler", method), schedule[3:], first.output, seed=None)
+    assert not counted
+
+
+@pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
+@every_method
+def test_a_second_stage_keeps_what_it_is_given_whatever_ran_before(any_model, latent, mask, method, soft):
+    """A first stage of the host's own, cast to bfloat16, and another picture's run between the two."""
+    mask = 0.3 + 0.7 * mask if soft else mask
+    schedule, masked = sigmas(any_model, 6), {"samples": latent, "noise_mask": mask}
+    first = sample(any_model, ksampler("euler"), schedule[:4], masked, seed=3).output
+    first["samples"] = first["samples"].bfloat16().float()
+    sampler = combined("euler", method, latent)
+    alone = sample(any_model, sampler, schedule[3:], first, seed=None).samples
+    other = {"samples": latent.flip(-1) + 1, "noise_mask": mask}
+    sample(any_model, combined("euler", method), schedule[:4], other, seed=3)
+    assert torch.equal(sample(any_model, sampler, schedule[3:], first, seed=None).samples, alone)
+    assert kept_error(alone, latent, (mask > 0).float()) <= TOLERANCE
+
+
+@pytest.fixture
+def stages(eps_model, mask):
+    """(latent, kept) -> the second stage's samples, with a network that is run image by image."""
+    model, schedule = one_by_one(eps_model), sigmas(eps_model, 5)[2:]
+
+    def run(latent, kept, method="match"):
+        masked = {"samples": latent, "noise_mask": mask}
+        return sample(model, combined("euler_ancestral", method, kept), schedule, masked, seed=None).samples
+
+    return run
+
+
+@pytest.mark.parametrize("method", ["fresh", "repaint", "match"])
+def test_the_last_bit_of_a_first_stage_does_not_choose_the_noise(stages, latent, method):
+    noisy = latent + 3.0 * torch.randn(latent.shape, generator=torch.Generator().manual_seed(2))
+    nudged = torch.nextafter(noisy, noisy + 1)
+    difference = stages(noisy, latent, method) - stages(nudged, latent, method)
+    assert difference.abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("method", ["fresh", "repaint", "match"])
+def test_an_image_of_a_second_stage_is_the_image_alone(stages, method):
+    clean, noise = torch.randn(2, 3, 4, 16, 16, generator=torch.Generator().manual_seed(2))
+    together = stages(clean + 3.0 * noise, clean, method)
+    assert torch.equal(stages((clean + 3.0 * noise)[2:], clean[2:], method), together[2:])
+
+
+@pytest.mark.parametrize("method", ["fresh", "repaint", "match"])
+def test_equal_images_of_a_second_stage_get_noise_of_their_own(stages, latent, mask, method):
+    """RepeatLatentBatch between the stages; one clean latent serves all."""
+    noisy = latent + 3.0 * torch.randn(latent.shape, generator=torch.Generator().manual_seed(2))
+    samples = stages(noisy.repeat(4, 1, 1, 1), latent, method)
+    assert kept_error(samples, latent, mask) <= TOLERANCE
+    assert all((a - b).abs().max() > 0.1 for a, b in itertools.combinations(samples, 2))
+
+
+def test_a_clean_latent_of_another_size_is_refused(eps_model, latent, mask):
+    masked = {"samples": latent, "noise_mask": mask}
+    with pytest.raises(ValueError, match=r"input kept: found shape \[1, 4, 8, 8\], wanted \[1, 4, 16, 16\]"):
+        sample(eps_model, combined("euler", "match", latent[..., :8, :8]), sigmas(eps_model, 4), masked)

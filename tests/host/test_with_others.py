@@ -154,8 +154,8 @@ def test_feedback_is_of_the_conditional_prediction_whatever_guidance_makes_of_it
     seen = []
 
     class Watched(Blend):
-        def region(self, **parts):
-            region = super().region(**parts)
+        def region(self, *parts):
+            region = super().region(*parts)
             region.feed_back = lambda sigma, conditional, free: seen.append(conditional)
             return region
 
