@@ -89,6 +89,21 @@ def prompt_for(name: str, info: dict[str, Any], **changed: Any) -> Prompt:
             latent_image=["masked", 0],
         )
         prompt["show"] = node("PreviewAny", source=["sample", 0])
+    elif info["output"][0] == "MODEL":
+        prompt["sample"] = node(
+            "KSampler",
+            model=["target", 0],
+            seed=1,
+            steps=2,
+            cfg=1.0,
+            sampler_name="euler",
+            scheduler="normal",
+            positive=["text", 0],
+            negative=["text", 0],
+            latent_image=["masked", 0],
+            denoise=1.0,
+        )
+        prompt["show"] = node("PreviewAny", source=["sample", 0])
     else:
         prompt["show"] = node("PreviewAny", source=["target", 0])
     return prompt

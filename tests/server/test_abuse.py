@@ -21,6 +21,7 @@ NODES = [
     "RePaintSampler",
     "MatchSampler",
     "KSampler",
+    "InpaintModel",
     "Schedule",
     "Encode",
     "Composite",
