@@ -27,8 +27,8 @@ class BlendSampler(io.ComfyNode):
         return schema(
             ID,
             display_name="Blend Sampler (Latent RePaint)",
-            description="Lets any sampler inpaint: the kept part is shown to the model at the noise level of every "
-            "step, and comes back unchanged. Costs no model evaluation.",
+            description="Makes an inpainting sampler of any sampler. At every step the model sees the kept part, and "
+            "the kept part comes back unchanged. It takes no extra time.",
             inputs=[
                 sampler_input(),
                 known_noise_input("predicted"),

@@ -22,9 +22,9 @@ class InpaintModel(io.ComfyNode):
             ID,
             display_name="Inpaint Model (Latent RePaint)",
             description="Makes every node that samples with this model inpaint: KSampler, detailers, upscalers. Where "
-            "the latent has a mask, it is sampled by the chosen method; without a mask nothing changes.",
+            "the latent has a mask, the chosen method is used. Without a mask nothing changes.",
             inputs=[
-                io.Model.Input("model", tooltip="Any model. It is left as it is; its copy goes out."),
+                io.Model.Input("model", tooltip="Any model. The node changes a copy of it."),
                 *method_inputs(),
                 kept_input(),
             ],
@@ -32,8 +32,8 @@ class InpaintModel(io.ComfyNode):
                 io.Model.Output(
                     "inpaint_model",
                     display_name="model",
-                    tooltip="For any node that samples. With a mask it costs evaluations_per_step as many model "
-                    "evaluations as the sampler alone.",
+                    tooltip="For any node that samples. With a mask, sampling takes longer, as evaluations_per_step "
+                    "says.",
                 )
             ],
         )

@@ -27,19 +27,21 @@ class KSampler(io.ComfyNode):
         return schema(
             ID,
             display_name="KSampler (Latent RePaint)",
-            description="The KSampler with inpainting that works on any checkpoint: the same inputs, then a method "
-            "and how many model evaluations a step it may cost.",
+            description="KSampler with inpainting and outpainting for any checkpoint: the same inputs, then the "
+            "method and how much time it may take.",
             inputs=[
-                io.Model.Input("model", tooltip="The model that denoises the latent."),
+                io.Model.Input("model", tooltip="Any model. It need not be an inpainting model."),
                 io.Int.Input(
                     "seed",
                     default=0,
                     min=0,
                     max=0xFFFFFFFFFFFFFFFF,
                     control_after_generate=True,
-                    tooltip="The random seed of all noise. The same seed gives the same picture.",
+                    tooltip="The number that all noise is made from. The same seed gives the same picture.",
                 ),
-                io.Int.Input("steps", default=20, min=1, max=10000, tooltip="Steps of the schedule."),
+                io.Int.Input(
+                    "steps", default=20, min=1, max=10000, tooltip="How many steps. 20 to 30 suit most models."
+                ),
                 io.Float.Input(
                     "cfg",
                     default=8.0,
@@ -47,23 +49,23 @@ class KSampler(io.ComfyNode):
                     max=100.0,
                     step=0.1,
                     round=0.01,
-                    tooltip="Classifier-free guidance: how closely to follow the prompt. 1 leaves the negative "
-                    "prompt out.",
+                    tooltip="How closely to follow the prompt (classifier-free guidance). At 1 the negative prompt is "
+                    "ignored.",
                 ),
                 io.Combo.Input(
                     "sampler_name",
                     options=comfy.samplers.KSampler.SAMPLERS,
-                    tooltip="The solver. All but dpm_fast and dpm_adaptive, which choose their own steps.",
+                    tooltip="The algorithm that removes the noise.",
                 ),
                 io.Combo.Input(
                     "scheduler",
                     options=comfy.samplers.KSampler.SCHEDULERS,
-                    tooltip="How noise is removed step by step.",
+                    tooltip="How the noise levels are spread over the steps.",
                 ),
-                io.Conditioning.Input("positive", tooltip="What the picture shall show."),
-                io.Conditioning.Input("negative", tooltip="What it shall not show."),
+                io.Conditioning.Input("positive", tooltip="What the whole picture should show, not only the new part."),
+                io.Conditioning.Input("negative", tooltip="What the picture should not show."),
                 io.Latent.Input(
-                    "latent_image", tooltip="The encoded picture with its mask (Encode or Mask to Latent)."
+                    "latent_image", tooltip="The picture as a latent with its mask, from Encode or Mask to Latent."
                 ),
                 io.Float.Input(
                     "denoise",
@@ -71,11 +73,13 @@ class KSampler(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="How much of the masked part is made new; below 1 its old content shows through.",
+                    tooltip="How new the masked part is. At 1 it is all new; below 1 the old content shows through.",
                 ),
                 *method_inputs(),
             ],
-            outputs=[io.Latent.Output("samples", display_name="samples", tooltip="The inpainted latent.")],
+            outputs=[
+                io.Latent.Output("samples", display_name="samples", tooltip="The inpainted latent, for VAE Decode.")
+            ],
         )
 
     @classmethod

@@ -18,8 +18,9 @@ class MatchSampler(io.ComfyNode):
         return schema(
             ID,
             display_name="Match Sampler (Latent RePaint)",
-            description="Lets any sampler inpaint, closer to what fits the kept part than RePaint at the same cost: "
-            "it gives the kept part the very noise under which the model would have painted it.",
+            description="Makes an inpainting sampler of any sampler. It finds the noise under which the model itself "
+            "would paint the kept part, so that the new part fits it. It fits better than RePaint in the "
+            "same time.",
             inputs=[
                 sampler_input(),
                 io.Float.Input(
@@ -28,8 +29,8 @@ class MatchSampler(io.ComfyNode):
                     min=0.0,
                     max=20.0,
                     step=0.1,
-                    tooltip="Extra model evaluations a step, on average, spent where they pay. 0 costs nothing extra. "
-                    "An extra evaluation is one pass of the model, at any cfg.",
+                    tooltip="Extra model evaluations in each step, on average. 0 takes no extra time, 1 up to twice "
+                    "the time. Raise it if the new part does not fit.",
                 ),
                 *window_inputs("matching"),
                 kept_input(),

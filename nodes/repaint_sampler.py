@@ -27,9 +27,9 @@ class RePaintSampler(io.ComfyNode):
         return schema(
             ID,
             display_name="RePaint Sampler (Latent RePaint)",
-            description="Lets any sampler inpaint by RePaint: it walks back up the noise levels again and again, so "
-            "that the new part can agree with the kept part. The Schedule node shows the walk and its "
-            "cost before the run.",
+            description="Makes an inpainting sampler of any sampler, with RePaint's method: it adds noise again and "
+            "repeats steps until the new part fits the kept part. Schedule shows what that costs before "
+            "the run.",
             inputs=[
                 sampler_input(),
                 io.Int.Input(
@@ -37,16 +37,15 @@ class RePaintSampler(io.ComfyNode):
                     default=1,
                     min=1,
                     max=1000,
-                    tooltip="How many steps of the schedule one jump goes back. The paper has 10 for 250 steps; "
-                    "for 20 to 30 steps 1 is best.",
+                    tooltip="How many steps one jump goes back. For 20 to 30 steps 1 is best; the paper has 10 for "
+                    "250 steps.",
                 ),
                 io.Int.Input(
                     "jump_n_sample",
                     default=3,
                     min=1,
                     max=100,
-                    tooltip="How often each stretch of jump_length steps is sampled; 1 never jumps. The cost in model "
-                    "evaluations grows about as this number.",
+                    tooltip="How often each step is made. 1 repeats nothing; 3 takes about three times as long.",
                 ),
                 *window_inputs("jumping"),
                 known_noise_input("fresh"),

@@ -84,7 +84,7 @@ def window_inputs(what: str) -> list[io.Input]:
             min=0.0,
             max=1.0,
             step=0.01,
-            tooltip=f"Where {what} begins, as a fraction of sampling: 0 is the noisiest level.",
+            tooltip=f"Where {what} begins: 0 is the start of sampling, where noise is strongest.",
         ),
         io.Float.Input(
             "end_percent",
@@ -92,7 +92,7 @@ def window_inputs(what: str) -> list[io.Input]:
             min=0.0,
             max=1.0,
             step=0.01,
-            tooltip=f"Where {what} ends, as a fraction of sampling: 1 is the clean end.",
+            tooltip=f"Where {what} ends: 1 is the end of sampling, without noise.",
         ),
     ]
 
@@ -102,9 +102,9 @@ def known_noise_input(default: str) -> io.Input:
         "known_noise",
         options=list(KNOWN_NOISE),
         default=default,
-        tooltip="The noise shown in the kept part at each model evaluation. fixed: the initial noise, as ComfyUI does "
-        "it. fresh: drawn anew each time, as RePaint does it. predicted: what the model itself sees there; it "
-        "costs nothing and ties the new part to the kept part best.",
+        tooltip="The noise under which the model sees the kept part. fixed: the same all the time, as in ComfyUI. "
+        "fresh: new each time, as in RePaint. predicted: the noise that the model itself sees there, which "
+        "ties the new part to the kept part best.",
     )
 
 
@@ -121,7 +121,8 @@ def spatial_method_input() -> io.Input:
 
 def sampler_input() -> io.Input:
     return io.Sampler.Input(
-        "sampler", tooltip="Any plain sampler of fixed steps (KSamplerSelect); not dpm_fast or dpm_adaptive."
+        "sampler",
+        tooltip="Any sampler from KSamplerSelect but dpm_fast and dpm_adaptive, which choose their own steps.",
     )
 
 
@@ -129,8 +130,8 @@ def kept_input() -> io.Input:
     return io.Latent.Input(
         "kept",
         optional=True,
-        tooltip="The clean latent that holds the kept part. A second stage needs it (SplitSigmas, or add_noise off): "
-        "connect the latent that went into the first stage.",
+        tooltip="Only for a second stage, which starts without noise of its own (after SplitSigmas, or with add_noise "
+        "off): the clean latent that went into the first stage.",
     )
 
 
@@ -146,8 +147,8 @@ def method_inputs() -> list[io.Input]:
             "method",
             options=METHODS,
             default="match",
-            tooltip="match: the closest to what fits the kept part. repaint: time travel until both agree. "
-            "blend: no extra cost.",
+            tooltip="match: the new part fits best. blend: as fast as plain sampling. repaint: the method of the "
+            "RePaint paper, for comparison.",
         ),
         io.Float.Input(
             "evaluations_per_step",
@@ -155,8 +156,8 @@ def method_inputs() -> list[io.Input]:
             min=1.0,
             max=20.0,
             step=0.1,
-            tooltip="The budget: model evaluations a step on average. 1 costs what KSampler costs; 2 twice that. "
-            "blend always uses 1.",
+            tooltip="How often the model is asked in each step, on average. 1 takes as long as plain sampling, 2 up "
+            "to twice as long. Raise it if the new part does not fit. blend always uses 1.",
         ),
     ]
 
@@ -172,5 +173,7 @@ def method_of(name: str, evaluations_per_step: float) -> Method:
 
 def sampler_output() -> io.Output:
     return io.Sampler.Output(
-        "combined", display_name="sampler", tooltip="For SamplerCustom or SamplerCustomAdvanced, with a masked latent."
+        "combined",
+        display_name="sampler",
+        tooltip="Connect it to SamplerCustom or SamplerCustomAdvanced. The latent there needs a mask.",
     )
