@@ -15,7 +15,7 @@ COMMANDS = {
     "exactness": ("exactness.command", "how far each sampler is from the exact answer"),
     "defaults": ("exactness.defaults", "what decided the defaults"),
     "learnt": ("exactness.learnt", "trains the small network that `exactness` also samples with"),
-    "quality": ("quality.command", "seams, and the model's own judgement of pictures"),
+    "quality": ("quality.command", "any checkpoint of yours: seams, and the model's own judgement of pictures"),
     "pixels": ("pixels.command", "seams, leaks, exactness and cost in pixel space"),
     "matrix": ("matrix.command", "every model family, method, solver and scheduler: is each promise kept?"),
     "cost": ("cost.command", "time, memory and waiting beside the host's own sampler"),

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,6 +48,13 @@ class Table:
         heading = ["#" * self.level + " " + self.title, ""] if self.title else []
         note = [self.note, ""] if self.note else []
         return "\n".join([*heading, header, "|---" * len(self.columns) + "|", *rows, "", *note])
+
+    @property
+    def html(self) -> str:
+        lines = [("th", self.columns), *(("td", row) for row in self.rows)]
+        cells = ["".join(f"<{tag}>{escape(shown(cell))}</{tag}>" for cell in line) for tag, line in lines]
+        body = "".join(f"<tr>{line}</tr>" for line in cells)
+        return f"<h{self.level}>{escape(self.title)}</h{self.level}><table>{body}</table><p>{escape(self.note)}</p>"
 
 
 def shown(cell: str | float) -> str:

@@ -97,6 +97,12 @@ def start() -> Host:
     return host
 
 
+def add_models(host: Host, folder: Path) -> None:
+    """Let the host's loaders find the models of a ComfyUI's `models` folder, whose parts have the host's names."""
+    for part in sorted(folder.glob("*/")):
+        host.folder_paths.add_model_folder_path(part.name, str(part))
+
+
 @functools.cache
 def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
     """The base directory of the host; kept in the cache, it is deleted when the process ends."""

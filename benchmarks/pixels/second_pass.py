@@ -68,7 +68,8 @@ class Bench:
     def losses(self, pictures: Tensor) -> Tensor:
         """The model's denoising loss beside and under the mask, (2, SCENES)."""
         latent = self.vae.encode(pictures)
-        return torch.stack([denoising_loss(self.model, latent, self.context, part) for part in (self.rim, self.hole)])
+        losses = (denoising_loss(self.model, latent, self.positive, part) for part in (self.rim, self.hole))
+        return torch.stack([loss.mean(1) for loss in losses])
 
     def figures(self, pictures: Tensor, blended: Tensor) -> Tensor:
         """Seam energy, colour step, loss beside and under the mask, each over the untouched scene's, (SCENES, 4)."""

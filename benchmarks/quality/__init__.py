@@ -1,4 +1,4 @@
-"""Picture quality of the samplers on the embedded model; the host is started first, so that all parts can import it."""
+"""Picture quality of the samplers on any checkpoint; the host is started first, so that all parts can import it."""
 
 from comfyui_host import in_process
 

@@ -5,33 +5,32 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-GRID = 16  # cells a side: 128 pixels at 8 pixels a cell
 
-
-def half() -> Tensor:
+def half(height: int, width: int) -> Tensor:
     """The right half."""
-    unknown = torch.zeros(GRID, GRID, dtype=torch.bool)
-    unknown[:, GRID // 2 :] = True
+    unknown = torch.zeros(height, width, dtype=torch.bool)
+    unknown[:, width // 2 :] = True
     return unknown
 
 
-def box() -> Tensor:
+def box(height: int, width: int) -> Tensor:
     """The middle quarter of the area."""
-    unknown = torch.zeros(GRID, GRID, dtype=torch.bool)
-    unknown[GRID // 4 : -GRID // 4, GRID // 4 : -GRID // 4] = True
+    unknown = torch.zeros(height, width, dtype=torch.bool)
+    unknown[height // 4 : -(height // 4), width // 4 : -(width // 4)] = True
     return unknown
 
 
-def strokes() -> Tensor:
-    """Three strokes, two cells wide, across the picture."""
-    row, column = torch.meshgrid(torch.arange(GRID), torch.arange(GRID), indexing="ij")
-    lines = ((row - column) % 32, (row + column - 11) % 32, row + 1 - GRID // 2)
-    return torch.stack([line.abs() < 2 for line in lines]).any(0) & (column > 0) & (column < GRID - 1)
+def strokes(height: int, width: int) -> Tensor:
+    """Three strokes across the picture, an eighth of it wide."""
+    row, column = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    thick = max(1, min(height, width) // 8)
+    lines = ((row - column) % (2 * height), (row + column - 11 * height // 16) % (2 * height), row + 1 - height // 2)
+    return torch.stack([line.abs() < thick for line in lines]).any(0) & (column > 0) & (column < width - 1)
 
 
-def outpaint() -> Tensor:
+def outpaint(height: int, width: int) -> Tensor:
     """All but the middle quarter of the area."""
-    return ~box()
+    return ~box(height, width)
 
 
 MASKS = {"half": half, "box": box, "strokes": strokes, "outpaint": outpaint}

@@ -1,4 +1,4 @@
-"""What can be measured without an exact answer: the seam, and what the model itself thinks of the result."""
+"""What can be measured without an exact answer, beside `seam_energy`: the colour, and what the model itself thinks."""
 
 from __future__ import annotations
 
@@ -6,53 +6,62 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+from latent_repaint.samplers.noise_level import noise_levels
 
 from . import HOST
 
-LEVELS = (100, 250, 400, 550)  # time steps, out of 1000, at which details and shapes are decided
+LEVELS = (0.9, 0.75, 0.6, 0.45)  # shares of the schedule gone by, at which details and shapes are decided
 
 
-def edge_step(picture: Tensor, unknown: Tensor) -> Tensor:
-    """Root mean square step across the edge of the mask, one number a picture.
+def colour_shift(picture: Tensor, original: Tensor, unknown: Tensor, width: int) -> float:
+    """How far the mean colour of the painted pixels along the mask's edge is from the original's, in levels of 255.
 
     Arguments:
-        picture: (B, H, W, 3).
-        unknown: (B, H, W), boolean.
+        picture, original: (H, W, 3) in [0, 1].
+        unknown: (H, W), boolean.
+        width: how many pixels count as along the edge.
     """
-    total = picture.new_zeros(len(picture))
-    count = torch.zeros_like(total)
-    for axis in (1, 2):
-        step = picture.diff(dim=axis).square().mean(-1)
-        crosses = unknown[:].diff(dim=axis)  # boolean difference: true where one side is known and the other not
-        total += (step * crosses).sum((1, 2))
-        count += crosses.sum((1, 2))
-    return (total / count).sqrt()
+    near = functional.max_pool2d((~unknown).float()[None, None], 2 * width + 1, 1, width)[0, 0] > 0
+    ring = near & unknown
+    return 255 * float((picture[ring].mean(0) - original[ring].mean(0)).square().mean().sqrt())
 
 
-def denoising_loss(model: Any, latent: Tensor, context: Tensor, unknown: Tensor) -> Tensor:
-    r"""E ||eps(x_t) - eps||^2 over the regenerated cells, mean of LEVELS, one number a picture.
+def denoising_loss(model: Any, latent: Tensor, positive: list, unknown: Tensor) -> Tensor:
+    r"""E ||eps - (x_t - a D(x_t)) / b||^2 over the painted cells, x_t = a x_0 + b eps.
 
     Small where the model finds the picture probable, and smaller than that of a real picture where it is too smooth.
+    The noise of each level is the same for every latent of this shape, so that two latents compare well.
 
     Arguments:
-        model: the host's MODEL.
-        latent: (B, C, h, w), as the VAE made it.
-        context: the prompts, (B, tokens, width).
+        model: the host's MODEL, of any family.
+        latent: x_0, (B, C, [T,] h, w), as the VAE made it.
+        positive: conditioning.
         unknown: (B, h, w), boolean.
+
+    Returns:
+        A number for each picture and each of LEVELS, (B, 4).
 
     Source: Ho et al., Denoising diffusion probabilistic models (2020), equation 14.
     """
-    clean = model.model.process_latent_in(latent)
-    HOST.comfy.model_management.load_models_gpu([model])
-    device, generator = model.load_device, torch.Generator().manual_seed(0)
-    total = torch.zeros(len(clean))
-    for level in LEVELS:
-        sigma = model.model.model_sampling.sigmas[level].cpu()
-        noise = torch.randn(clean.shape, generator=generator)
-        x = clean + sigma * noise
-        denoised = model.model.apply_model(
-            x.to(device), sigma.expand(len(x)).to(device), c_crossattn=context.to(device)
-        ).cpu()
-        error = ((x - denoised) / sigma - noise).square().mean(1)
-        total += (error * unknown).sum((1, 2)) / unknown.sum((1, 2))
-    return total / len(LEVELS)
+    nodes, sampling = HOST.custom_sampler, model.get_model_object("model_sampling")
+    sigmas = torch.tensor([float(sampling.percent_to_sigma(level)) for level in LEVELS])
+    losses = []
+
+    def probe(denoiser: Any, x: Tensor, sigmas: Tensor, extra_args: dict, **_: Any) -> Tensor:
+        """Stands where a solver stands, so that the host prepares the conditioning of any family."""
+        clean, generator = denoiser.latent_image, torch.Generator().manual_seed(0)
+        where = unknown.to(clean.device)[:, None].expand(-1, clean.shape[1], -1, -1)
+        where = where if clean.ndim == 4 else where[:, :, None]
+        for level, sigma in zip(noise_levels(sampling, sigmas), sigmas, strict=True):
+            noise = torch.randn(clean.shape, generator=generator).to(clean)
+            denoised = denoiser(level.add_noise(clean, noise), sigma.expand(len(clean)), **extra_args)
+            error = ((clean - denoised) * (level.a / level.b)).square() * where
+            losses.append(error.flatten(1).sum(1) / where.expand_as(error).flatten(1).sum(1))
+        return x
+
+    guider = nodes.CFGGuider.execute(model, positive, positive, 1.0)[0]
+    sampler = HOST.comfy.samplers.KSAMPLER(probe)
+    nodes.SamplerCustomAdvanced.execute(nodes.DisableNoise.execute()[0], guider, sampler, sigmas, {"samples": latent})
+    return torch.stack(losses, 1).cpu()

@@ -1,0 +1,75 @@
+"""Every method spending the same number of passes of the network, the conditional and the unconditional one counted."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from latent_repaint.samplers.blend import Blend
+from latent_repaint.samplers.host import combine
+from latent_repaint.samplers.match import Match
+from latent_repaint.samplers.repaint import RePaintBudget
+
+from . import HOST
+
+METHODS = ("host", "blend", "repaint", "match")
+LANPAINT = "LanPaint_KSampler"
+THINKING = 5  # LanPaint's inner steps, its own default
+
+
+def find_lanpaint(custom_nodes: Path) -> bool:
+    """Load LanPaint where the host has it installed; whether its KSampler can be used."""
+    for folder in sorted(custom_nodes.glob("*")) if custom_nodes.is_dir() else ():
+        if "lanpaint" in folder.name.lower() and folder.is_dir() and LANPAINT not in HOST.nodes.NODE_CLASS_MAPPINGS:
+            asyncio.run(HOST.nodes.load_custom_node(str(folder)))
+    return LANPAINT in HOST.nodes.NODE_CLASS_MAPPINGS
+
+
+def inpaint(
+    model: Any,
+    method: str,
+    latent: dict[str, Any],
+    prompts: tuple[list, list],
+    settings: tuple[str, str, int, float],
+    seed: int,
+) -> tuple[Tensor, int]:
+    """The painted samples, and the passes that they took: twice the steps, and twice that where cfg is not 1.
+
+    Arguments:
+        latent: with its noise_mask.
+        prompts: positive and negative conditioning.
+        settings: sampler_name, scheduler, steps of two evaluations each, cfg.
+    """
+    name, scheduler, steps, cfg = settings
+    guided = 1 if cfg == 1 else 2
+    used = 0
+
+    def count(apply_model: Any, args: dict[str, Any]) -> Tensor:
+        nonlocal used
+        used += len(args["cond_or_uncond"])
+        return apply_model(args["input"], args["timestep"], **args["c"])
+
+    model = model.clone()
+    model.set_model_unet_function_wrapper(count)
+    if method == "lanpaint":
+        walk = max(1, round(2 * steps / (1 + THINKING)))
+        node = HOST.nodes.NODE_CLASS_MAPPINGS[LANPAINT]()
+        arguments = (model, seed, walk, cfg, name, scheduler, *prompts, latent, 1.0, THINKING)
+        return getattr(node, node.FUNCTION)(*arguments)[0]["samples"], used
+    nodes = HOST.custom_sampler
+    sampler = nodes.KSamplerSelect.execute(name)[0]
+    if method in ("host", "blend"):
+        steps *= 2
+    if method == "blend":
+        sampler = combine(sampler, Blend(), "benchmark")
+    elif method == "repaint":
+        sampler = combine(sampler, RePaintBudget(evaluations_per_step=2.0), "benchmark")
+    elif method == "match":  # its extra evaluations take one pass at any cfg
+        sampler = combine(sampler, Match(inner_steps=float(guided)), "benchmark")
+    sigmas = nodes.BasicScheduler.execute(model, scheduler, steps, 1.0)[0]
+    guider = nodes.CFGGuider.execute(model, *prompts, cfg)[0]
+    noise = nodes.RandomNoise.execute(seed)[0]
+    return nodes.SamplerCustomAdvanced.execute(noise, guider, sampler, sigmas, latent)[0]["samples"], used

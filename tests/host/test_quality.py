@@ -1,0 +1,258 @@
+"""`python benchmarks quality`: any checkpoint from its files to the page, what stops it, and what it says then."""
+
+import json
+import re
+import shutil
+from types import SimpleNamespace
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from benchmarks.quality import bench, command, loading, measures
+from benchmarks.quality.masks import MASKS
+from comfyui_host import in_process
+from comfyui_host.tiny import conditioning, host
+
+WEIGHTS = in_process.ROOT / "demo_model" / "weights"
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A models folder with the demo model under another name, and with parts of it missing or changed."""
+    folder = tmp_path_factory.mktemp("models") / "checkpoints"
+    folder.mkdir()
+    weights = load_file(WEIGHTS / host.demo_checkpoint)
+    save_file({k: v for k, v in weights.items() if not k.startswith("first_stage")}, folder / "no_vae.safetensors")
+    save_file({k: v for k, v in weights.items() if not k.startswith("cond_stage")}, folder / "no_clip.safetensors")
+    first = "model.diffusion_model.input_blocks.0.0.weight"
+    wider = torch.cat([weights[first], torch.zeros_like(weights[first])[:, :1], torch.zeros_like(weights[first])], 1)
+    save_file(weights | {first: wider}, folder / "inpainting.safetensors")
+    (folder / "broken.safetensors").write_bytes(b"no tensors")
+    shutil.copy(WEIGHTS / host.demo_checkpoint, folder / "mine.safetensors")
+    return folder.parent
+
+
+def measured(*arguments, out):
+    """One run, as from the command line; the folder of its results."""
+    with torch.inference_mode():
+        command.run(command.parser().parse_args([*map(str, arguments), "--out", str(out)]))
+    return out
+
+
+def cells(folder):
+    """The time at which each cell was written."""
+    return {path.stem: path.stat().st_mtime_ns for path in sorted((folder / "cells").glob("*.json"))}
+
+
+SHORT = ("--count", 1, "--steps", 2)
+
+
+def test_from_checkpoint_to_page_and_the_second_run_measures_nothing(tmp_path):
+    folder = measured(*SHORT, "--blind", out=tmp_path / "out")
+    first = cells(folder)
+    assert sorted(first) == [f"000-half-{method}-cfg4" for method in ("blend", "host", "match", "repaint")]
+    figures = json.loads((folder / "cells" / "000-half-match-cfg4.json").read_text())
+    assert figures["passes"] == 8 and figures["finite"] and figures["loss"] > 0 and figures["seam"] > 0
+    page = (folder / "results.html").read_text(encoding="utf-8")
+    assert not re.search(r"https?:|src=\"(?!data:)|@import|url\(", page)  # nothing is fetched
+    assert page.count("data:image/jpeg") == 1 + 3 * 3  # the sheet, and three pictures a pair
+    assert str(tmp_path) not in page  # a path on somebody's disk is private
+    assert "| 4 | match | 1 | 8 |" in (folder / "results.md").read_text(encoding="utf-8")
+    measured(*SHORT, out=folder)
+    assert cells(folder) == first
+
+
+def test_an_interrupted_run_goes_on_and_nothing_half_written_counts(tmp_path, monkeypatch):
+    calls, inpaint = [], bench.inpaint
+
+    def interrupted(*arguments):
+        calls.append(arguments[1])
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return inpaint(*arguments)
+
+    monkeypatch.setattr(bench, "inpaint", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        measured(*SHORT, out=tmp_path / "out")
+    before = cells(tmp_path / "out")
+    assert sorted(before) == ["000-half-blend-cfg4", "000-half-host-cfg4"]
+    folder = tmp_path / "out" / "cells"
+    (folder / "000-half-host-cfg4.json").write_text('{"seam": 1.')  # as a full disk leaves it
+    (folder / "000-half-match-cfg4.png").write_bytes(b"")
+    (folder / ".000-half-repaint-cfg4.json.part").write_text("{")
+    measured(*SHORT, out=tmp_path / "out")
+    after = cells(tmp_path / "out")
+    assert calls[3:] == ["host", "repaint", "match"] and len(after) == 4
+    assert after["000-half-blend-cfg4"] == before["000-half-blend-cfg4"]
+
+
+def test_results_of_other_settings_are_not_taken_for_these(tmp_path):
+    measured(*SHORT, out=tmp_path / "out")
+    with pytest.raises(loading.BadInput, match=r"input --out: .*another run \(other steps\), wanted a new folder"):
+        measured("--count", 1, "--steps", 3, out=tmp_path / "out")
+
+
+def test_a_checkpoint_paints_its_own_pictures_where_none_are_given(models, tmp_path):
+    arguments = ("--checkpoint", "mine.safetensors", "--models", models, "--size", 130, *SHORT)
+    folder = measured(*arguments, out=tmp_path / "out")
+    text = (folder / "results.md").read_text(encoding="utf-8")
+    assert "The pictures were made by the model itself." in text and "rounded down to 128" in text
+    assert Image.open(folder / "pictures" / "000.png").size == (128, 128)
+
+
+def test_an_inpainting_checkpoint_works_and_is_said_to_be_one(models, tmp_path):
+    arguments = ("--checkpoint", "inpainting.safetensors", "--models", models, "--size", 128, *SHORT)
+    folder = measured(*arguments, out=tmp_path / "out")
+    assert "This is an inpainting checkpoint" in (folder / "results.md").read_text(encoding="utf-8")
+    assert len(cells(folder)) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--checkpoint", "nothing"), rf"--checkpoint: found nothing, .* wanted one of: .*{host.demo_checkpoint}"),
+        (("--checkpoint", "no_vae.safetensors"), "input --vae: found none, and no_vae.safetensors holds none"),
+        (("--checkpoint", "no_clip.safetensors"), "input --clip: found none, and no_clip.safetensors holds none"),
+        (("--checkpoint", "broken.safetensors"), "input --checkpoint: found broken.*cannot load"),
+        (("--unet", "nothing"), "input --unet: found nothing"),
+        (("--vae", "nothing"), "input --vae: found nothing"),
+        (("--unet", "nothing", "--weight-dtype", "int3"), "input --unet: found nothing"),
+        (("--clip", "nothing"), "input --clip: found nothing"),
+        (("--sampler", "nothing"), "input --sampler: found nothing, wanted one of: euler"),
+        (("--scheduler", "nothing"), "input --scheduler: found nothing, wanted one of: "),
+        (("--steps", -1), "found -1"),
+        (("--pictures", "{tmp}/nowhere"), "input --pictures: found .*nowhere, wanted a folder"),
+        (("--pictures", "{tmp}/empty"), "input --pictures: found no readable picture in .*empty"),
+        (("--pictures", "{tmp}/unreadable"), "input --pictures: found no readable picture in .*unreadable"),
+        (("--prompts", "{tmp}/nowhere"), "input --prompts: found .*which cannot be read"),
+        (("--prompts", "{tmp}/file"), "input --prompts: found .*empty"),
+        (("--checkpoint", "mine.safetensors", "--size", 40), "input --size: found 40, wanted at least 64"),
+    ],
+)
+def test_bad_input_is_named(models, tmp_path, arguments, message):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "unreadable").mkdir()
+    (tmp_path / "unreadable" / "picture.png").write_bytes(b"no picture")
+    (tmp_path / "file").touch()
+    arguments = [str(part).replace("{tmp}", str(tmp_path)) for part in arguments]
+    with pytest.raises(loading.BadInput, match=message):
+        measured("--models", models, *SHORT, *arguments, out=tmp_path / "out")
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(loading.BadInput, match="input --out: .*wanted a folder that can be written"):
+        measured(*SHORT, out=tmp_path / "file" / "out")
+
+
+def test_pictures_of_a_folder_are_cut_to_squares_and_a_broken_one_is_left_out(tmp_path):
+    for name, size in (("a.png", (300, 200)), ("c.jpg", (64, 256))):
+        Image.new("RGB", size, "red").save(tmp_path / name)
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    pictures, notes = loading.pictures_of(tmp_path, 5, 128)
+    assert [tuple(picture.shape) for picture in pictures] == [(128, 128, 3)] * 2
+    assert notes == ["b.png was left out: UnidentifiedImageError."]
+
+
+@pytest.mark.parametrize(
+    ("version", "right"), [("0.3.74", False), ("0.3.75", True), ("0.10.0", True), ("", False), ("0.0", False)]
+)
+def test_a_host_that_is_too_old_is_refused(tmp_path, version, right):
+    (tmp_path / "comfyui_version.py").write_text(f'__version__ = "{version}"')
+    if right:
+        loading.check_host(tmp_path)
+    else:
+        with pytest.raises(loading.BadInput, match="input COMFYUI_PATH: found .*wanted 0.3.75 or newer"):
+            loading.check_host(tmp_path)
+
+
+def test_another_version_of_the_pack_or_none_in_the_host_is_said(tmp_path, monkeypatch):
+    assert loading.installed_pack(tmp_path) == []  # our own host: it is not a user's
+    monkeypatch.setenv("COMFYUI_PATH", str(tmp_path))
+    assert "has no Latent RePaint installed" in loading.installed_pack(tmp_path)[0]
+    (tmp_path / "custom_nodes" / "pack").mkdir(parents=True)
+    project = tmp_path / "custom_nodes" / "pack" / "pyproject.toml"
+    project.write_text('[project]\nname = "latent-repaint"\nversion = "0.0.1"\n')
+    assert "has Latent RePaint 0.0.1 installed" in loading.installed_pack(tmp_path)[0]
+    shutil.copy(in_process.ROOT / "pyproject.toml", project)
+    assert loading.installed_pack(tmp_path) == []
+
+
+def test_out_of_memory_is_tried_once_more_and_then_said(tmp_path, monkeypatch):
+    calls, inpaint = [], bench.inpaint
+
+    def too_large(*arguments):
+        calls.append(arguments[1])
+        if arguments[1] == "match" or calls == ["host", "blend"]:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        return inpaint(*arguments)
+
+    monkeypatch.setattr(bench, "inpaint", too_large)
+    folder = measured(*SHORT, out=tmp_path / "out")
+    assert calls == ["host", "blend", "blend", "repaint", "match", "match"]
+    text = (folder / "results.md").read_text(encoding="utf-8")
+    assert "1 of 4 cells are not measured" in text and "Left out for want of memory" in text
+    assert "000-half-match-cfg4" not in cells(folder)
+
+
+def test_an_error_that_is_not_about_memory_is_not_swallowed():
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        bench.with_room(lambda: torch.zeros(2, 3) @ torch.zeros(2, 3))
+
+
+LANPAINT = """
+from nodes import KSampler
+class Node(KSampler):
+    FUNCTION = "think"
+    def think(self, *arguments):
+        assert arguments[-1] == 5
+        return self.sample(*arguments[:-1])
+NODE_CLASS_MAPPINGS = {"LanPaint_KSampler": Node}
+"""
+
+
+def test_lanpaint_is_measured_where_the_host_has_it(tmp_path, monkeypatch):
+    """A stand-in with the name, the inputs and the output of its node: the pack itself cannot be shipped here."""
+    tree = tmp_path / "host"
+    (tree / "custom_nodes" / "LanPaint").mkdir(parents=True)
+    (tree / "custom_nodes" / "LanPaint" / "__init__.py").write_text(LANPAINT)
+    (tree / "comfyui_version.py").write_text('__version__ = "0.3.75"')
+    monkeypatch.setattr(command.install, "find_host", lambda: SimpleNamespace(tree=tree))
+    monkeypatch.setattr(host.nodes, "NODE_CLASS_MAPPINGS", dict(host.nodes.NODE_CLASS_MAPPINGS))
+    folder = measured(*SHORT, out=tmp_path / "out")
+    assert "000-half-lanpaint-cfg4" in cells(folder)
+
+
+@pytest.mark.parametrize("size", [8, 16, 17, 64, 128])
+@pytest.mark.parametrize("name", MASKS)
+def test_every_mask_has_two_parts_on_any_grid(name, size):
+    mask = MASKS[name](size, size + 3)
+    assert mask.shape == (size, size + 3) and 0.1 < mask.float().mean() < 0.9
+
+
+def test_colour_shift_is_in_levels_and_sees_the_ring_alone():
+    picture, mask = torch.full((32, 32, 3), 0.5), torch.zeros(32, 32, dtype=torch.bool)
+    mask[8:24, 8:24] = True
+    shifted = picture + mask[..., None] * torch.tensor([3.0, 0.0, 0.0]) / 255
+    shifted[14:18, 14:18] = 1.0  # farther in than two pixels
+    assert measures.colour_shift(shifted, picture, mask, 2) == pytest.approx(3 / 3**0.5, rel=1e-4)
+
+
+def test_the_loss_is_that_of_the_noise_in_every_parametrisation(any_model, latent):
+    """Against the model asked directly, at the first level."""
+    unknown = torch.zeros(1, 16, 16, dtype=torch.bool)
+    unknown[:, 4:9, 3:7] = True
+    with torch.inference_mode():
+        loss = measures.denoising_loss(any_model, latent, conditioning(1), unknown)
+        sampling, clean = any_model.get_model_object("model_sampling"), any_model.model.process_latent_in(latent)
+        sigma = torch.tensor([sampling.percent_to_sigma(measures.LEVELS[0])], dtype=torch.float32)
+        noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+        x = sampling.noise_scaling(sigma[:, None, None, None], noise, clean)
+        a = float(sampling.noise_scaling(sigma, torch.zeros(1), torch.ones(1)))
+        b = float(sampling.noise_scaling(sigma, torch.ones(1), torch.zeros(1)))
+        denoised = any_model.model.apply_model(x, sigma, c_crossattn=conditioning(1)[0][0])
+        error = ((x - a * denoised) / b - noise).square()[unknown[:, None].expand_as(noise)].mean()
+    assert loss.shape == (1, 4)
+    assert loss[0, 0].item() == pytest.approx(error.item(), rel=1e-3)
