@@ -8,14 +8,14 @@ import torch.nn.functional as F
 from scipy import ndimage, sparse
 from torch import Tensor
 
-from .placement import LEAST_CONTEXT, Framing, place
+from .placement import MIN_CONTEXT, Framing, place
 from .region import MASKED, Box, bounding_box
 
 ISLANDS = ["together", "each"]
 MAX_ISLANDS = 256
 """Of one picture, after those have been joined whose crops overlap in any case."""
 
-LEAST_FRAMES = 5
+MIN_FRAMES = 5
 """The shortest video that a model makes, 4k + 1 frames; fewer pictures are no video."""
 
 
@@ -97,7 +97,7 @@ def find_islands(mask: Tensor, context: Tensor) -> list[Island]:
 
 def _components(mask: Tensor) -> list[Box]:
     """The boxes around what is masked in (1, H, W); what lies so near that any two crops would overlap is one."""
-    block = LEAST_CONTEXT
+    block = MIN_CONTEXT
     masked = (mask >= MASKED).to(torch.uint8).cpu()
     height, width = masked.shape[1:]
     padded = F.pad(masked, (0, -width % block, 0, -height % block))[0]
@@ -143,7 +143,7 @@ def check_not_video(image: Tensor) -> None:
 
     Pictures that were inpainted from one original are alike, too, but equal where nothing was painted.
     """
-    if len(image) < LEAST_FRAMES:
+    if len(image) < MIN_FRAMES:
         return
     small = image[:, :: -(-image.shape[1] // 64), :: -(-image.shape[2] // 64), :3].flatten(1)
     equal = (small[1:] == small[:-1]).float().mean(1)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-LARGEST_PADDING = 64
+MAX_PADDING = 64
 """No VAE of the host needs as many pixels more: its largest ratio is 64."""
 
 ENCODE = "encode with Latent RePaint's Encode, which pads where VAE Encode crops, and change no size on the way"
@@ -38,7 +38,7 @@ def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
 
 def fits_padded(found: Sequence[int], wanted: Sequence[int]) -> bool:
     """Whether one size, (height, width), is the other, or that padded."""
-    return all(0 <= there - here < LARGEST_PADDING for there, here in zip(found, wanted, strict=True))
+    return all(0 <= there - here < MAX_PADDING for there, here in zip(found, wanted, strict=True))
 
 
 def unpad(image: Tensor, height: int, width: int, advice: str = "") -> Tensor:
@@ -51,7 +51,7 @@ def unpad(image: Tensor, height: int, width: int, advice: str = "") -> Tensor:
         found, wanted = f"{image.shape[2]}x{image.shape[1]}", f"{width}x{height}"
         raise ValueError(
             f"input generated: found {found} pixels, wanted {wanted}, or that padded by less than "
-            f"{LARGEST_PADDING} pixels; {advice or ENCODE}"
+            f"{MAX_PADDING} pixels; {advice or ENCODE}"
         )
     for axis, size in ((1, height), (2, width)):
         image = image.narrow(axis, (image.shape[axis] - size) // 2, size)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from .region import Box
 
-LEAST_CONTEXT = 32
+MIN_CONTEXT = 32
 """Pixels that a crop shows around the mask at least, so that blending and colour matching have their ring."""
 
 
@@ -59,7 +59,7 @@ def place(
 
 
 def _context(length: int, framing: Framing) -> float:
-    return max(length * framing.context_factor, length + 2 * LEAST_CONTEXT)
+    return max(length * framing.context_factor, length + 2 * MIN_CONTEXT)
 
 
 def _rounded_up(length: float, multiple: int) -> int:

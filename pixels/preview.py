@@ -7,13 +7,13 @@ from torch.nn import functional
 REGENERATED = (0.90, 0.20, 0.25)
 FRACTIONAL = (0.95, 0.75, 0.15)
 OPACITY = 0.55
-MOST_PIXELS, MOST_FRAMES = 2**20, 8
+MAX_PIXELS, MAX_FRAMES = 2**20, 8
 
 
 def draw_mask(cells: Tensor, picture: Tensor) -> Tensor:
     """Kept cells show the picture, fractional ones are amber, regenerated ones red; each of those in a thin frame.
 
-    What is drawn is bounded, whatever is given: `MOST_FRAMES` evenly spaced ones, and `MOST_PIXELS` in each.
+    What is drawn is bounded, whatever is given: `MAX_FRAMES` evenly spaced ones, and `MAX_PIXELS` in each.
 
     Arguments:
         cells: (N, h, w), values in [0, 1].
@@ -22,9 +22,9 @@ def draw_mask(cells: Tensor, picture: Tensor) -> Tensor:
     Returns:
         (n, H', W', 3), n = N and H', W' = H, W where that is few enough.
     """
-    drawn = torch.linspace(0, len(cells) - 1, min(len(cells), MOST_FRAMES)).round().long()
+    drawn = torch.linspace(0, len(cells) - 1, min(len(cells), MAX_FRAMES)).round().long()
     shown = (drawn * (len(picture) - 1) / max(len(cells) - 1, 1)).round().long()
-    zoom = min((MOST_PIXELS / picture[0, ..., 0].numel()) ** 0.5, 1)
+    zoom = min((MAX_PIXELS / picture[0, ..., 0].numel()) ** 0.5, 1)
     height, width = (max(int(side * zoom), 1) for side in picture.shape[1:3])
     canvas = torch.stack([_resized(picture[k, ..., :3], height, width) for k in shown.tolist()])
     large = _cells_at(cells[drawn.to(cells.device)].float().cpu(), height, width)[..., None]

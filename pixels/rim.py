@@ -14,7 +14,7 @@ BLOCK = 8
 TILE = 64
 """Pixels a side of the grid, from the picture's corner, on which parts begin and end."""
 
-LARGEST_PART = 1024
+MAX_PART = 1024
 """Pixels a side of a part at most, so that memory stays small and a run can be cancelled."""
 
 
@@ -67,7 +67,7 @@ def _cheapest(tiles: Tensor, top: int, left: int, halo: int) -> tuple[int, list[
     height, width = (side * TILE for side in tiles.shape)
     box = Box(top * TILE, left * TILE, top * TILE + height, left * TILE + width)
     whole = (height + 2 * halo) * (width + 2 * halo)
-    small = max(height, width) <= max(LARGEST_PART, 2 * halo)
+    small = max(height, width) <= max(MAX_PART, 2 * halo)
     if max(tiles.shape) == 1 or (small and tiles.all()):
         return whole, [box]
     axis = int(width > height)

@@ -15,7 +15,7 @@ from latent_repaint.pixels.fill import FILLS, fill_masked
 from ..report import Table
 from .pictures import scene, square
 
-SIZE, FARTHEST, LARGEST_GROWTH = 256, 8, 3
+SIZE, FARTHEST, MAX_GROWTH = 256, 8, 3
 KL = {
     "double_z": True,
     "z_channels": 4,
@@ -44,7 +44,7 @@ def leak(_: Path) -> Table:
             "fill",
             *(f"{d} cells" for d in range(1, FARTHEST + 1)),
             "farther",
-            *(f"left beyond {d}" for d in range(1, LARGEST_GROWTH + 1)),
+            *(f"left beyond {d}" for d in range(1, MAX_GROWTH + 1)),
         ],
         rows,
         "A loud object of 64x64 pixels is to be removed from a scene of 256x256. Root mean square difference of the "
@@ -75,7 +75,7 @@ def _errors(encode: Callable[[Tensor], Tensor], scenes: int) -> dict[str, list[f
     return {
         method: [
             *(total / distance.bincount()).sqrt()[1:].tolist(),
-            *((total[1 + grown :].sum() / total[1:].sum()).item() for grown in range(1, LARGEST_GROWTH + 1)),
+            *((total[1 + grown :].sum() / total[1:].sum()).item() for grown in range(1, MAX_GROWTH + 1)),
         ]
         for method, total in squares.items()
     }

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 torch.set_num_threads(1)
 
-LONGEST, MOST_PIXELS = 1500, 20_000
+MAX_SIDE, MAX_PIXELS = 1500, 20_000
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -22,8 +22,8 @@ def block(height: int, width: int, top: int, left: int, bottom: int, right: int)
 @st.composite
 def sizes(draw: st.DrawFn) -> tuple[int, int]:
     """Height and width, each anywhere in 1..1500; where one is large the other is small."""
-    long = draw(st.integers(1, LONGEST))
-    short = draw(st.integers(1, min(LONGEST, MOST_PIXELS // long)))
+    long = draw(st.integers(1, MAX_SIDE))
+    short = draw(st.integers(1, min(MAX_SIDE, MAX_PIXELS // long)))
     return (long, short) if draw(st.booleans()) else (short, long)
 
 

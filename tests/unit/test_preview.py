@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from latent_repaint.pixels.preview import MOST_FRAMES, MOST_PIXELS, REGENERATED, draw_mask
+from latent_repaint.pixels.preview import MAX_FRAMES, MAX_PIXELS, REGENERATED, draw_mask
 
 
 def test_kept_cells_show_the_picture_and_the_others_a_colour():
@@ -22,7 +22,7 @@ def test_a_preview_is_bounded_and_loses_no_cell(frames, grid, size):
     cells[-1, 1, 2] = 1
     picture = torch.zeros(1, 1, 1, 1).expand(frames, *size, 3)  # without the memory
     drawn = draw_mask(cells, picture)
-    assert len(drawn) == min(frames, MOST_FRAMES) and drawn[0, ..., 0].numel() <= MOST_PIXELS
+    assert len(drawn) == min(frames, MAX_FRAMES) and drawn[0, ..., 0].numel() <= MAX_PIXELS
     assert drawn.shape[1] / drawn.shape[2] == pytest.approx(size[0] / size[1], rel=0.01)
     assert drawn[-1].any()  # the first and the last frame are among those drawn
 
