@@ -78,7 +78,7 @@ def compare(client: Client) -> None:
         path.write_bytes(content)
         say(
             f"\r{label}: {path}\n    {run.evaluations('sample')} model evaluations in {seconds:.1f} s, "
-            f"largest latent difference in the known region {known_difference(client, run):.2g}"
+            f"largest change of the kept latent {known_difference(client, run):.2g}"
         )
     sheet = OUT / "side_by_side.png"
     side_by_side(panels).save(sheet, pnginfo=carrying("match-inpaint"))
