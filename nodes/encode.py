@@ -111,6 +111,6 @@ def _check_frames(given: int, cells: int, frames_per_cell: int) -> None:
     read = (cells - 1) * frames_per_cell + 1
     if given != read:
         raise ValueError(
-            f"input image: found {given} frames, wanted {read} or {read + frames_per_cell}: this VAE reads a batch as "
-            f"a video of {frames_per_cell}k + 1 frames"
+            f"input image: found {given} frames, wanted {read} or {read + frames_per_cell}, because this VAE reads a "
+            f"batch as a video of {frames_per_cell}k + 1 frames; leave some out, or encode pictures one by one"
         )

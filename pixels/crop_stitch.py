@@ -131,7 +131,10 @@ def stitch_crops(
     tallest, widest = max(box.height for box in boxes), max(box.width for box in boxes)
     check_pixels("input generated", len(generated), (tallest, widest), cut.image[..., 0].numel())
     if generated.shape[1:3] == cut.image.shape[1:3] != (cut.height, cut.width):
-        raise ValueError("input generated: found a picture as large as the whole one, wanted the decoded crop of it")
+        raise ValueError(
+            "input generated: found a picture as large as the whole one, wanted the decoded crop; "
+            "connect Encode to the image of Crop, not to the whole picture"
+        )
     generated, whole = _variants(cut, unpad(generated, cut.height, cut.width))
     painted = _check_painted(painted_mask, generated)
     blended, measured, crops = whole.new_zeros(whole.shape[:3]), Measured(), cut.crops

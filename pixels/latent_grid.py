@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..checks import check_finite
+
 SPATIAL_METHODS = ("max", "area", "mean", "nearest", "min")
 TEMPORAL_METHODS = ("max", "mean", "min")
 
@@ -63,7 +65,10 @@ def pool_frames(mask: Tensor, frames: int, ratio: int | None, method: str) -> Te
         ratio = (given - 1) // (frames - 1)
     if not ratio or (given - 1) // ratio + 1 != frames:
         wanted = f"1, {frames}" + (f" or {(frames - 1) * ratio + 1}" if ratio else " or 4k+1 of a causal video VAE")
-        raise ValueError(f"input mask: found {given} frames for {frames} latent frames, wanted {wanted}")
+        raise ValueError(
+            f"input mask: found {given} frames for {frames} latent frames, wanted {wanted}; "
+            "use one mask for all frames, or one for each frame of the video"
+        )
     groups = mask[1 : (frames - 1) * ratio + 1].unflatten(0, (frames - 1, ratio))
     later = groups.mean(1) if method == "mean" else groups.amax(1) if method == "max" else groups.amin(1)
     return torch.cat([mask[:1], later])
@@ -107,15 +112,17 @@ def mask_to_grid(
     """
     if mask.ndim not in (2, 3) or 0 in mask.shape:
         raise ValueError(f"input mask: found shape {list(mask.shape)}, wanted (batch, height, width)")
-    if not torch.isfinite(mask).all():
-        raise ValueError("input mask: found NaN or infinity, wanted values from 0 to 1")
+    check_finite("mask", mask)
     mask = mask.reshape(-1, *mask.shape[-2:]).float().clamp(0.0, 1.0)
     mask = torch.where(mask < mask_hipass_filter, 0.0, mask)
     batch = latent_shape[0]
     single_frames = len(latent_shape) == 5 and latent_shape[2] == 1 and batch > 1  # as Qwen Image has its pictures
     pictures = len(latent_shape) == 4 or (single_frames and batch % len(mask) == 0)
     if pictures and batch % len(mask):
-        raise ValueError(f"input mask: found a batch of {len(mask)}, wanted 1 or a divisor of the latent's {batch}")
+        raise ValueError(
+            f"input mask: found a batch of {len(mask)}, wanted one that divides {batch}, the latent's batch; "
+            "use one mask for all pictures, or one for each"
+        )
     grid = (latent_shape[-2], latent_shape[-1])
     ratio = pixels_per_cell((mask.shape[-2], mask.shape[-1]), grid, spatial_ratio)
     cells = pool(mask if ratio is None else centre_crop(mask, ratio), grid, spatial_method)

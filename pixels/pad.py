@@ -8,7 +8,7 @@ from torch import Tensor
 MAX_PADDING = 64
 """No VAE of the host needs as many pixels more: its largest ratio is 64."""
 
-ENCODE = "encode with Latent RePaint's Encode, which pads where VAE Encode crops, and change no size on the way"
+ENCODE = "use Encode (Latent RePaint), because VAE Encode cuts the picture to another size, and do not scale it later"
 
 
 def reflected(size: int, start: int, stop: int, device: torch.device | None = None) -> Tensor:
@@ -50,8 +50,8 @@ def unpad(image: Tensor, height: int, width: int, advice: str = "") -> Tensor:
     if not fits_padded(image.shape[1:3], (height, width)):
         found, wanted = f"{image.shape[2]}x{image.shape[1]}", f"{width}x{height}"
         raise ValueError(
-            f"input generated: found {found} pixels, wanted {wanted}, or that padded by less than "
-            f"{MAX_PADDING} pixels; {advice or ENCODE}"
+            f"input generated: found {found} pixels, wanted {wanted}, or a little more as Encode pads it; "
+            f"{advice or ENCODE}"
         )
     for axis, size in ((1, height), (2, width)):
         image = image.narrow(axis, (image.shape[axis] - size) // 2, size)

@@ -14,7 +14,7 @@ tomllib = pytest.importorskip("tomllib", reason="Python reads TOML from 3.11 on"
 
 WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "publish.yml").read_text(encoding="utf-8"))
 STEPS = WORKFLOW["jobs"]["publish"]["steps"]
-BASH = shutil.which("bash")
+BASH = None if os.name == "nt" else shutil.which("bash")  # the bash that Windows brings runs Linux, if at all
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 
 
