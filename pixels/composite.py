@@ -9,7 +9,7 @@ from torch import Tensor
 from .colour import RING, ColourShift
 from .multiband import bands, multiband, ramp
 from .region import MASKED, Box, bounding_box, distance_to_mask
-from .report import Measured, report, seam_sums
+from .report import EDGE, NEAR, Measured, edge_sums, report, seam_sums
 from .rim import BLOCK, parts, strips
 from .work import HERE, Work
 
@@ -91,7 +91,7 @@ def composite_into(
         work.stop_if_asked()
         ours.copy(strip, z, w)
     measured = Measured(pictures=1, shift_before=ours.shift.before, shift_after=ours.shift.after(blending.match_colour))
-    for part in parts(masked, blending.expand + blending.width, ours.halo):
+    for part in parts(masked, blending.expand + max(blending.width, EDGE), ours.halo):
         work.stop_if_asked()
         measured += ours.blend(part, z, w, work.device or mask.device)
     return measured + Measured(outside=_largest_difference(z, ours.original, w))
@@ -108,7 +108,7 @@ class _Picture:
         self.original, self.generated, self.masked, self.blending = original, generated, masked, blending
         everywhere = Box(0, 0, *masked.shape)
         self.shift = ColourShift(original, generated, masked, blending.expand, everywhere)
-        self.halo = blending.expand + blending.width * (2 if blending.blend == "multiband" else 1) + 1
+        self.halo = blending.expand + max(blending.width * (2 if blending.blend == "multiband" else 1), EDGE) + NEAR
 
     def matched(self, box: Box) -> Tensor:
         """y', (h, w, C), in a box that begins on whole blocks."""
@@ -152,9 +152,13 @@ class _Picture:
         def here(picture: Tensor) -> Tensor:  # with the next row and column, so that no step is left out
             return picture[..., inner.top : inner.bottom + 1, inner.left : inner.right + 1]
 
+        ring = torch.zeros_like(masked)
+        near = (distance > expand) & (distance <= expand + EDGE)
+        inner.of_one(ring[0, 0]).copy_(inner.of_one(near[0, 0]))
+        edge = edge_sums(x, matched, result, distance <= expand, ring)
         x, y, masked, result, weight = map(here, (x, y, masked, result, weight))
         pasted = torch.where(masked, y, x)
-        return Measured(pasted=seam_sums(pasted, x, masked.to(x)), blended=seam_sums(result, x, weight))
+        return Measured(pasted=seam_sums(pasted, x, masked.to(x)), blended=seam_sums(result, x, weight), edge=edge)
 
 
 def with_channels(image: Tensor, channels: int) -> Tensor:

@@ -3,10 +3,22 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch.nn.functional as F
 from torch import Tensor
 
 ROUNDING = 0.5 / 255
 """The step between two pixels that rounding to 8 bits makes of none."""
+
+
+STEP, CUT = 32 / 255, 0.08
+"""A step that a person sees; and the share of the edge with such a step from which on the whole looks cut. Both from
+labelled pictures, see `benchmarks/results/pixels/cut.md`."""
+
+EDGE, NEAR = 2, 7
+"""Pixels outside the mask that are looked at, and the side of the square in which both sides of the edge are averaged.
+"""
+
+CUT_OFF = "The picture was cut at the mask's edge: connect Encode's painted_mask as the mask."
 
 
 class SeamSums(NamedTuple):
@@ -21,6 +33,34 @@ class SeamSums(NamedTuple):
         return max(self.found, self.least) / max(self.wanted, self.least) if self.least else 1.0
 
 
+class EdgeSums(NamedTuple):
+    """Sums over the pixels just outside the mask.
+
+    Attributes:
+        pixels: their number.
+        broken: of those, where the generated picture goes on and the original does not go on with it.
+        lost, most_lost: difference between generated picture and result, summed, and the largest.
+    """
+
+    pixels: float = 0.0
+    broken: float = 0.0
+    lost: float = 0.0
+    most_lost: float = 0.0
+
+    def plus(self, more: "EdgeSums") -> "EdgeSums":
+        return EdgeSums(
+            self.pixels + more.pixels,
+            self.broken + more.broken,
+            self.lost + more.lost,
+            max(self.most_lost, more.most_lost),
+        )
+
+    @property
+    def cut(self) -> bool:
+        """Whether a person is likely to see that something painted was cut off."""
+        return self.broken > CUT * self.pixels
+
+
 @dataclass(frozen=True)
 class Measured:
     """What was measured in some pictures or parts of one; those of two can be added.
@@ -30,6 +70,7 @@ class Measured:
         shift_before, shift_after: colour shift around the mask, of 255, summed over pictures.
         pasted, blended: seams if the generated picture were pasted in, and as they are.
         outside: the largest difference from the original where the weight is 0.
+        edge: what the generated picture shows just outside the mask, and what became of it.
     """
 
     pictures: int = 0
@@ -38,6 +79,7 @@ class Measured:
     pasted: SeamSums = SeamSums()
     blended: SeamSums = SeamSums()
     outside: float = 0.0
+    edge: EdgeSums = EdgeSums()
 
     def __add__(self, other: "Measured") -> "Measured":
         return Measured(
@@ -47,6 +89,7 @@ class Measured:
             SeamSums(*map(sum, zip(self.pasted, other.pasted, strict=True))),
             SeamSums(*map(sum, zip(self.blended, other.blended, strict=True))),
             max(self.outside, other.outside),
+            self.edge.plus(other.edge),
         )
 
 
@@ -59,8 +102,40 @@ def report(measured: Measured) -> str:
         f"Largest difference outside the blended mask: {measured.outside:g}\n\n"
         f"Colour shift around the mask, of 255: {before:.2f} before, {after:.2f} after\n\n"
         f"Seam energy, 1 = as in the original: {measured.pasted.energy:.3f} pasted, "
-        f"{measured.blended.energy:.3f} blended"
+        f"{measured.blended.energy:.3f} blended\n\n" + _edge(measured.edge)
     )
+
+
+def _edge(edge: EdgeSums) -> str:
+    count = max(edge.pixels, 1)
+    text = (
+        f"Cut off at the mask's edge, of 255: {255 * edge.lost / count:.1f} on average, {255 * edge.most_lost:.0f} at "
+        f"most; what was painted breaks off along {100 * edge.broken / count:.0f} % of the edge"
+    )
+    return f"{text}\n\n{CUT_OFF}" if edge.cut else text
+
+
+def edge_sums(original: Tensor, generated: Tensor, result: Tensor, inside: Tensor, ring: Tensor) -> EdgeSums:
+    """Whether what the generated picture shows goes on across the edge: there, the step from its inside to the original
+    is larger than the step to its own outside, each the mean of what lies in a square around a pixel.
+
+    Arguments:
+        original, generated, result: x, y' and z, (1, C, H, W).
+        inside: (1, 1, H, W), bool, where only the generated picture counts.
+        ring: (1, 1, H, W), bool, the pixels just outside that are looked at.
+    """
+    x, y = original[:, :3], generated[:, :3]
+    kept, goes_on = ((_mean(y, inside) - _mean(other, ~inside)).abs().amax(1, keepdim=True) for other in (x, y))
+    broken = (kept - goes_on > STEP) & ring
+    lost = (y - result[:, :3]).abs().amax(1, keepdim=True) * ring
+    return EdgeSums(float(ring.sum()), float(broken.sum()), float(lost.sum()), float(lost.amax()))
+
+
+def _mean(x: Tensor, where: Tensor) -> Tensor:
+    """The mean in a square of `NEAR` pixels of those that count; 0 where none does."""
+    weight = where.to(x)
+    sums, counts = (F.avg_pool2d(a, NEAR, 1, NEAR // 2) for a in (x * weight, weight))
+    return sums / counts.clamp(min=1e-6)
 
 
 def seam_sums(image: Tensor, original: Tensor, weight: Tensor) -> SeamSums:
