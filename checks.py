@@ -16,6 +16,9 @@ from torch.nn import functional
 LARGEST = 2**28
 """Pixels of all pictures of a batch that may be made out of smaller ones; as RGB in float32 they take 3 GB."""
 
+MOST_PLACES = 100_000
+"""The highest place in a batch that an image may have come from: the host draws the noise of all before it."""
+
 
 @contextmanager
 def naming(node: str) -> Iterator[None]:
@@ -26,9 +29,9 @@ def naming(node: str) -> Iterator[None]:
         raise ValueError(f"{node}: {error}") from error
 
 
-def check_sigmas(sigmas: Tensor) -> None:
-    """Raises ValueError unless sigmas are (n,), n >= 2, finite, not negative, and never rise."""
-    if not isinstance(sigmas, Tensor) or sigmas.ndim != 1 or len(sigmas) < 2:
+def check_sigmas(sigmas: Tensor, least: int = 2) -> None:
+    """Raises ValueError unless sigmas are (n,), n >= `least`, finite, not negative, and never rise."""
+    if not isinstance(sigmas, Tensor) or sigmas.ndim != 1 or len(sigmas) < least:
         found = list(sigmas.shape) if isinstance(sigmas, Tensor) else type(sigmas).__name__
         raise ValueError(f"input sigmas: found shape {found}, wanted at least two sigmas in one row")
     check_finite("sigmas", sigmas)
@@ -63,13 +66,36 @@ def check_latent(samples: Any, name: str) -> Tensor:
     if not isinstance(latent, Tensor) or latent.ndim not in (4, 5) or 0 in latent.shape:
         found = list(latent.shape) if isinstance(latent, Tensor) else type(latent).__name__
         raise ValueError(f"input {name}: found shape {found}, wanted (batch, channels, [frames,] height, width)")
+    if not latent.is_floating_point():
+        raise ValueError(f"input {name}: found a latent of {latent.dtype}, wanted one of floats")
     check_finite(name, latent)
+    return latent
+
+
+def check_masked_latent(samples: Any, name: str) -> Tensor:
+    """The same, of a LATENT that is to be sampled: with what its noise_mask and batch_index must be.
+
+    Raises:
+        ValueError: also if these are something else.
+    """
+    latent = check_latent(samples, name)
+    mask, places = samples.get("noise_mask"), samples.get("batch_index")
+    if mask is not None and (not isinstance(mask, Tensor) or mask.ndim < 2):
+        found = list(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__
+        raise ValueError(f"input {name}: found {found} for its noise_mask, wanted a mask (height, width)")
+    if places is not None:
+        whole = isinstance(places, (list, tuple)) and all(type(k) is int and 0 <= k <= MOST_PLACES for k in places)
+        if not whole or len(places) != len(latent):
+            raise ValueError(
+                f"input {name}: found {places!r:.80} for its batch_index, wanted {len(latent)} whole numbers from 0 to "
+                f"{MOST_PLACES}, one an image"
+            )
     return latent
 
 
 def check_run(sigmas: Tensor, noise: Tensor, latent_image: Tensor | None, denoise_mask: Tensor | None) -> None:
     """Raises ValueError unless a sampler can run on these; latents as the host hands them to a sampler."""
-    check_sigmas(sigmas)
+    check_sigmas(sigmas, least=1)  # SplitSigmas at an end: no step to make
     if latent_image is None or latent_image.ndim < 3:
         found = None if latent_image is None else list(latent_image.shape)
         raise ValueError(f"input latent_image: found {found}, wanted one picture, video or sound")

@@ -10,7 +10,7 @@ import latent_preview
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
-from ..checks import check_latent, naming
+from ..checks import check_masked_latent, naming
 from ..samplers.host import combine
 from ..samplers.moves import MAX_EVALUATIONS
 from .notice import NOTHING_MASKED, notice
@@ -142,7 +142,7 @@ def check_schedule(steps: int, denoise: float) -> None:
 
 def fitted(model: Any, latent_image: dict) -> Tensor:
     """The latent, with the model's channels and, where the host knows how, its size if it is empty."""
-    latent = check_latent(latent_image, "latent_image")
+    latent = check_masked_latent(latent_image, "latent_image")
     known = inspect.signature(comfy.sample.fix_empty_latent_channels).parameters
     ratios = {name: latent_image[name] for name in RATIOS if name in known and name in latent_image}
     return comfy.sample.fix_empty_latent_channels(model, latent, **ratios)

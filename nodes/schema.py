@@ -20,6 +20,8 @@ METHODS = ["match", "repaint", "blend"]
 SEARCH = ["inpaint", "repaint", "mask", "outpaint"]
 JSON_TYPES = (str, int, float, dict, list, type(None))
 """What can be written into a prompt where a link belongs."""
+MARKS = {"MODEL": "get_model_object", "VAE": "temporal_compression_decode"}
+"""What the host's objects have that others have not."""
 ADVANCED = {"start_percent", "end_percent", "mask_hipass_filter", "temporal_method"}
 
 
@@ -73,6 +75,8 @@ def check_input(slot: io.Input, value: Any) -> None:
             raise ValueError(f"input {slot.id}: found {value!r:.80}, wanted a link to CONDITIONING")
     elif slot.io_type not in ("BOOLEAN", "LATENT") and isinstance(value, JSON_TYPES):
         raise ValueError(f"input {slot.id}: found {value!r:.80}, wanted a link to {slot.io_type}")
+    elif not hasattr(value, MARKS.get(slot.io_type, "__class__")):
+        raise ValueError(f"input {slot.id}: found {type(value).__name__}, wanted {slot.io_type}")
 
 
 def window_inputs(what: str) -> list[io.Input]:

@@ -6,63 +6,114 @@ from typing import Any
 from torch import Tensor
 
 CALC_COND_BATCH = "calc_cond_batch"  # the host's name (WrappersMP) for wrappers around the passes of one evaluation
+AROUND_A_PASS = ("predict_noise", CALC_COND_BATCH, "apply_model", "diffusion_model")  # its wrappers that may remember
+STATELESS = ("torch.compile",)  # keys of the host's own that do not
+GUIDANCE = (
+    "sampler_pre_cfg_function", "sampler_post_cfg_function", "sampler_cfg_function", "disable_cfg1_optimization",
+)  # fmt: skip
+"""What patches put around guidance; a conditional prediction alone has none."""
 
 
 class Guided:
     """A guider, evaluation by evaluation.
 
-    The conditional prediction is caught where the host computes it: what comes later may be another prompt's
-    (DualCFGGuider) or altered (APG).
+    The conditional prediction is caught where the host computes it, and copied there: what comes later may be another
+    prompt's (DualCFGGuider), altered (APG), or written into. There is none where the guider was not asked (LazyCache).
 
     Arguments:
-        guider: the host's; its `conds` hold the positive prompt under that name, if it is of a kind that we know.
-        calc_cond_batch: the host's, (base model, conds, x, sigma (B,), model_options) -> one prediction for each.
+        guider: the host's; its `conds` hold the positive prompt under that name, or the first prompt that it asks for
+            stands for it.
+        sampling_function: the host's, (base model, x, sigma (B,), negative, positive, cfg, model_options, seed) ->
+            denoised.
+        model_options: the run's, before a solver added to them.
         mask_shown: sigma (B,) -> the mask of that evaluation, boolean, for a model that reads it; None hides it.
         before: called before every evaluation; it may raise, to interrupt the run.
         report: called with what an evaluation predicted, the known part in its place, and x.
+
+    Attributes:
+        asking: whether the guider is at work; it stays so if it raised.
     """
 
     def __init__(
         self,
         guider: Any,
-        calc_cond_batch: Callable[..., list[Tensor]],
+        sampling_function: Callable[..., Tensor],
+        model_options: dict,
         mask_shown: Callable[[Tensor], Tensor] | None,
         before: Callable[[], None],
         report: Callable[[Tensor, Tensor], None],
     ):
-        self.guider, self.calc_cond_batch, self.mask_shown = guider, calc_cond_batch, mask_shown
+        self.guider, self.sampling_function, self.mask_shown = guider, sampling_function, mask_shown
         self.before, self.report = before, report
         self.positive = getattr(guider, "conds", {}).get("positive")
+        self.hooks = list(model_options.get("sampler_post_cfg_function", []))
+        self.as_a_whole = self.positive is None or may_remember(model_options)
+        self.asking = False
 
-    def predict(self, x: Tensor, sigma: Tensor, model_options: dict, seed: int | None) -> tuple[Tensor, Tensor]:
-        """The guided and the conditional prediction, both of the shape of x."""
+    def predict(
+        self, x: Tensor, sigma: Tensor, model_options: dict, seed: int | None, placed: Callable[[Tensor], Tensor]
+    ) -> tuple[Tensor, Tensor | None]:
+        """The guided and the conditional prediction, both of the shape of x; the second None where there is none.
+
+        Arguments:
+            placed: puts the known part in its place. What a solver's own hook is handed (CFG++) is placed too: the
+                solver draws conclusions from it about the whole state.
+        """
+        hooks = model_options.get("sampler_post_cfg_function", [])
+        hooks = [hook if hook in self.hooks else handing(hook, placed) for hook in hooks]
+        options, caught = self.catching({**model_options, "sampler_post_cfg_function": hooks}, x, sigma)
+        denoised = self.asked(self.guider, x, sigma, model_options=options, seed=seed)
+        return denoised, caught()
+
+    def predict_conditional(
+        self, x: Tensor, sigma: Tensor, model_options: dict, seed: int | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The same in one pass of the model, if it is sure that no patch will take that pass for another: a cache that
+        met the guider's whole call before would lay what it remembers of two prompts over one."""
+        if self.as_a_whole:
+            return self.predict(x, sigma, model_options, seed, placed=lambda prediction: prediction)
+        bare = {name: option for name, option in model_options.items() if name not in GUIDANCE}
+        options, caught = self.catching(bare, x, sigma)
+        denoised = self.asked(
+            self.sampling_function, self.guider.inner_model, x, sigma, None, self.positive, 1.0,
+            model_options=options, seed=seed,
+        )  # fmt: skip
+        return denoised, caught()
+
+    def asked(self, ask: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+        self.asking = True
         self.before()
-        caught: list[Tensor] = []
-        after_cfg: list[Tensor] = []
+        denoised = ask(*args, **kwargs)
+        self.asking = False
+        return denoised
 
-        def catch(executor, model, conds, x, sigma, model_options):
+    def catching(self, model_options: dict, x: Tensor, sigma: Tensor) -> tuple[dict, Callable[[], Tensor | None]]:
+        """Options under which the conditional prediction of x is copied as soon as it is there, and how to ask for it.
+
+        The host's sampling function hands it to hooks before guidance, after context windows were put together. Guiders
+        of three prompts (DualCFG, PerpNeg) do without those hooks: there it is caught around their passes. The first is
+        the one: a hook after guidance may ask for more passes of the same prompt (PAG).
+        """
+        caught: dict[str, Tensor] = {}
+
+        def keep(place: str, conds: list, predictions: list[Tensor]) -> None:
+            for prediction, cond in zip(predictions, conds, strict=True):
+                is_it = cond is self.positive if self.positive is not None else cond is not None
+                if is_it and place not in caught and prediction.shape == x.shape:
+                    caught[place] = prediction.clone()
+
+        def around_passes(executor, model, conds, x, sigma, model_options):
             predictions = executor(model, [self.shown(cond, sigma) for cond in conds], x, sigma, model_options)
-            caught.extend(p for p, cond in zip(predictions, conds, strict=True) if cond is self.positive)
+            keep("passes", conds, predictions)
             return predictions
 
-        def remember(args):
-            after_cfg.append(args["cond_denoised"])
-            return args["denoised"]
+        def before_guidance(args):
+            keep("guidance", args["conds"], args["conds_out"])
+            return args["conds_out"]
 
-        hooks = [*model_options.get("sampler_post_cfg_function", []), remember]
-        options = {**wrapped(model_options, catch), "sampler_post_cfg_function": hooks}
-        denoised = self.guider(x, sigma, model_options=options, seed=seed)
-        # the first: a hook may ask for more passes of the same prompt (PAG)
-        return denoised, (caught or after_cfg[-1:] or [denoised])[0]
-
-    def predict_conditional(self, x: Tensor, sigma: Tensor, model_options: dict, seed: int | None) -> Tensor:
-        """The conditional prediction in one pass of the model, where the guider has one."""
-        if self.positive is None:
-            return self.predict(x, sigma, model_options, seed)[1]
-        self.before()
-        conds = [self.shown(self.positive, sigma)]
-        (denoised,) = self.calc_cond_batch(self.guider.inner_model, conds, x, sigma, model_options)
-        return denoised
+        hooks = [before_guidance, *model_options.get("sampler_pre_cfg_function", [])]
+        options = {**wrapped(model_options, around_passes), "sampler_pre_cfg_function": hooks}
+        return options, lambda: caught.get("guidance", caught.get("passes"))
 
     def shown(self, cond: list[dict] | None, sigma: Tensor) -> list[dict] | None:
         """The conditioning with the mask of this evaluation in it, if the model reads one from there.
@@ -110,3 +161,20 @@ def averages_mask(base_model: Any, guider: Any) -> bool:
             if bool(((time > 1e-4) & (time < 1 - 1e-4)).any()):
                 return True
     return False
+
+
+def may_remember(model_options: dict) -> bool:
+    """Whether a patch stands around the passes of the model, such as a cache of what they made before."""
+    wrappers = model_options.get("transformer_options", {}).get("wrappers", {})
+    keys = [key for kind in AROUND_A_PASS for key, own in wrappers.get(kind, {}).items() if own]
+    return "model_function_wrapper" in model_options or any(key not in STATELESS for key in keys)
+
+
+def handing(hook: Callable[[dict], Tensor], placed: Callable[[Tensor], Tensor]) -> Callable[[dict], Tensor]:
+    """A hook after guidance that is handed predictions with the known part in its place."""
+    names = "denoised", "cond_denoised", "uncond_denoised"
+
+    def hook_placed(args: dict) -> Tensor:
+        return hook(args | {name: placed(args[name]) for name in names if args.get(name) is not None})
+
+    return hook_placed

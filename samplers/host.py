@@ -1,31 +1,31 @@
-"""The bridge to ComfyUI: a KSAMPLER in, a KSAMPLER out. The only file under samplers/ that imports comfy.
+"""The bridge to ComfyUI: a KSAMPLER in, a KSAMPLER out. It and solvers.py alone import comfy.
 
 The host calls `KSAMPLER.sample` with everything explicit. Here it is checked, the walk over the noise levels is planned
 and announced, and the host's own KSAMPLER runs it, with our loop in the place of the solver.
 """
 
-import inspect
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import comfy.model_base
 import comfy.model_management
 import comfy.samplers
 import torch
-from comfy.k_diffusion import sampling as k_diffusion
 from torch import Tensor
 
 from ..checks import check_run, check_sigmas, naming
 from .guider import Guided, averages_mask
 from .known_region import AtLevel, KnownRegion, Method, ignores_noise
-from .loop import Solver, sample_moves
+from .loop import sample_moves
 from .noise import NoiseStream, derive_seed, image_seeds
 from .noise_level import noise_level
-from .plan import Plan, evaluation_sigmas
+from .plan import Plan
 from .progress import Progress
 from .soft_mask import mask_of
+from .solvers import Handed, around, check_for_model, check_solver, evaluation_sigmas, segment_solver
 
-NOISE_OF_JUMPS, NOISE_OF_SOLVER = 1, 2  # one stream of noise each
+NOISE_OF_JUMPS = 1  # its stream of noise; 2 is that of the solvers
 
 
 def combine(sampler: Any, method: Method, node: str, name: str = "sampler", kept: Tensor | None = None) -> "Combinator":
@@ -43,24 +43,41 @@ def combine(sampler: Any, method: Method, node: str, name: str = "sampler", kept
     return Combinator(sampler, method, node, kept)
 
 
-def check_solver(sampler: Any, node: str, name: str = "sampler") -> None:
-    """Raises ValueError if `sampler` cannot be walked over given sigmas."""
-    if not isinstance(sampler, comfy.samplers.KSAMPLER):
-        raise ValueError(f"{node}: input sampler: found {type(sampler).__name__}, wanted a KSAMPLER (KSamplerSelect)")
-    solver = getattr(sampler.sampler_function, "__name__", "")
-    if "dpm_fast" in solver or "dpm_adaptive" in solver:
-        raise ValueError(f"{node}: input {name}: found {solver}, which chooses its own steps, wanted any other sampler")
+def evaluations(
+    sampler: comfy.samplers.KSAMPLER, model_sampling: Any, sigmas: Tensor, node: str, model: Any = None
+) -> list[float]:
+    """The sigma of every model evaluation that `sampler` will make over `sigmas`, in order.
 
-
-def evaluations(sampler: comfy.samplers.KSAMPLER, model_sampling, sigmas: Tensor, node: str) -> list[float]:
-    """The sigma of every model evaluation that `sampler` will make over `sigmas`, in order."""
+    Arguments:
+        model: a MODEL, for solvers that look at more than its sampling; else some are only estimated.
+    """
     check_solver(sampler, node)
     method = sampler.method if isinstance(sampler, Combinator) else None
+    channels = 4 if model is None else model.model.latent_format.latent_channels
+    state = torch.zeros(1, channels, 64, 64)
+    behind = SimpleNamespace(
+        inner_model=SimpleNamespace(
+            inner_model=SimpleNamespace(model_sampling=model_sampling) if model is None else model.model,
+            model_patcher=model or SimpleNamespace(get_model_object=lambda name: model_sampling),
+            conds={},
+            cfg=1.0,
+        ),
+        latent_image=state,
+        noise=state,
+        sigmas=sigmas,
+    )
     with naming(node):
         check_sigmas(sigmas)
-        plan = Plan(method, model_sampling, sigmas)
         solver = sampler.solver if isinstance(sampler, Combinator) else sampler
-        return evaluation_sigmas(plan, model_sampling, sigmas, dry_solver(solver))
+        extra_args = {"model_options": {} if model is None else model.model_options, "seed": 0, "denoise_mask": state}
+        walk = walks(method, model_sampling, sigmas)
+        return evaluation_sigmas(solver, walk, behind, state, sigmas, extra_args)
+
+
+def walks(method: Method | None, model_sampling: Any, sigmas: Tensor) -> Callable[[Tensor], Plan]:
+    """The plan over the sigmas of a run, or over others, which a sampler around the solver makes of them."""
+    plan = Plan(method, model_sampling, sigmas)
+    return lambda given: plan if torch.equal(given.cpu(), sigmas.cpu()) else Plan(method, model_sampling, given)
 
 
 class Combinator(comfy.samplers.KSAMPLER):
@@ -89,22 +106,48 @@ class Combinator(comfy.samplers.KSAMPLER):
             return self.solver.sample(model_wrap, sigmas, extra_args, callback, noise, latent_image, None, disable_pbar)
         if not denoise_mask.any():
             return latent_image
+        if len(sigmas) == 1:  # no step to walk: the latent with the noise of that level, as in the host
+            stay = comfy.samplers.KSAMPLER(lambda model, x, sigmas, **kwargs: x)
+            return stay.sample(model_wrap, sigmas, dict(extra_args), None, noise, latent_image, None, disable_pbar)
         model_sampling = model_wrap.inner_model.model_sampling
+        sigmas = sigmas.to(torch.promote_types(sigmas.dtype, torch.float32))
         with naming(self.node):
             y = self.clean_latent(model_wrap, noise, latent_image)
-            plan = Plan(self.method, model_sampling, sigmas)
-            total = len(evaluation_sigmas(plan, model_sampling, sigmas, dry_solver(self.solver)))
+            plan_of = walks(self.method, model_sampling, sigmas)
+            check_for_model(self.solver, plan_of(sigmas).levels)
+            host = comfy.samplers.KSamplerX0Inpaint(model_wrap, sigmas)
+            host.noise, host.latent_image = noise, latent_image
+            x = model_sampling.noise_scaling(sigmas[0], noise, latent_image)
+            known_args = {**extra_args, "denoise_mask": denoise_mask}
+            total = len(evaluation_sigmas(self.solver, plan_of, host, x, sigmas, known_args))
         known = denoise_mask == 0
         with naming(self.node), Progress(callback, total, disable_pbar) as progress:
 
-            def walk(model, x, sigmas, extra_args, callback=None, disable=None):
+            def run(model, x, sigmas, extra_args, callback=None, disable=None):
+                # in half precision the host's own sum over the prompts divides by 0
+                x = x.to(torch.promote_types(x.dtype, torch.float32))
                 seeds = image_seeds(extra_args.get("seed") or 0, noise, y)
-                region = self.region(model, x, y, denoise_mask, extra_args, plan, seeds, progress)
-                solve = segment_solver(self.solver, seeds)
-                x = sample_moves(region, x, sigmas, extra_args, moves=plan.moves, levels=plan.levels, solve=solve)
-                return torch.where(known, region.at(plan.levels[-1], known).to(x.dtype), x)
+                region = self.region(model, x, y, denoise_mask, extra_args, plan_of(sigmas), seeds, progress)
 
-            host_sampler = comfy.samplers.KSAMPLER(walk)
+                def walk(denoise, x, sigmas, extra_args=None, callback=None, disable=None):
+                    plan = plan_of(sigmas)
+                    solve = segment_solver(self.solver, seeds, plan.moves, lambda: region.guided.asking)
+                    return sample_moves(
+                        Handed(region, denoise, model), x, sigmas, extra_args or {}, moves=plan.moves,
+                        levels=plan.levels, solve=solve,
+                    )  # fmt: skip
+
+                x = around(self.solver, walk)(
+                    Handed(region, region, model), x, sigmas.clone(), extra_args=extra_args, callback=None, disable=True
+                )
+                if not x.isfinite().all():
+                    raise ValueError(
+                        "found NaN or infinity in what the model and the sampler made, wanted finite numbers: load the "
+                        "model in a higher precision (fp32 or bf16), or take a lower cfg or another sampler"
+                    )
+                return torch.where(known, region.at(plan_of(sigmas).levels[-1], known).to(x.dtype), x)
+
+            host_sampler = comfy.samplers.KSAMPLER(run)
             return host_sampler.sample(
                 model_wrap, sigmas, dict(extra_args), None, noise, latent_image, denoise_mask, disable_pbar=True
             )
@@ -172,7 +215,8 @@ class Combinator(comfy.samplers.KSAMPLER):
         )
         guided = Guided(
             guider,
-            calc_cond_batch=comfy.samplers.calc_cond_batch,
+            sampling_function=comfy.samplers.sampling_function,
+            model_options=extra_args.get("model_options", {}),
             mask_shown=None if averaged else free,
             before=comfy.model_management.throw_exception_if_processing_interrupted,
             report=progress,
@@ -190,50 +234,3 @@ class Combinator(comfy.samplers.KSAMPLER):
             return noise
         generators = [torch.Generator().manual_seed((seed + 1) % 2**64) for seed in seeds]
         return torch.stack([torch.randn(noise.shape[1:], generator=g) for g in generators]).to(noise)
-
-
-def segment_solver(sampler: comfy.samplers.KSAMPLER, seeds: list[int]) -> Solver:
-    """The solver for one descent after the other, with noise of its own in each, image by image."""
-    function, options = sampler.sampler_function, sampler.extra_options
-    draws = takes_noise_sampler(sampler)
-
-    def solve(region, x, sigmas, extra_args, descent):
-        own: dict[str, Any] = {}
-        # the first descent keeps the seeds, so that a walk of one descent is what the host's own sampler makes
-        here = seeds if descent == 0 else [derive_seed(s, NOISE_OF_SOLVER, descent) for s in seeds]
-        extra_args["seed"] = here[0]
-        if draws:
-            own["noise_sampler"] = noise_sampler(function, x, sigmas, here)
-        return function(region, x, sigmas, extra_args=extra_args, callback=None, disable=True, **options, **own)
-
-    return solve
-
-
-def dry_solver(sampler: comfy.samplers.KSAMPLER) -> Solver:
-    """The solver for a walk without a model, spared the noise that it would draw for nothing."""
-    function, options = sampler.sampler_function, dict(sampler.extra_options)
-    if takes_noise_sampler(sampler):
-        options["noise_sampler"] = lambda sigma, sigma_next: torch.zeros(1, 1, 1, 1)
-
-    def solve(region, x, sigmas, extra_args, descent):
-        return function(region, x, sigmas, extra_args=extra_args, callback=None, disable=True, **options)
-
-    return solve
-
-
-def takes_noise_sampler(sampler: comfy.samplers.KSAMPLER) -> bool:
-    """Whether the solver takes a source of noise, and was not given one."""
-    named = inspect.signature(sampler.sampler_function).parameters
-    return "noise_sampler" in named and "noise_sampler" not in sampler.extra_options
-
-
-def noise_sampler(function: Callable, x: Tensor, sigmas: Tensor, seeds: list[int]) -> Callable[..., Tensor]:
-    """The noise sampler that a host's solver makes for itself, one for each image: a Brownian tree for the DPM++ SDE
-    family, which asks for overlapping stretches, independent draws for all others."""
-    name = getattr(function, "__name__", "")
-    if "dpmpp" in name and "sde" in name:
-        on_cpu = not name.endswith("_gpu")
-        lowest, highest = sigmas[sigmas > 0].min(), sigmas.max()
-        return k_diffusion.BrownianTreeNoiseSampler(x, lowest, highest, seed=seeds, cpu=on_cpu)
-    draws = [k_diffusion.default_noise_sampler(x[k : k + 1], seed=seed) for k, seed in enumerate(seeds)]
-    return lambda sigma, sigma_next: torch.cat([draw(sigma, sigma_next) for draw in draws])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -42,11 +42,15 @@ class Method:
 class Guidance(Protocol):
     """What a method asks of the host's guider (`guider.Guided`)."""
 
-    guider: Any
+    asking: bool
 
-    def predict(self, x: Tensor, sigma: Tensor, model_options: dict, seed: int | None) -> tuple[Tensor, Tensor]: ...
+    def predict(
+        self, x: Tensor, sigma: Tensor, model_options: dict, seed: int | None, placed: Callable[[Tensor], Tensor]
+    ) -> tuple[Tensor, Tensor | None]: ...
 
-    def predict_conditional(self, x: Tensor, sigma: Tensor, model_options: dict, seed: int | None) -> Tensor: ...
+    def predict_conditional(
+        self, x: Tensor, sigma: Tensor, model_options: dict, seed: int | None
+    ) -> tuple[Tensor, Tensor | None]: ...
 
     def report(self, denoised: Tensor, x: Tensor) -> None: ...
 
@@ -125,7 +129,6 @@ class KnownRegion:
     ):
         self.guided, self.at_level, self.y, self.noise = guided, at, y, noise.float()
         self.draw, self.known_noise = draw, known_noise
-        self.inner_model = guided.guider  # a solver looks behind the denoiser for it
         self.velocity = self.last_signal = torch.zeros((), device=y.device)  # v, and 1/sigma of its last change
         self.blank: Tensor | None = None  # cells that became free at full noise; None: all that are free
         self.landing: Tensor | None = None  # the sigma that the next jump goes back to
@@ -154,8 +157,10 @@ class KnownRegion:
         if self.known_noise == "fresh":
             self.noise = torch.where(self.at_level.in_window(sigma), self.draw(), self.noise)
         free = self.free(sigma)
-        denoised, conditional = self.guided.predict(self.blend(x, sigma, free), sigma, model_options or {}, seed)
-        if self.known_noise == "predicted":
+        denoised, conditional = self.guided.predict(
+            self.blend(x, sigma, free), sigma, model_options or {}, seed, lambda d: torch.where(free, d, self.y)
+        )
+        if self.known_noise == "predicted" and conditional is not None:
             self.feed_back(sigma, conditional, free)
         denoised = torch.where(free, denoised, self.y)
         self.guided.report(denoised, x)

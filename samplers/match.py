@@ -92,10 +92,15 @@ class MatchedRegion(KnownRegion):
         self.last_noise = self.draw()
 
     def refine(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor:
-        """One evaluation, of the conditional prediction, and one Langevin step of the regenerated part."""
+        """One evaluation, of the conditional prediction, and one Langevin step of the regenerated part.
+
+        Where a cache answered without that prediction, x stays as it is.
+        """
         free = self.free(sigma)
-        denoised = self.guided.predict_conditional(self.blend(x, sigma, free), sigma, model_options or {}, seed)
-        self.guided.report(torch.where(free, denoised, self.y), x)
+        shown, denoised = self.guided.predict_conditional(self.blend(x, sigma, free), sigma, model_options or {}, seed)
+        self.guided.report(torch.where(free, shown, self.y), x)
+        if denoised is None:
+            return x
         self.feed_back(sigma, denoised, free)
         level, delta = self.at_level.level(sigma), self.step_size
         before, self.last_noise = self.last_noise, self.draw()

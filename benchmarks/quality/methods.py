@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from comfyui_host.passes import counted
 from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine
 from latent_repaint.samplers.match import Match
@@ -45,20 +46,12 @@ def inpaint(
     """
     name, scheduler, steps, cfg = settings
     guided = 1 if cfg == 1 else 2
-    used = 0
-
-    def count(apply_model: Any, args: dict[str, Any]) -> Tensor:
-        nonlocal used
-        used += len(args["cond_or_uncond"])
-        return apply_model(args["input"], args["timestep"], **args["c"])
-
-    model = model.clone()
-    model.set_model_unet_function_wrapper(count)
     if method == "lanpaint":
         walk = max(1, round(2 * steps / (1 + THINKING)))
         node = HOST.nodes.NODE_CLASS_MAPPINGS[LANPAINT]()
         arguments = (model, seed, walk, cfg, name, scheduler, *prompts, latent, 1.0, THINKING)
-        return getattr(node, node.FUNCTION)(*arguments)[0]["samples"], used
+        with counted(model) as passes:
+            return getattr(node, node.FUNCTION)(*arguments)[0]["samples"], sum(passes)
     nodes = HOST.custom_sampler
     sampler = nodes.KSamplerSelect.execute(name)[0]
     if method in ("host", "blend"):
@@ -72,4 +65,5 @@ def inpaint(
     sigmas = nodes.BasicScheduler.execute(model, scheduler, steps, 1.0)[0]
     guider = nodes.CFGGuider.execute(model, *prompts, cfg)[0]
     noise = nodes.RandomNoise.execute(seed)[0]
-    return nodes.SamplerCustomAdvanced.execute(noise, guider, sampler, sigmas, latent)[0]["samples"], used
+    with counted(model) as passes:
+        return nodes.SamplerCustomAdvanced.execute(noise, guider, sampler, sigmas, latent)[0]["samples"], sum(passes)

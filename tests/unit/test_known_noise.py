@@ -17,13 +17,11 @@ def denoise(x, sigma):
 class Guided:
     """A guider that makes no difference between the guided and the conditional prediction."""
 
-    guider = None
-
-    def predict(self, x, sigma, model_options, seed):
+    def predict(self, x, sigma, model_options, seed, placed):
         return denoise(x, sigma), denoise(x, sigma)
 
     def predict_conditional(self, x, sigma, model_options, seed):
-        return denoise(x, sigma)
+        return denoise(x, sigma), denoise(x, sigma)
 
     def report(self, denoised, x):
         pass

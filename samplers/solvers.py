@@ -1,0 +1,260 @@
+"""The half of the bridge to ComfyUI that runs solvers, the host's and other packs', piece by piece of a walk."""
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import comfy.model_management
+import comfy.model_patcher
+import comfy.samplers
+import torch
+from comfy.k_diffusion import sampling as k_diffusion
+from torch import Tensor
+
+from .loop import Region, Solver, sample_moves
+from .moves import Move
+from .noise import derive_seed
+from .noise_level import NoiseLevel
+from .plan import DryRegion, Plan, estimated
+
+NOISE_OF_SOLVER = 2  # its stream of noise; 1 is that of the jumps
+KSAMPLER = comfy.samplers.KSAMPLER
+
+CHOOSES_ITS_STEPS = ("dpm_fast", "dpm_adaptive")
+STANDS_STILL = ("sample_unipc", "sample_unipc_bh2")
+"""Of order 0 over a single step, these return the state that they were given."""
+STOPS_SHORT = ("sample_sa_solver", "sample_sa_solver_pece")
+"""They return the state of the last but one sigma, if the last is above 0."""
+NOT_FOR_FLOW = (
+    "sample_ddpm", "sample_dpmpp_2s_ancestral_cfg_pp", "sample_res_multistep_ancestral",
+    "sample_res_multistep_ancestral_cfg_pp",
+)  # fmt: skip
+"""They add the noise of models with a = 1 to any model: a flow is left with too much of it, in the host as well."""
+
+
+def check_solver(sampler: Any, node: str, name: str = "sampler") -> None:
+    """Raises ValueError if `sampler` cannot be walked over given sigmas."""
+    if not isinstance(sampler, KSAMPLER):
+        raise ValueError(f"{node}: input sampler: found {type(sampler).__name__}, wanted a KSAMPLER (KSamplerSelect)")
+    found = name_of(unwrapped(sampler)[-1])
+    if any(solver in found for solver in CHOOSES_ITS_STEPS):
+        raise ValueError(f"{node}: input {name}: found {found}, which chooses its own steps, wanted any other sampler")
+
+
+def check_for_model(sampler: Any, levels: Sequence[NoiseLevel]) -> None:
+    """Raises ValueError if the solver leaves wrong noise in the states of this kind of model."""
+    solver = unwrapped(sampler)[-1]
+    if of_the_host(solver) and name_of(solver) in NOT_FOR_FLOW and any(level.a < 1 for level in levels):
+        raise ValueError(
+            f"input sampler: found {name_of(solver)[7:]}, which leaves noise in the pictures of flow models (SD3, "
+            "Flux, Wan), without a mask too, wanted another sampler, such as euler_ancestral"
+        )
+
+
+def name_of(sampler: Any) -> str:
+    return getattr(sampler.sampler_function, "__name__", type(sampler.sampler_function).__name__)
+
+
+def of_the_host(sampler: Any) -> bool:
+    return (getattr(sampler.sampler_function, "__module__", None) or "").startswith("comfy.")
+
+
+def unwrapped(sampler: Any) -> list[Any]:
+    """The sampler, the one that it holds in its options, and so on in; the last is the solver itself.
+
+    Packs that change what a solver sees (Detail Daemon) are samplers around a sampler. One that holds several is taken
+    for a solver.
+    """
+    chain = [sampler]
+    while True:
+        held = [option for option in chain[-1].extra_options.values() if isinstance(option, KSAMPLER)]
+        if len(held) != 1 or any(held[0] is outer for outer in chain):
+            return chain
+        chain.append(held[0])
+
+
+def around(sampler: Any, walk: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The function of `sampler`, with `walk` in the place of the solver that it holds; `walk` itself if it holds none.
+
+    So a sampler around a sampler is called once, over all sigmas, whatever the walk over them.
+    """
+    for outer in reversed(unwrapped(sampler)[:-1]):
+        inside = KSAMPLER(walk)
+        options = {k: inside if isinstance(v, KSAMPLER) else v for k, v in outer.extra_options.items()}
+        walk = functools.partial(outer.sampler_function, **options)
+    return walk
+
+
+class Handed:
+    """What a solver is handed: `denoise` in the place of the host's denoiser, and whatever else that one has.
+
+    Arguments:
+        region: jumps and refines.
+        denoise: (x, sigma (B,), **extra_args) -> denoised; the region, or what another sampler made of it.
+        model: the host's KSamplerX0Inpaint, behind which solvers look for the latent, the guider and the network.
+    """
+
+    def __init__(self, region: Region, denoise: Callable[..., Tensor], model: Any):
+        self.expect_jump, self.jump, self.refine = region.expect_jump, region.jump, region.refine
+        self._region, self._denoise, self._model = region, denoise, model
+
+    def __call__(self, x: Tensor, sigma: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return self._denoise(x, sigma, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_model"], name)
+
+    def calling(self, denoise: Callable[..., Tensor]) -> "Handed":
+        """The same with another denoiser."""
+        return Handed(self._region, denoise, self._model)
+
+
+def segment_solver(sampler: Any, seeds: list[int], moves: Sequence[Move], asking: Callable[[], bool]) -> Solver:
+    """The solver for one descent after the other, with noise of its own in each, image by image.
+
+    Another pack's solver draws its own noise, of the kind that its user chose, from a seed of its own in each descent.
+
+    Arguments:
+        sampler: a KSAMPLER; what it holds inside of it is the solver.
+        seeds: one an image.
+        moves: the walk.
+        asking: whether the model is at work, or failed: its errors are not the solver's.
+    """
+    solver = unwrapped(sampler)[-1]
+    draws = takes_noise_sampler(solver)
+
+    def solve(handed, x, sigmas, extra_args, descent):
+        # the first descent keeps the seeds, so that a walk of one descent is what the host's own sampler makes
+        here = seeds if descent == 0 else [derive_seed(s, NOISE_OF_SOLVER, descent) for s in seeds]
+        extra_args["seed"] = here[0]
+        options = dict(solver.extra_options)
+        if draws:
+            options["noise_sampler"] = noise_sampler(solver.sampler_function, x, sigmas, here)
+        elif descent > 0 and not of_the_host(solver):
+            torch.manual_seed(here[0])  # where some take their noise from
+            options = {name: moved_on(name, value, descent) for name, value in options.items()}
+        try:
+            return run_piece(solver, handed, x, sigmas, extra_args, options)
+        except Exception as error:
+            if asking() or isinstance(error, comfy.model_management.OOM_EXCEPTION):
+                raise
+            raise ValueError(failed(solver, error, len(moves) > 1, len(sigmas) - 1)) from error
+
+    return solve
+
+
+def moved_on(name: str, value: Any, descent: int) -> Any:
+    """An option of a solver for a later descent: a seed that its user chose would repeat the noise of the first."""
+    is_seed = "seed" in name and isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return (value + descent) % 2**63 if is_seed else value
+
+
+def failed(solver: Any, error: Exception, in_pieces: bool, steps: int) -> str:
+    found = f"input sampler: found {name_of(solver)}, which failed with {type(error).__name__}: {error}"
+    if not in_pieces:
+        return f"{found}, wanted a sampler that runs with this model and latent, such as euler"
+    return (
+        f"{found}, on a piece of {steps} of the run's steps, wanted a sampler that can run in pieces, such as euler, "
+        "or the method Blend (Blend Sampler), which runs any sampler in one piece"
+    )
+
+
+def evaluation_sigmas(
+    sampler: Any, plan_of: Callable[[Tensor], Plan], model: Any, x: Tensor, sigmas: Tensor, extra_args: dict
+) -> list[float]:
+    """The sigma of every model evaluation of a run, in order, found by walking it with a denoiser that costs nothing.
+
+    Exact for every solver of fixed steps, up to `plan.MOST_WALKED` evaluations, since it is the solver itself that
+    asks; an estimate where it will not be walked without the model.
+
+    Arguments:
+        sampler: a KSAMPLER.
+        plan_of: the walk over given sigmas.
+        model: the host's denoiser (KSamplerX0Inpaint), which stands behind ours.
+        x: a state like those of the run.
+        extra_args: as the host gives them to the solver.
+
+    Raises:
+        ValueError: if the run is longer than a run may be, or the solver does something that we cannot answer.
+    """
+    options = extra_args.get("model_options", {})
+    solver = unwrapped(sampler)[-1]
+    if of_the_host(solver) and solver is sampler:  # these look at nothing but the sigmas
+        x, sigmas, extra_args = torch.zeros(1, 1, 1, 1), sigmas.float().cpu(), {"model_options": {}, "seed": 0}
+    else:
+        extra_args = {**extra_args, "model_options": comfy.model_patcher.create_model_options_clone(options)}
+    cancelled = comfy.model_management.throw_exception_if_processing_interrupted
+    region = DryRegion(
+        model.inner_model.inner_model, x.shape, options.get("sampler_post_cfg_function", []), cancelled
+    )  # fmt: skip
+
+    def walk(denoise, x, sigmas, extra_args=None, callback=None, disable=None):
+        plan, handed = plan_of(sigmas), Handed(region, denoise, model)
+        solve = region.counting(dry_solver(solver))
+        return sample_moves(handed, x, sigmas, extra_args or {}, moves=plan.moves, levels=plan.levels, solve=solve)
+
+    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):  # a solver may draw from the global generator
+        try:
+            run = around(sampler, walk)
+            run(Handed(region, region, model), x, sigmas.clone(), extra_args=extra_args, callback=None, disable=True)
+        except Exception as error:
+            if isinstance(region.ended, ValueError):
+                raise ValueError(f"input sampler: found {name_of(solver)}, which {region.ended}") from error
+            if region.ended is not None:
+                raise region.ended from error
+            return estimated(plan_of(sigmas), sigmas)
+    return region.evaluated
+
+
+def dry_solver(solver: Any) -> Solver:
+    """The solver for a walk without a model, spared the noise that it would draw for nothing."""
+    options = dict(solver.extra_options)
+    if takes_noise_sampler(solver):
+        options["noise_sampler"] = lambda sigma, sigma_next: torch.zeros(1, 1, 1, 1)
+
+    def solve(handed, x, sigmas, extra_args, descent):
+        return run_piece(solver, handed, x, sigmas, extra_args, options)
+
+    return solve
+
+
+def run_piece(solver: Any, handed: Handed, x: Tensor, sigmas: Tensor, extra_args: dict, options: dict) -> Tensor:
+    """The solver over `sigmas`, to the last of them: a step that it would leave out is Euler's."""
+    function, last = solver.sampler_function, sigmas[-1]
+    own = of_the_host(solver)
+    if own and name_of(solver) in STANDS_STILL and len(sigmas) == 2:
+        return k_diffusion.sample_euler(handed, x, sigmas, extra_args=extra_args, disable=True)
+    if not (own and name_of(solver) in STOPS_SHORT and last > 0):
+        return function(handed, x, sigmas, extra_args=extra_args, callback=None, disable=True, **options)
+    asked: list[Tensor] = []
+
+    def remember(x, sigma, **extra_args):
+        asked[:] = [handed(x, sigma, **extra_args)]
+        return asked[0]
+
+    before = sigmas[-2].clone()
+    x = function(
+        handed.calling(remember), x, sigmas, extra_args=extra_args, callback=None, disable=True, **options
+    )  # fmt: skip
+    return x + k_diffusion.to_d(x, before, asked[0]) * (last - before)
+
+
+def takes_noise_sampler(solver: Any) -> bool:
+    """Whether it is one of the host's solvers that takes a source of noise, and was not given one."""
+    if not of_the_host(solver):
+        return False
+    named = inspect.signature(solver.sampler_function).parameters
+    return "noise_sampler" in named and "noise_sampler" not in solver.extra_options
+
+
+def noise_sampler(function: Callable, x: Tensor, sigmas: Tensor, seeds: list[int]) -> Callable[..., Tensor]:
+    """The noise sampler that a host's solver makes for itself, one for each image: a Brownian tree for the DPM++ SDE
+    family, which asks for overlapping stretches, independent draws for all others."""
+    name = getattr(function, "__name__", "")
+    if "dpmpp" in name and "sde" in name:
+        on_cpu = not name.endswith("_gpu")
+        lowest, highest = sigmas[sigmas > 0].min(), sigmas.max()
+        return k_diffusion.BrownianTreeNoiseSampler(x, lowest, highest, seed=seeds, cpu=on_cpu)
+    draws = [k_diffusion.default_noise_sampler(x[k : k + 1], seed=seed) for k, seed in enumerate(seeds)]
+    return lambda sigma, sigma_next: torch.cat([draw(sigma, sigma_next) for draw in draws])

@@ -1,0 +1,243 @@
+"""Runs that go wrong, or nearly: not a number, half precision, no step to walk, the wrong object over a link."""
+
+import comfy.samplers
+import pytest
+import torch
+from foreign import METHODS, kept_error, run
+
+from comfyui_host.tiny import ksampler, sample, sigmas, tiny_model
+from latent_repaint.nodes.composite import Composite
+from latent_repaint.nodes.crop_stitch import Crop, Stitch
+from latent_repaint.nodes.encode import Encode
+from latent_repaint.nodes.ksampler import KSampler
+from latent_repaint.nodes.mask_to_latent import MaskToLatent
+
+TOLERANCE = 1e-5
+
+every_method = pytest.mark.parametrize("method", METHODS)
+
+
+def broken(model, at: int, value: float = float("nan")):
+    """The model, whose network goes wrong from the `at`-th pass on."""
+    passes = []
+
+    def wrapper(apply_model, arguments):
+        passes.append(1)
+        denoised = apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
+        return denoised * value if len(passes) > at else denoised
+
+    model = model.clone()
+    model.set_model_unet_function_wrapper(wrapper)
+    return model
+
+
+@every_method
+@pytest.mark.parametrize("at", [0, 3])
+def test_not_a_number_out_of_the_model_is_an_error(eps_model, latent, mask, at, method):
+    """The host hands it on, and the picture is black; with a kept part around it that would hardly be seen."""
+    with pytest.raises(ValueError, match=r"LatentRepaint_\w+: .*NaN.*model.*precision"):
+        run(broken(eps_model, at), METHODS[method](ksampler("euler")), sigmas(eps_model, 5), latent, mask)
+
+
+@every_method
+def test_not_a_number_under_a_full_mask_is_the_hosts_own_result(eps_model, latent, mask, method):
+    full = torch.ones_like(mask)
+    found = run(broken(eps_model, 1), METHODS[method](ksampler("euler")), sigmas(eps_model, 4), latent, full)
+    assert found.samples.isnan().all()
+
+
+@every_method
+def test_a_half_precision_latent_at_cfg_1_under_a_mask_of_floats(eps_model, latent, mask, method):
+    """The host divides by 1e-37, which is 0 in half precision; its own mask makes the state float32 before that."""
+    schedule = sigmas(eps_model, 6)
+    whole = run(eps_model, METHODS[method](ksampler("euler")), schedule, latent, mask)
+    found = run(eps_model, METHODS[method](ksampler("euler")), schedule, latent.half(), mask)
+    assert found.samples.isfinite().all()
+    error = (found.samples - whole.samples)[mask.expand_as(latent) > 0].norm() / whole.samples.norm()
+    assert error < 0.01
+    assert kept_error(found.samples, latent.half().float(), mask) <= 2e-3
+
+
+@every_method
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+def test_half_precision_sigmas(eps_model, latent, mask, half, method):
+    schedule = sigmas(eps_model, 6).to(half)
+    found = run(eps_model, METHODS[method](ksampler("euler_ancestral")), schedule, latent, mask)
+    whole = run(eps_model, METHODS[method](ksampler("euler_ancestral")), schedule.float(), latent, mask)
+    assert found.samples.isfinite().all() and kept_error(found.samples, latent, mask) <= 1e-3
+    error = (found.samples - whole.samples).norm() / whole.samples.norm()
+    assert error < 0.05
+
+
+@every_method
+@pytest.mark.parametrize("sigma", [0.0, 2.5])
+def test_a_single_sigma_is_no_step_as_in_the_host(any_model, latent, mask, sigma, method):
+    """SplitSigmas at an end: the latent as it comes in, with as much noise as the host adds."""
+    if any_model.get_model_object("model_sampling").sigma_max <= 1:
+        sigma /= 5
+    schedule, masked = torch.tensor([sigma]), {"samples": latent, "noise_mask": mask}
+    plain = sample(any_model, ksampler("euler"), schedule, masked, seed=4)
+    found = sample(any_model, METHODS[method](ksampler("euler")), schedule, masked, seed=4)
+    assert found.evaluations == 0
+    torch.testing.assert_close(found.samples, plain.samples, rtol=1e-4, atol=1e-4)
+
+
+def test_no_sigma_is_no_run(eps_model, latent, mask):
+    masked = {"samples": latent, "noise_mask": mask}
+    assert torch.equal(sample(eps_model, METHODS["match"](ksampler("euler")), torch.empty(0), masked).samples, latent)
+
+
+WRONG = ["", "a mask", 3, 2.5, None, [], {}, {"image": 1}, object()]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=repr)
+def test_wrong_objects_over_links_are_named(latent, wrong):
+    image, mask = torch.rand(1, 64, 64, 3), torch.zeros(1, 64, 64)
+    blending = {"mask_expand_pixels": 0, "mask_blend_pixels": 8, "blend": "feather", "match_colour": 0.0}
+    grid = {"spatial_method": "max", "mask_expand_cells": 0}
+    rest = {"mask_hipass_filter": 0.0, "temporal_method": "max"}
+    size = {"output_target_width": 0, "output_target_height": 0, "output_padding": 8}
+    context = {"context_from_mask_extend_factor": 1.0}
+    cases = {
+        ("Stitch", "stitch"): lambda: Stitch.execute(wrong, image, **blending),
+        ("Stitch", "generated"): lambda: Stitch.execute(Crop.execute(image, mask, **context, **size)[0], wrong,
+                                                        **blending),
+        ("Crop", "image"): lambda: Crop.execute(wrong, mask, **context, **size),
+        ("Crop", "mask"): lambda: Crop.execute(image, wrong, **context, **size),
+        ("MaskToLatent", "mask"): lambda: MaskToLatent.execute(wrong, {"samples": latent}, **grid, **rest),
+        ("MaskToLatent", "samples"): lambda: MaskToLatent.execute(mask, wrong, **grid, **rest),
+        ("MaskToLatent", "samples "): lambda: MaskToLatent.execute(mask, {"samples": wrong}, **grid, **rest),
+        ("Encode", "image"): lambda: Encode.execute(wrong, mask, object(), "diffuse", **grid),
+        ("Encode", "mask"): lambda: Encode.execute(image, wrong, Vae(), "diffuse", **grid),
+        ("Encode", "vae"): lambda: Encode.execute(image, mask, wrong, "diffuse", **grid),
+        ("Composite", "original"): lambda: Composite.execute(wrong, image, mask, **blending),
+        ("Composite", "generated"): lambda: Composite.execute(image, wrong, mask, **blending),
+        ("Composite", "mask"): lambda: Composite.execute(image, image, wrong, **blending),
+    }  # fmt: skip
+    for (node, name), call in cases.items():
+        with pytest.raises(ValueError, match=rf"LatentRepaint_{node}: input {name.strip()}: found .*, wanted "):
+            call()
+
+
+class Vae:
+    """What Encode asks of the host's VAE."""
+
+    def spacial_compression_encode(self):
+        return 8
+
+    def temporal_compression_decode(self):
+        return None
+
+    def encode(self, pixels):
+        return torch.zeros(len(pixels), 4, pixels.shape[1] // 8, pixels.shape[2] // 8)
+
+
+def drop_in(model, latent_image, **changed):
+    from comfyui_host.tiny import conditioning
+
+    inputs = {"seed": 1, "steps": 2, "cfg": 1.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0,
+              "method": "match", "evaluations_per_step": 2.0, "positive": conditioning(1), "negative": conditioning(2),
+              **changed}  # fmt: skip
+    with torch.inference_mode():
+        return KSampler.execute(model=model, latent_image=latent_image, **inputs)[0]
+
+
+@pytest.mark.parametrize("wrong", [object(), "x", [1]], ids=repr)
+def test_a_wrong_model_is_named(latent, wrong):
+    with pytest.raises(ValueError, match="LatentRepaint_KSampler: input model: found .*, wanted "):
+        drop_in(wrong, {"samples": latent})
+
+
+def test_integer_latents_are_named(eps_model, latent, mask):
+    whole = (100 * latent).long()
+    for name, call in {
+        "MaskToLatent: input samples": lambda: MaskToLatent.execute(mask[0], {"samples": whole}, "max", 0, 0.0, "max"),
+        "KSampler: input latent_image": lambda: drop_in(eps_model, {"samples": whole, "noise_mask": mask}),
+    }.items():
+        with pytest.raises(ValueError, match=f"LatentRepaint_{name}: found .*int64.*, wanted "):
+            call()
+
+
+@pytest.mark.parametrize("wrong", ["one", [0, 1], [0.5], [-1], [None], {"a": 1}, 3], ids=repr)
+def test_a_wrong_batch_index_is_named(eps_model, latent, mask, wrong):
+    masked = {"samples": latent, "noise_mask": mask, "batch_index": wrong}
+    with pytest.raises(ValueError, match=r"LatentRepaint_KSampler: input latent_image: found .*batch_index.*, wanted "):
+        drop_in(eps_model, masked)
+
+
+@pytest.mark.parametrize("wrong", ["a mask", 3, [1], torch.zeros(3)], ids=repr)
+def test_a_wrong_noise_mask_is_named(eps_model, latent, wrong):
+    with pytest.raises(ValueError, match=r"LatentRepaint_KSampler: input latent_image: found .*noise_mask.*, wanted "):
+        drop_in(eps_model, {"samples": latent, "noise_mask": wrong})
+
+
+def counted_plan(model, solver: str, method: str, steps: int, **changed):
+    """Model evaluations found before the first, and the time of the processor that took."""
+    import time
+
+    from latent_repaint.nodes.schedule import Schedule
+
+    start = time.process_time()
+    found = Schedule.execute(model, METHODS[method](ksampler(solver)), sigmas(model, steps), **changed)
+    return found.args[1], time.process_time() - start
+
+
+@pytest.mark.parametrize(("solver", "method", "steps"), [
+    ("lms", "blend", 10_000), ("lms", "match", 5_000), ("deis", "repaint", 10_000), ("uni_pc", "blend", 10_000),
+    ("heun", "match", 5_000),
+])  # fmt: skip
+def test_planning_asks_a_solver_only_so_often(eps_model, monkeypatch, solver, method, steps):
+    """What a long walk costs is told from its beginning, so that a stranger's schedule cannot hold the machine."""
+    monkeypatch.setattr("latent_repaint.nodes.schedule.ui.PreviewImage", lambda *args, **kwargs: None)
+    from comfy.k_diffusion import sampling as k_diffusion
+
+    asked = 0
+    coefficient = k_diffusion.linear_multistep_coeff
+
+    def counted(*args):
+        nonlocal asked
+        asked += 1
+        return coefficient(*args)
+
+    monkeypatch.setattr(k_diffusion, "linear_multistep_coeff", counted)
+    found, _ = counted_plan(eps_model, solver, method, steps)
+    per_step = {"heun": 2}.get(solver, 1)
+    walked = {"blend": steps, "match": 2 * steps, "repaint": 2 * steps - 1}[method]
+    inner = steps if method == "match" else 0
+    assert found == pytest.approx(per_step * (walked - inner) + inner, rel=0.01)
+    assert asked <= 20_000
+
+
+def test_planning_can_be_cancelled(eps_model, latent, mask, monkeypatch):
+    """While a solver is walked without the model, before the first evaluation."""
+    import comfy.model_management as management
+
+    steps = []
+
+    def slow(model, x, sigmas, extra_args=None, callback=None, disable=None):
+        for i in range(len(sigmas) - 1):
+            steps.append(i)
+            if len(steps) == 3:
+                management.interrupt_current_processing()
+            x = x + 0 * model(x, sigmas[i] * x.new_ones(len(x)), **extra_args)
+        return x
+
+    for method in METHODS.values():
+        steps.clear()
+        with pytest.raises(management.InterruptProcessingException):
+            run(eps_model, method(comfy.samplers.KSAMPLER(slow)), sigmas(eps_model, 50), latent, mask)
+        assert len(steps) == 3
+
+
+@pytest.mark.parametrize("solver", ["ddpm", "res_multistep_ancestral", "dpmpp_2s_ancestral_cfg_pp"])
+def test_solvers_that_leave_noise_in_a_flow_are_refused_for_it_alone(eps_model, latent, mask, solver):
+    """Their noise is that of models with a = 1; without a kept part the host's own result stands."""
+    flow = tiny_model("flow")
+    for method in METHODS.values():
+        sampler = method(ksampler(solver))
+        with pytest.raises(ValueError, match=rf"LatentRepaint_\w+: input sampler: found {solver}, which leaves noise"):
+            run(flow, sampler, sigmas(flow, 4), latent, mask, cfg=2.0)
+        found = run(eps_model, sampler, sigmas(eps_model, 4), latent, mask, cfg=2.0)
+        assert kept_error(found.samples, latent, mask) <= TOLERANCE
+        plain = run(flow, ksampler(solver), sigmas(flow, 4), latent, None)
+        assert torch.equal(run(flow, sampler, sigmas(flow, 4), latent, None).samples, plain.samples)
