@@ -1,0 +1,163 @@
+"""The matrix of the painted part: method x solver x scheduler x prediction x kind of run, on a model in closed form.
+
+    for cell in cells():
+        found = judge(cell)         # found.wrong is "" where the painted part is what it should be
+
+A cell is right if what was painted obeys the exact law (`closed_form.py`) about as well as the parts it is made of: the
+same solver alone on whole pictures, the same method with Euler, and no worse than the host's own way of inpainting.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import log
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from comfyui_host.tiny import ksampler  # starts the host, which the next stand on
+from latent_repaint.samplers.blend import Blend
+from latent_repaint.samplers.host import combine
+from latent_repaint.samplers.match import Match
+from latent_repaint.samplers.repaint import RePaint
+
+from . import closed_form
+from .closed_form import Law, conditional_law, model, pictures, unconditional_law
+
+import comfy.sample  # isort: skip
+import comfy.samplers  # isort: skip
+
+METHODS = {
+    "Blend": Blend(known_noise="predicted"),
+    "RePaint": RePaint(jump_length=1, jump_n_sample=2, known_noise="fresh"),
+    "Match": Match(inner_steps=1.0),
+}
+HOST = Blend(known_noise="fixed")
+PLAIN = "plain"
+SOLVERS = comfy.samplers.SAMPLER_NAMES
+SCHEDULERS = ("karras", "normal", "sgm_uniform", "beta")
+PREDICTIONS = ("eps", "flow")
+KINDS = ("whole", "two stages", "denoise .6", "soft mask")
+STEPS, COUNT = 20, 1000
+CONDITIONING = [[torch.zeros(1, 1, 1), {}]]
+
+
+class Cell(NamedTuple):
+    """One place of the matrix, by the names above and in the host."""
+
+    method: str
+    solver: str
+    scheduler: str
+    prediction: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a cell came to.
+
+    Attributes:
+        law: of the painted part.
+        refused: the reason given, or "".
+        wrong: which measure is off, or "".
+        host: whether the solver alone misses the variance of whole pictures by more than half, in the host.
+    """
+
+    law: Law | None = None
+    refused: str = ""
+    wrong: str = ""
+    host: bool = False
+
+
+def cells() -> Iterator[Cell]:
+    for prediction in PREDICTIONS:
+        for kind in KINDS:
+            for method in METHODS:
+                for solver in SOLVERS:
+                    for scheduler in SCHEDULERS:
+                        yield Cell(method, solver, scheduler, prediction, kind)
+
+
+def judge(cell: Cell) -> Found:
+    """Samples, and compares with what the parts of the cell do alone."""
+    try:
+        law = law_of(cell)
+    except ValueError as refusal:
+        return Found(refused=str(refusal))
+    plain, host = law_of(cell._replace(method=PLAIN)), law_of(cell._replace(method="host"))
+    if not 0.5 < plain.variance < 2:
+        return Found(law, host=True)
+    return Found(law, wrong=off(law, law_of(cell._replace(solver="euler")), plain, host))
+
+
+def off(law: Law, euler: Law, plain: Law, host: Law) -> str:
+    """The first measure that is off, or ""."""
+    missed = abs(law.pull - 1)
+    if missed > min(abs(euler.pull - 1) + 0.15, abs(host.pull - 1) + 0.1):
+        return f"pull {law.pull:.2f}; with Euler {euler.pull:.2f}, in the host {host.pull:.2f}"
+    if abs(log(law.variance)) > 1.35 * max(abs(log(v)) for v in (plain.variance, euler.variance)) + log(1.3):
+        return f"variance {law.variance:.2f}; with Euler {euler.variance:.2f}, solver alone {plain.variance:.2f}"
+    if abs(law.likeness) > max(abs(other.likeness) for other in (plain, euler, host)) + 0.06:
+        return f"likeness off by {law.likeness:.2f}; with Euler {euler.likeness:.2f}, alone {plain.likeness:.2f}"
+    return ""
+
+
+@functools.cache
+def patched(prediction: str) -> Any:
+    return model(prediction)
+
+
+@functools.cache
+def given() -> Tensor:
+    return pictures(COUNT)
+
+
+def mask_of(kind: str) -> Tensor:
+    """(1, 1, HEIGHT, WIDTH); a soft one has every second row of painted cells join half-way."""
+    mask = closed_form.mask()
+    if kind == "soft mask":
+        mask[..., ::2, :] *= 0.5
+    return mask
+
+
+@functools.lru_cache(maxsize=4096)
+@torch.inference_mode()
+def law_of(cell: Cell) -> Law:
+    """Of the painted part; of whole pictures where the solver runs alone.
+
+    Raises:
+        ValueError: if the pack refuses.
+    """
+    alone = cell.method == PLAIN
+    solver = ksampler(cell.solver)
+
+    def sampler(kept: Tensor | None) -> Any:
+        method = HOST if cell.method == "host" else METHODS[cell.method]
+        return combine(solver, method, "matrix", kept=kept)
+
+    samples = sampled(cell, (lambda kept: solver) if alone else sampler, None if alone else mask_of(cell.kind))
+    if not samples.isfinite().all():
+        return Law(0.0, float("inf"), 1.0)
+    return unconditional_law(samples) if alone else conditional_law(samples, given())
+
+
+def sampled(cell: Cell, sampler: Callable[[Tensor | None], Any], mask: Tensor | None) -> Tensor:
+    """By the host's own schedule and guider; two stages as SplitSigmas makes them, the second with the clean latent."""
+    network, latent = patched(cell.prediction), given()
+    denoise = 0.6 if cell.kind == "denoise .6" else 1.0
+    sigmas = comfy.samplers.KSampler(network, STEPS, "cpu", cell.solver, cell.scheduler, denoise).sigmas
+
+    def stage(sigmas: Tensor, latent: Tensor, noise: Tensor, kept: Tensor | None = None) -> Tensor:
+        return comfy.sample.sample_custom(
+            network, noise, 1.0, sampler(kept), sigmas, CONDITIONING, CONDITIONING, latent, noise_mask=mask,
+            disable_pbar=True, seed=3,
+        )  # fmt: skip
+
+    noise = comfy.sample.prepare_noise(latent, 3)
+    if cell.kind != "two stages":
+        return stage(sigmas, latent, noise)
+    middle = len(sigmas) // 2
+    return stage(sigmas[middle:], stage(sigmas[: middle + 1], latent, noise), torch.zeros_like(noise), latent)
