@@ -15,7 +15,10 @@ from .notice import NOTHING_MASKED, notice
 from .schema import checked, schema
 
 ID = "LatentRepaint_Composite"
-REPORT = "Largest difference outside the mask, colour shift and seam, and what was cut off of the painted part."
+REPORT = (
+    "What was measured: any change outside the mask, the colour shift, the seam, and how much of the painted part was "
+    "cut off. Show it with Preview Any."
+)
 GRID = 8
 """Pixels: a decoded picture's sides are multiples of this, whatever the model."""
 

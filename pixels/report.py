@@ -96,21 +96,21 @@ class Measured:
 def report(measured: Measured) -> str:
     """In paragraphs: the page's Preview Any reads Markdown."""
     if not measured.pictures:
-        return "Nothing is masked: the picture is the original."
+        return "Nothing is masked: the result is the original picture."
     before, after = measured.shift_before / measured.pictures, measured.shift_after / measured.pictures
     return (
-        f"Largest difference outside the blended mask: {measured.outside:g}\n\n"
-        f"Colour shift around the mask, of 255: {before:.2f} before, {after:.2f} after\n\n"
-        f"Seam energy, 1 = as in the original: {measured.pasted.energy:.3f} pasted, "
-        f"{measured.blended.energy:.3f} blended\n\n" + _edge(measured.edge)
+        f"Largest change outside the mask and its ramp: {measured.outside:g}\n\n"
+        f"Colour shift around the mask, in levels of 255: {before:.2f} before, {after:.2f} after matching\n\n"
+        f"Seam (1 = as in the original): {measured.pasted.energy:.3f} if pasted, "
+        f"{measured.blended.energy:.3f} as blended\n\n" + _edge(measured.edge)
     )
 
 
 def _edge(edge: EdgeSums) -> str:
     count = max(edge.pixels, 1)
     text = (
-        f"Cut off at the mask's edge, of 255: {255 * edge.lost / count:.1f} on average, {255 * edge.most_lost:.0f} at "
-        f"most; what was painted breaks off along {100 * edge.broken / count:.0f} % of the edge"
+        f"Painted, but cut off at the mask's edge, in levels of 255: {255 * edge.lost / count:.1f} on average, "
+        f"{255 * edge.most_lost:.0f} at most. Along {100 * edge.broken / count:.0f} % of the edge it breaks off."
     )
     return f"{text}\n\n{CUT_OFF}" if edge.cut else text
 

@@ -39,4 +39,4 @@ def test_only_the_mask_and_its_ramp_change(client, prompt, uploaded, name):
     near = np.zeros_like(changed)
     near[44:101, 54:111] = True  # the ramp's 16 pixels
     assert not changed[~near].any()
-    assert run.outputs["report"]["text"][0].startswith("Largest difference outside the blended mask: 0\n")
+    assert run.outputs["report"]["text"][0].startswith("Largest change outside the mask and its ramp: 0\n")
