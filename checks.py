@@ -196,7 +196,7 @@ def _same_aspect(shape: tuple[int, ...], size: tuple[int, ...]) -> bool:
     small, large = sorted((shape, size))
     least = max(there / (here + 0.5) for here, there in zip(small, large, strict=True))
     most = min(there / (here - 0.5) for here, there in zip(small, large, strict=True))
-    return least <= most
+    return least < most
 
 
 def match_batches(**batches: Tensor) -> tuple[Tensor, ...]:
