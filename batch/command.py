@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -73,14 +72,15 @@ def _run(options: argparse.Namespace, found: Setup, stop: Stop) -> int:
             _dry(options, engine, found, plan, schedule, stop)
             return 1 if counts[FAILED] else 0
         _check_space(found, size)
-        started = time.monotonic()
         hosts: Counter[str] = Counter()
+        progress = Progress(counts[TODO])
         try:
             if counts[TODO]:
-                _paint(options, engine, found, plan, stop, hosts)
+                _paint(options, engine, found, plan, stop, hosts, progress)
         finally:
-            summary = _summary(plan.counts(), counts, hosts, time.monotonic() - started)
+            summary = _summary(plan.counts(), hosts, progress)
             sheet = report.write(plan, found.task.out, found.source.root, summary)
+            found.task.out.tidy()
             say(f"{report.table(summary)}\n  contact sheet  {sheet}")
         if stop.asked:
             raise KeyboardInterrupt
@@ -152,9 +152,14 @@ def _dry(options: argparse.Namespace, engine: Engine, found: Setup, plan: Plan, 
 
 
 def _paint(
-    options: argparse.Namespace, engine: Engine, found: Setup, plan: Plan, stop: Stop, hosts: Counter[str]
+    options: argparse.Namespace,
+    engine: Engine,
+    found: Setup,
+    plan: Plan,
+    stop: Stop,
+    hosts: Counter[str],
+    progress: Progress,
 ) -> None:
-    progress = Progress(plan.counts()[TODO])
     pool = stop.pool = _pool(options, engine, found, progress.draw, progress.total)
     say(f"Waiting for {len(pool.seats)} ComfyUI")
     try:
@@ -179,15 +184,12 @@ def _paint(
         pool.close()
 
 
-def _summary(
-    after: dict[str, int], before: dict[str, int], hosts: Counter[str], seconds: float
-) -> list[tuple[str, str]]:
-    ended = after[DONE] + after[FAILED] - before[FAILED]
+def _summary(after: dict[str, int], hosts: Counter[str], progress: Progress) -> list[tuple[str, str]]:
     return [
         ("done now", str(after[DONE])),
         ("done before and unchanged", str(after[SKIPPED])),
         ("failed or set aside", str(after[FAILED])),
         ("left", str(after[TODO])),
-        ("time", f"{span(seconds)}, {60 * ended / seconds:.1f} pictures a minute" if ended else span(seconds)),
+        ("painting", f"{span(progress.seconds)}, {progress.rate():.1f} pictures a minute"),
         *((f"on {host}", str(count)) for host, count in sorted(hosts.items())),
     ]

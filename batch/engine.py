@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,9 @@ from .table import Source
 STORE = 256 << 20  # bytes; only rows of the table go through Ray's object store, never a picture
 BLOCK = 1 << 20  # bytes; so that one large table is checked by many tasks
 ROWS = 500
+STARTS = 3
+NEXT_TO_NO_CPU = 0.01
+"""A worker waits for its host and wants no processor, but Ray spreads over machines only what wants some."""
 
 
 class Engine:
@@ -42,20 +46,16 @@ class Engine:
         self.address = address
 
     def __enter__(self) -> Engine:
-        self._folder = "" if self.address else tempfile.mkdtemp(prefix="ray-")
-        alone = {"_node_ip_address": "127.0.0.1", "object_store_memory": STORE, "_temp_dir": self._folder}
-        try:
-            ray.init(
-                address=self.address or "local",
-                include_dashboard=None if self.address else False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                # every machine needs this room's code, and nothing else of the repository
-                runtime_env={"py_modules": [str(Path(__file__).parent)]},
-                **({} if self.address else alone),  # type: ignore[arg-type]
-            )
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-            raise Refused(f"cannot join Ray at '{self.address}': {error}") from error
+        self._knock()
+        for attempt in range(STARTS):
+            try:
+                self._join()
+                break
+            except Exception as error:  # Ray raises plain ones too: it starts within 30 s, or not at all
+                ray.shutdown()
+                if self.address or attempt == STARTS - 1:
+                    what = f"join Ray at {self.address}" if self.address else "start Ray on this machine"
+                    raise Refused(f"cannot {what}: {error}") from error
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
@@ -67,6 +67,29 @@ class Engine:
         ray.shutdown()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _knock(self) -> None:
+        """Ray itself waits for minutes before it says that nobody is there."""
+        host, colon, port = self.address.rpartition(":")
+        if not colon or not port.isdigit():
+            return  # empty, or "auto"
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except OSError as error:
+            raise Refused(f"cannot join Ray at {self.address}: {error}") from error
+
+    def _join(self) -> None:
+        self._folder = "" if self.address else tempfile.mkdtemp(prefix="ray-")
+        alone = {"_node_ip_address": "127.0.0.1", "object_store_memory": STORE, "_temp_dir": self._folder}
+        ray.init(
+            address=self.address or "local",
+            include_dashboard=None if self.address else False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            # every machine needs this room's code, and nothing else of the repository
+            runtime_env={"py_modules": [str(Path(__file__).parent)]},
+            **({} if self.address else alone),  # type: ignore[arg-type]
+        )
 
     def gpus(self) -> int:
         """How many GPUs the machine or the cluster has."""
@@ -98,6 +121,6 @@ def share_of_gpu(gpus: int, workers: int) -> float:
 def actor(worker: type, gpu: float, *arguments: Any) -> Any:
     """A Ray actor that Ray starts again, on another machine if need be, whenever its process ends."""
     made: Any = ray.remote(worker).options(
-        num_cpus=0, num_gpus=gpu, max_restarts=-1, max_task_retries=0, scheduling_strategy="SPREAD"
+        num_cpus=NEXT_TO_NO_CPU, num_gpus=gpu, max_restarts=-1, max_task_retries=0, scheduling_strategy="SPREAD"
     )
     return made.remote(*arguments)

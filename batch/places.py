@@ -97,6 +97,22 @@ class Place:
             stream.write(content)
         self.filesystem.move(self.path(part), self.path(name))
 
+    def check_writable(self, name: str) -> None:
+        """Write a file and delete it.
+
+        Raises:
+            OSError: If that cannot be done.
+        """
+        self.write(f"{PARTS}/{name}", b"")
+        self.filesystem.delete_file(self.path(f"{PARTS}/{name}"))
+
+    def tidy(self) -> None:
+        """Delete what writes that were cut off have left."""
+        try:
+            self.filesystem.delete_dir(self.path(PARTS))
+        except OSError:
+            return  # there is none, as on filesystems without folders
+
     def holds(self, other: Place) -> bool:
         """Whether the other folder is this one or lies below it."""
         if (self.local is None) != (other.local is None):

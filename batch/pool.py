@@ -6,12 +6,13 @@ pictures, and would paint again what a removed machine had already written.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import ActorUnavailableError, RayError, RayTaskError
 
 from .errors import HostGone, Refused
 from .job import FAILED, Job
@@ -20,6 +21,9 @@ from .worker import HOST_GONE, RETRY, STOP
 TRIES = 3
 STARTS = 3
 """Failed starts in a row after which a worker is given up."""
+PATIENCE = 900.0
+"""Seconds that a cluster may take to give a lost worker a new machine, where no other worker is left."""
+SECONDS_BETWEEN_STARTS = 1.0
 TICK = 0.5
 END_SECONDS = 30
 
@@ -35,6 +39,7 @@ class Seat:
         job: The picture that it is about; None while the worker starts.
         facts: What its host said of itself; empty until it has started once.
         errors: Of failed starts in a row.
+        lost_since: When the actor's process was found to be gone; 0 if it is there.
     """
 
     actor: Any
@@ -44,11 +49,17 @@ class Seat:
     facts: dict[str, str] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     ready: bool = False
+    lost_since: float = 0.0
+    start_at: float = 0.0
 
     def start(self) -> None:
-        # Ray may still be starting the actor's process again, so this call may wait for it
         self.ready, self.job = False, None
-        self.call = self.actor.start.options(max_task_retries=STARTS).remote()
+        self.call = self.actor.start.remote()
+
+    def lose(self) -> None:
+        """Ray has to start the actor's process again, perhaps on another machine: look again in a while."""
+        now = time.monotonic()
+        self.ready, self.lost_since, self.start_at = False, self.lost_since or now, now + SECONDS_BETWEEN_STARTS
 
     def paint(self, job: Job) -> None:
         self.job = job
@@ -57,6 +68,11 @@ class Seat:
     @property
     def given_up(self) -> bool:
         return len(self.errors) >= STARTS
+
+    @property
+    def lost(self) -> bool:
+        """There has been no process for so long that none is expected any more."""
+        return bool(self.lost_since) and time.monotonic() - self.lost_since > PATIENCE
 
 
 class Pool:
@@ -111,8 +127,8 @@ class Pool:
             busy = [seat for seat in self.seats if seat.job]
             if not busy and (self.stopping or (self._no_more and not self._again)):
                 break
-            if all(seat.given_up for seat in self.seats):
-                errors = "\n".join(seat.errors[-1] for seat in self.seats)
+            if all(seat.given_up or seat.lost for seat in self.seats):
+                errors = "\n".join(seat.errors[-1] if seat.errors else "its machine is gone" for seat in self.seats)
                 raise Refused(f"no host is left:\n{errors}")
             for seat, job, entry in self._wait():
                 self._end(seat, job, entry, on_end)
@@ -130,7 +146,12 @@ class Pool:
 
     def _wait(self) -> list[tuple[Seat, Job, dict[str, Any]]]:
         """Wait a moment; take in which workers have started, and return which pictures have come to their end."""
+        for seat in self.seats:
+            if seat.lost_since and seat.call is None and not seat.given_up and time.monotonic() > seat.start_at:
+                seat.start()
         calls = {seat.call: seat for seat in self.seats if seat.call is not None}
+        if not calls:
+            time.sleep(TICK)
         done, _ = ray.wait(list(calls), num_returns=1, timeout=TICK) if calls else ([], [])
         self.tick(sum(seat.job is not None for seat in self.seats))
         ends = []
@@ -145,17 +166,20 @@ class Pool:
 
     def _started(self, seat: Seat, call: Any) -> None:
         try:
-            seat.facts, seat.ready, seat.errors = ray.get(call), True, []
+            seat.facts, seat.ready, seat.errors, seat.lost_since = ray.get(call), True, [], 0.0
         except RayTaskError as error:
             cause = error.cause
             known = isinstance(cause, (HostGone, Refused))
             seat.errors.append(str(cause) if known else f"{type(cause).__name__}: {cause}")
             if isinstance(cause, Refused):  # the same the next time
                 seat.errors = seat.errors[-1:] * STARTS
+            if not seat.given_up:
+                seat.start()
+        except ActorUnavailableError:
+            seat.lose()
         except RayError as error:
             seat.errors.append(f"a worker ended while it started its host: {_first_line(error)}")
-        if not seat.ready and not seat.given_up:
-            seat.start()
+            seat.lose()
 
     def _painted(self, call: Any) -> dict[str, Any]:
         try:

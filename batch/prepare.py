@@ -10,7 +10,7 @@ from .checks import Checker
 from .errors import Refused
 from .hosts import python_of
 from .nodes import understood
-from .places import PARTS, Place
+from .places import Place
 from .table import OWN, Source, find
 from .worker import Task
 from .workflow import Workflow, described, parse
@@ -67,7 +67,7 @@ def findings(workflow: Workflow) -> str:
 def check_writable(out: Place) -> None:
     """Raises Refused if nothing can be written there."""
     try:
-        out.write(f"{PARTS}/probe", b"")
+        out.check_writable("probe")
     except OSError as error:
         raise Refused(f"cannot write to {out.url}: {error}") from error
 

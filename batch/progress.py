@@ -24,6 +24,7 @@ class Progress:
     def __init__(self, total: int):
         self.total, self.done, self.failed = total, 0, 0
         self._started = self._drawn = time.monotonic()
+        self.seconds = 0.0
         self._terminal = sys.stdout.isatty()
 
     def restart(self) -> None:
@@ -47,8 +48,14 @@ class Progress:
         sys.stdout.flush()
 
     def end(self) -> None:
+        """Stop the clock, and leave the bar as it stands."""
+        self.seconds = time.monotonic() - self._started
         if self._terminal:
-            sys.stdout.write("\r" + self.line(0, time.monotonic() - self._started).ljust(110) + "\n")
+            sys.stdout.write("\r" + self.line(0, self.seconds).ljust(110) + "\n")
+
+    def rate(self) -> float:
+        """Pictures a minute, all in all."""
+        return 60 * (self.done + self.failed) / self.seconds if self.seconds else 0.0
 
     def line(self, running: int, seconds: float) -> str:
         ended = self.done + self.failed

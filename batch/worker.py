@@ -16,7 +16,7 @@ from .errors import BadPicture, HostFailed, HostGone, Refused
 from .fit import misfits
 from .hosts import EmbeddedHost, OwnHost, RunningHost
 from .job import DONE, FAILED, Job, digest
-from .places import PARTS, Place
+from .places import Place
 from .workflow import Workflow
 
 RETRY = "retry"
@@ -82,7 +82,7 @@ class Worker:
             raise Refused("\n".join(wrong))
         node = socket.gethostname()
         try:
-            self.task.out.write(f"{PARTS}/{digest(f'{node} {self.host.client.address}')}.probe", b"")
+            self.task.out.check_writable(digest([node, self.host.client.address]))
         except OSError as error:
             raise Refused(f"{node} cannot write to {self.task.out.url}: {error}") from error
         name = self.address or f"{node} {self.host.client.address.rpartition(':')[2]}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,7 +124,7 @@ class Workflow:
             if wanted is str:
                 return str(value)
             made = json.loads(str(value).lower() if wanted is bool else str(value))
-            if isinstance(made, bool) == (wanted is bool) and isinstance(made, (int, wanted)):
+            if isinstance(made, bool) == (wanted is bool) and isinstance(made, (int, wanted)) and abs(made) < math.inf:
                 return float(made) if wanted is float else made
         except ValueError:
             pass

@@ -19,6 +19,7 @@ COMMANDS = {
     "pixels": ("pixels.command", "seams, leaks, exactness and cost in pixel space"),
     "matrix": ("matrix.command", "every model family, method, solver and scheduler: is each promise kept?"),
     "cost": ("cost.command", "time, memory and waiting beside the host's own sampler"),
+    "batch": ("batch.command", "many pictures: scaling, losses when processes are killed, a table of a million rows"),
     "endurance": ("endurance.command", "hundreds of mixed jobs through the queue"),
 }
 

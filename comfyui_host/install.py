@@ -39,6 +39,7 @@ TEST_TOOLS = [
     "import-linter>=2.5",
     "check-jsonschema>=0.36",
     "playwright>=1.50",
+    "ray[data]==2.60.0",  # as in pyproject.toml's extra
 ]
 
 

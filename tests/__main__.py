@@ -1,7 +1,7 @@
 """`python tests`: installs what is missing, then runs every tier and the static checks.
 
 python tests                 everything
-python tests unit host       only these; the names are unit, host, server, browser, style, types, rooms, yaml
+python tests unit host       only these; the names are unit, host, server, batch, browser, style, types, rooms, yaml
 python tests help_pictures   draws web/docs/*.webp anew, in the real page
 """
 
@@ -27,6 +27,7 @@ TIERS = {
     "unit": "the mathematics, without the host",
     "host": "nodes and samplers inside the host",
     "server": "the host as a process, over HTTP and websocket",
+    "batch": "many pictures through a saved workflow, on Ray",
     "browser": "the host's page in a real browser",
 }
 

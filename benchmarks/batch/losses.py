@@ -1,0 +1,79 @@
+"""What is lost, or done twice, when hosts and workers are killed and the run is interrupted."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from .trial import DEMO_MODEL, HOST, WORKER, Trial, digests, kill, make_pictures, run
+
+COUNT = 200
+
+
+def measure(folder: Path, count: int | None) -> None:
+    """Print what happened, and whether two disturbed workers gave the bytes of one that was left in peace."""
+    count = count or COUNT
+    make_pictures(folder / "pictures", count)
+    one, two, three = (folder / name for name in ("one", "two", "three"))
+    _tell("1 worker", one, *_timed(folder / "pictures", one, 1))
+    _tell("2 workers", two, *_timed(folder / "pictures", two, 2))
+    say(f"the same bytes: {digests(one) == digests(two)}")
+    events = [
+        (0.10, HOST),
+        (0.20, WORKER),
+        (0.35, HOST),
+        (0.50, "Ctrl-C"),
+        (0.60, HOST),
+        (0.70, WORKER),
+        (0.85, "Ctrl-C"),
+    ]
+    started = time.monotonic()
+    trial = Trial(folder / "pictures", three, *DEMO_MODEL, "--workers", 2)
+    for share, what in events:
+        while _lines(three) < share * count:
+            if trial.ended():
+                raise SystemExit(trial.output())
+            time.sleep(0.1)
+        if what == "Ctrl-C":
+            trial.interrupt()
+            code = trial.end(900)
+            say(f"Ctrl-C at {_lines(three)}: exit code {code}, left over: {trial.left_over() or 'nothing'}")
+            trial = Trial(folder / "pictures", three, *DEMO_MODEL, "--workers", 2)
+        else:
+            say(f"kill -9 of {what} {_killed(trial, what)} at {_lines(three)}")
+    code = trial.end(1800)
+    _tell("2 workers, disturbed", three, code, time.monotonic() - started)
+    say(f"the same bytes: {digests(one) == digests(three)}; left over: {trial.left_over() or 'nothing'}")
+
+
+def _timed(pictures: Path, out: Path, workers: int) -> tuple[int, float]:
+    started = time.monotonic()
+    code, _ = run(pictures, out, *DEMO_MODEL, "--workers", workers)
+    return code, time.monotonic() - started
+
+
+def _tell(what: str, out: Path, code: int, seconds: float) -> None:
+    names = [json.loads(line)["name"] for line in (out / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+    say(
+        f"{what}: exit code {code}, {seconds:.0f} s, {len(digests(out))} results, {len(names)} lines in the manifest, "
+        f"{len(names) - len(set(names))} of them a second time"
+    )
+
+
+def _killed(trial: Trial, kind: str) -> int:
+    """The process that was killed; waits for one, if it is just being started again."""
+    while not (pid := kill(trial.processes(kind))):
+        time.sleep(0.1)
+    return pid
+
+
+def _lines(out: Path) -> int:
+    path = out / "manifest.jsonl"
+    return path.read_text(encoding="utf-8").count("\n") if path.exists() else 0
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

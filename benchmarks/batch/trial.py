@@ -1,0 +1,162 @@
+"""Pictures for a workflow, `python batch` as a process of its own, and what one may do to it meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+from PIL import Image, ImageDraw
+
+ROOT = Path(__file__).resolve().parents[2]
+PLUGIN = Path(__file__).with_name("plugin")
+DEMO_MODEL = ["--checkpoint", "latent-repaint-demo.safetensors", "--prompt", "day, green hills", "--set", "7.steps=2"]
+"""The shipped workflow with the demo model, as quick as it can be."""
+HOST, WORKER = "comfyui_host.launch", "ray::Worker"
+"""How the processes of a ComfyUI and of a Ray actor are told from others."""
+
+
+def make_picture(path: Path, number: int, side: int = 64) -> None:
+    """A small picture that no other number gives."""
+    image = Image.new("RGB", (side, side), (90, 150, 90 + number % 100))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle([0, 0, side, side // 3], fill=(120, 170, 230))
+    draw.ellipse([number % side, 5, number % side + 9, 14], fill=(250, 240, number * 7 % 256))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+
+
+def make_mask(path: Path, number: int, side: int = 64) -> None:
+    mask = Image.new("L", (side, side), 0)
+    ImageDraw.Draw(mask).rectangle([10, 15 + number % 20, 40, 45], fill=255)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mask.save(path)
+
+
+def make_pictures(folder: Path, count: int, side: int = 64) -> None:
+    """Pictures in folders of fifty, each with its mask beside it."""
+    for number in range(count):
+        stem = folder / f"{number // 50}" / f"picture {number:04}"
+        make_picture(stem.with_suffix(".png"), number, side)
+        make_mask(stem.with_name(f"{stem.name}_mask.png"), number, side)
+
+
+class Trial:
+    """`python batch` under way.
+
+    Arguments:
+        arguments: Its command line.
+        quiet: Nothing of what it prints is kept.
+    """
+
+    def __init__(
+        self,
+        *arguments: object,
+        cwd: Path | None = None,
+        environment: dict[str, str] | None = None,
+        quiet: bool = False,
+    ):
+        self._output = Path(os.devnull).open("w+b") if quiet else tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            [sys.executable, str(ROOT / "batch"), *map(str, arguments)],
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"OMP_NUM_THREADS": "1"} | (environment or {}),
+            cwd=cwd,
+            start_new_session=True,
+        )
+        self._seen: dict[int, psutil.Process] = {}
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def output(self) -> str:
+        self._output.seek(0)
+        return self._output.read().decode(errors="replace")
+
+    def descendants(self) -> list[psutil.Process]:
+        """Every process that it has started, directly or not, and that still runs."""
+        try:
+            found = psutil.Process(self.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            found = []
+        self._seen |= {process.pid: process for process in found}
+        return found
+
+    def processes(self, kind: str) -> list[psutil.Process]:
+        """Those whose command line begins or continues with `kind`."""
+        found = []
+        for process in self.descendants():
+            try:
+                if any(part.startswith(kind) for part in process.cmdline()):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def interrupt(self) -> None:
+        """Ctrl-C, as a terminal sends it: to every process of the group."""
+        self.descendants()
+        os.killpg(self.pid, signal.SIGINT)
+
+    def end(self, seconds: float = 300) -> int:
+        """Wait for its end and return its exit code."""
+        deadline = time.monotonic() + seconds
+        while self._process.poll() is None:
+            if time.monotonic() > deadline:
+                self._process.kill()
+                raise TimeoutError(f"it did not end within {seconds} s:\n{self.output()}")
+            self.descendants()
+            time.sleep(0.1)
+        return self._process.returncode
+
+    def left_over(self, seconds: float = 10) -> list[str]:
+        """What of all that it started still runs some seconds after its end."""
+        deadline = time.monotonic() + seconds
+        while (left := [process for process in self._seen.values() if _runs(process)]) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return [str(process) for process in left]
+
+
+def run(*arguments: object, cwd: Path | None = None, environment: dict[str, str] | None = None) -> tuple[int, str]:
+    """`python batch` from its start to its end: exit code and output. What it leaves running is an error."""
+    trial = Trial(*arguments, cwd=cwd, environment=environment)
+    code = trial.end()
+    if left := trial.left_over():
+        raise AssertionError(f"it left processes behind: {left}")
+    return code, trial.output()
+
+
+def kill(processes: Iterable[psutil.Process]) -> int:
+    """kill -9 the first of them that still runs; 0 if there is none."""
+    for process in processes:
+        try:
+            process.kill()
+            return process.pid
+        except psutil.NoSuchProcess:
+            continue
+    return 0
+
+
+def digests(out: Path) -> dict[str, str]:
+    """Each result's hash, by its name below OUT."""
+    found = [path for path in out.rglob("*.png") if path.relative_to(out).parts[0] not in (".batch", "report")]
+    return {path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,59 @@
+"""The batch tier: `python batch` as a user runs it, against real hosts, with the demo model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batch.checks import Checker
+from batch.options import parsed
+from batch.prepare import Setup, prepare
+from benchmarks.batch.trial import DEMO_MODEL, PLUGIN, make_mask, make_picture
+from comfyui_host import install
+from comfyui_host.server_process import Server, serve
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A host of someone's own, with a node that raises and a model that waits."""
+    with serve(install.find_host(), plugin=PLUGIN) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """A Ray cluster of one machine, which saves each run the start of its own."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Three pictures in two folders, with masks beside them."""
+    folder = tmp_path / "pictures"
+    for number, name in enumerate(["a", "b", "deep/er/c"]):
+        make_picture(folder / f"{name}.png", number)
+        make_mask(folder / f"{name}_mask.png", number)
+    return folder
+
+
+@pytest.fixture
+def understood(tmp_path: Path) -> Callable[..., Setup]:
+    """understood(pictures, "--seed", "3") is all that `python batch` knows before it starts Ray."""
+
+    def made(pictures: Any, *options: str, out: Any = tmp_path / "out", workflow: Any = None) -> Setup:
+        flow = [str(workflow)] if workflow else [*DEMO_MODEL]
+        return prepare(parsed([*flow, str(pictures), str(out), *options]))
+
+    return made
+
+
+@pytest.fixture
+def checker(understood: Callable[..., Setup]) -> Callable[..., Checker]:
+    return lambda *arguments, **more: understood(*arguments, **more).checker

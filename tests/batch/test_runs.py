@@ -1,0 +1,216 @@
+"""`python batch` as a user runs it: results, exit codes, and what remains when processes are killed on the way."""
+
+import json
+import shutil
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from batch.job import DONE
+from batch.worker import Worker
+from benchmarks.batch.trial import (
+    DEMO_MODEL,
+    HOST,
+    ROOT,
+    WORKER,
+    Trial,
+    digests,
+    kill,
+    make_mask,
+    make_picture,
+    make_pictures,
+    run,
+)
+
+STOCK = {
+    "1": {"class_type": "LoadImage", "inputs": {"image": "x.png"}},
+    "2": {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}},
+    "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "x"}},
+}
+
+
+def manifest(out):
+    return [json.loads(line) for line in (out / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def used(out):
+    """The hosts that have done something."""
+    return {entry["host"] for entry in manifest(out)} if (out / "manifest.jsonl").exists() else set()
+
+
+def wait_until(true, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come so far"
+        time.sleep(0.05)
+
+
+def results(out):
+    return len(digests(out)) if out.is_dir() else 0
+
+
+def test_two_workers_that_are_killed_and_interrupted_give_the_bytes_of_one(server, cluster, understood, tmp_path):
+    make_pictures(tmp_path / "pictures", 30)
+    found = understood(tmp_path / "pictures", out=tmp_path / "one")
+    worker = Worker(found.task, server.address)
+    worker.start()
+    for name in sorted(path.relative_to(tmp_path / "pictures") for path in tmp_path.glob("pictures/*/*[0-9].png")):
+        assert worker.paint(found.checker.jobs([{"image": name.as_posix()}])[0])["state"] == DONE
+    out = tmp_path / "two"
+    trial = Trial(tmp_path / "pictures", out, *DEMO_MODEL, "--workers", 2)
+    for number, kind in ((2, HOST), (6, WORKER)):
+        wait_until(lambda number=number: results(out) >= number)
+        assert kill(trial.processes(kind))
+    wait_until(lambda: results(out) >= 12)
+    trial.interrupt()
+    assert trial.end() == 130, trial.output()
+    assert not trial.left_over()
+    assert "The same command goes on" in trial.output()
+    done = results(out)
+    assert 12 <= done < 30
+    assert len(manifest(out)) == done  # what was running was finished
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("picture*.png")}
+    hosts = ["--host", server.address, "--address", cluster.address]
+    code, said = run(tmp_path / "pictures", out, *DEMO_MODEL, *hosts)
+    assert code == 0 and f"{30 - done} to do, {done} done before" in said, said
+    assert digests(out) == digests(tmp_path / "one")
+    names = [entry["name"] for entry in manifest(out)]
+    assert len(names) == len(set(names)) == 30
+    assert all(path.stat().st_mtime_ns == at for path, at in before.items())
+
+
+def test_what_fails_is_named_and_the_rest_is_done_and_a_second_call_mends_it(server, cluster, tmp_path):
+    folder, out = tmp_path / "pictures", tmp_path / "out"
+    strange = [
+        "plain",
+        "with space",
+        'it\'s "quoted"',
+        "ünï/çødé/日本",
+        "x" * 200,
+        "#1 & 50%25",
+        "-dash",
+        "broken",
+        "alone",
+    ]
+    for number, name in enumerate([*strange, "poison"]):
+        make_picture(folder / f"{name}.png", number)
+        make_mask(folder / f"{name}_mask.png", number)
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(folder / "broken.png")
+    content = (folder / "broken.png").read_bytes()
+    (folder / "broken.png").write_bytes(content[:-200])
+    (folder / "alone_mask.png").unlink()
+    flow = json.loads((ROOT / "batch" / "inpaint_any_size.json").read_text(encoding="utf-8"))
+    flow["20"] = {"class_type": "BatchRaisingText", "inputs": {"text": ""}, "_meta": {"title": "words"}}
+    flow["3"]["inputs"]["text"] = ["20", 0]
+    flow["7"]["inputs"]["steps"] = 2
+    (tmp_path / "flow.json").write_text(json.dumps(flow))
+    rows = [
+        {"image": f"{name}.png", "words.text": "poison" if name == "poison" else "a house"}
+        for name in [*strange, "poison"]
+    ]
+    table = folder / "table.jsonl"
+    table.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    command = [tmp_path / "flow.json", table, out, "--host", server.address, "--address", cluster.address]
+    code, said = run(*command)
+    assert code == 1, said
+    assert set(digests(out)) == {f"{name}.png" for name in strange[:7]}
+    failed = {entry["name"]: entry for entry in manifest(out) if entry["state"] == "failed"}
+    assert set(failed) == {"broken.png", "poison.png"}
+    assert failed["poison.png"]["tries"] == 3 and "node 20 BatchRaisingText" in failed["poison.png"]["error"]
+    assert failed["broken.png"]["tries"] == 1
+    for words in (
+        "poison.png: node 20",
+        "broken.png: broken.png is broken",
+        "alone.png: no mask",
+        "failed or set aside",
+    ):
+        assert words in said, said
+    sheet = (out / "report.html").read_text(encoding="utf-8")
+    assert sheet.count("<figure>") == 7 and sheet.count('<li class="failed">') == 3
+    assert not (out / ".batch").exists()
+
+    (folder / "broken.png").write_bytes(content)
+    make_mask(folder / "alone_mask.png", 3)
+    make_picture(folder / "plain.png", 77)
+    (folder / "-dash.png").touch()
+    code, said = run(*command)
+    assert code == 1 and "4 to do, 5 done before and unchanged, 1 set aside" in said, said
+    assert len(digests(out)) == 9
+    entries = manifest(out)[9:]
+    assert {entry["name"] for entry in entries} == {"broken.png", "alone.png", "plain.png", "-dash.png"}
+    code, said = run(*command, "--retry-failed", "--dry-run")
+    assert "1 to do, 9 done before and unchanged, 0 set aside" in said and "poison.png -> poison.png" in said, said
+    assert "Model evaluations: not known" in said
+
+
+def test_one_of_two_hosts_dies_and_the_other_takes_its_pictures(server, cluster, tmp_path):
+    from comfyui_host import install
+    from comfyui_host.server_process import serve
+
+    make_pictures(tmp_path / "pictures", 20)
+    out = tmp_path / "out"
+    with serve(install.find_host()) as other:
+        hosts = ["--host", server.address, "--host", other.address, "--address", cluster.address]
+        trial = Trial(tmp_path / "pictures", out, *DEMO_MODEL, *hosts)
+        wait_until(lambda: len(used(out)) == 2)
+        other.process.kill()
+        assert trial.end() == 0, trial.output()
+    assert len(digests(out)) == 20
+    assert used(out) == {server.address, other.address}
+
+
+def test_a_comfyui_by_its_folder_is_started_and_ended(tmp_path):
+    from comfyui_host import install
+
+    host = install.find_host()
+    (tmp_path / "site").mkdir()
+    # beside a CPU torch, torchvision needs the cure that the embedded host gets from its launcher
+    cure = (
+        f"import sys; sys.path.append({str(ROOT)!r}); from comfyui_host.torchvision_cure import *; cure_torchvision()"
+    )
+    (tmp_path / "site" / "sitecustomize.py").write_text(cure)
+    (tmp_path / "flow.json").write_text(json.dumps(STOCK))
+    make_pictures(tmp_path / "pictures", 3)
+    environment = {"COMFYUI_PYTHON": str(host.python), "PYTHONPATH": str(tmp_path / "site")}
+    arguments = [tmp_path / "flow.json", f"{tmp_path}/pictures/*/*[0-9].png", tmp_path / "out", "--comfyui", host.tree]
+    code, said = run(*arguments, environment=environment)
+    assert code == 0, said
+    assert len(digests(tmp_path / "out")) == 3
+    before, after = (Image.open(tmp_path / root / "picture 0001.png") for root in ("pictures/0", "out/0"))
+    inverted = 255 - np.asarray(before, dtype=int)
+    assert np.abs(np.asarray(after.convert("RGB"), dtype=int) - inverted).max() <= 1  # ComfyUI rounds down
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["workflow.json", "pictures", "out"], "File > Export (API)"),
+        (["none.json", "pictures", "out"], "cannot read the workflow"),
+        (["pictures", "pictures/out", *DEMO_MODEL], "the results would be taken for pictures"),
+        (["nowhere", "out", *DEMO_MODEL], "neither a folder"),
+        (["pictures", "/proc/out", *DEMO_MODEL], "cannot write to /proc/out"),
+        (["pictures", "out", *DEMO_MODEL, "--host", "http://127.0.0.1:9"], "http://127.0.0.1:9 does not answer"),
+        (["pictures", "out", *DEMO_MODEL, "--address", "127.0.0.1:9"], "cannot join Ray"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_the_run(tmp_path, arguments, words):
+    make_pictures(tmp_path / "pictures", 1)
+    shutil.copy(ROOT / "workflows" / "inpaint-any-size.json", tmp_path / "workflow.json")
+    code, said = run(*arguments, cwd=tmp_path)
+    assert code == 2 and words in said, said
+    assert results(tmp_path / "out") == 0
+
+
+def test_a_machine_of_a_cluster_is_lost_and_nothing_else(cluster, tmp_path):
+    make_pictures(tmp_path / "pictures", 20)
+    out = tmp_path / "out"
+    second = cluster.add_node(num_cpus=1)
+    trial = Trial(tmp_path / "pictures", out, *DEMO_MODEL, "--workers", 2, "--address", cluster.address)
+    wait_until(lambda: len(used(out)) == 2)
+    cluster.remove_node(second, allow_graceful=False)
+    assert trial.end() == 0, trial.output()
+    assert len(digests(out)) == 20
+    assert len({entry["name"] for entry in manifest(out)}) == len(manifest(out)) == 20

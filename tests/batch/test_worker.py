@@ -1,0 +1,198 @@
+"""One worker and a real host, without Ray: what becomes of a picture."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from batch.errors import HostGone, Refused
+from batch.job import DONE, FAILED
+from batch.worker import HOST_GONE, RETRY, STOP, Worker
+
+TEXT = {"class_type": "BatchRaisingText", "inputs": {"text": ""}}
+
+
+@pytest.fixture
+def flow(tmp_path):
+    """The shipped workflow as a file; the demo model, two steps, and a text that raises for poison."""
+    prompt = json.loads((Path(__file__).resolve().parents[2] / "batch" / "inpaint_any_size.json").read_text())
+    prompt["7"]["inputs"]["steps"] = 2
+    prompt["20"] = TEXT
+    prompt["3"]["inputs"]["text"] = ["20", 0]
+    (tmp_path / "flow.json").write_text(json.dumps(prompt))
+    return tmp_path / "flow.json"
+
+
+@pytest.fixture
+def work(server, understood, flow):
+    """work(pictures, ...) is a started worker and a function from a picture's name to its job."""
+
+    def made(pictures, *options, address=server.address, **more):
+        found = understood(pictures, *options, **({"workflow": flow} | more))
+        worker = Worker(found.task, address)
+        worker.start()
+        return worker, lambda name: found.checker.jobs([{"image": name}])[0]
+
+    return made
+
+
+def test_a_picture_is_painted_under_its_mask_and_carries_its_workflow(work, pictures, tmp_path):
+    worker, job = work(pictures)
+    entry = worker.paint(job("deep/er/c.png"))
+    assert entry["state"] == DONE and entry["version"]
+    before, after = (Image.open(root / "deep/er/c.png") for root in (pictures, tmp_path / "out"))
+    mask = Image.open(pictures / "deep/er/c_mask.png")
+    changed = np.any(np.asarray(before) != np.asarray(after.convert("RGB")), axis=2)
+    painted = np.asarray(mask) > 0
+    assert changed[painted].mean() > 0.5
+    assert not changed[60:, 60:].any()
+    assert json.loads(after.info["prompt"])["7"]["inputs"]["seed"] == entry["seed"]
+    assert [path.name for path in (tmp_path / "out" / ".batch").iterdir()] == []
+
+
+def test_the_same_mask_by_file_and_by_alpha_paints_the_same(work, pictures, tmp_path):
+    cut = Image.open(pictures / "a.png").convert("RGBA")
+    cut.putalpha(Image.open(pictures / "a_mask.png").point(lambda value: 255 - value))
+    (tmp_path / "cut").mkdir()
+    cut.save(tmp_path / "cut" / "a.png")
+    results = []
+    for folder in (pictures, tmp_path / "cut"):
+        worker, job = work(folder, out=tmp_path / f"out of {folder.name}")
+        assert worker.paint(job("a.png"))["state"] == DONE
+        results.append(Image.open(tmp_path / f"out of {folder.name}" / "a.png").tobytes())
+    assert results[0] == results[1]
+
+
+def test_a_mask_through_the_alpha_of_the_only_loader_paints_the_same(work, pictures, tmp_path, flow):
+    prompt = json.loads(flow.read_text())
+    del prompt["12"]
+    for node in ("6", "9"):
+        prompt[node]["inputs"]["mask"] = ["5", 1]
+    (tmp_path / "alpha.json").write_text(json.dumps(prompt))
+    results = []
+    for name, options in (("file", {}), ("alpha", {"workflow": tmp_path / "alpha.json"})):
+        worker, job = work(pictures, out=tmp_path / name, **options)
+        assert worker.paint(job("b.png"))["state"] == DONE
+        results.append(Image.open(tmp_path / name / "b.png").tobytes())
+    assert results[0] == results[1]
+
+
+def test_own_format_is_the_picture_s(work, pictures, tmp_path):
+    Image.open(pictures / "a.png").save(pictures / "photo.jpg", quality=95)
+    shutil.copy(pictures / "a_mask.png", pictures / "photo_mask.png")
+    worker, job = work(pictures, "--format", "own")
+    assert worker.paint(job("photo.jpg"))["state"] == DONE
+    assert Image.open(tmp_path / "out" / "photo.jpg").format == "JPEG"
+
+
+def test_a_picture_that_only_was_touched_is_not_painted_again(work, pictures):
+    worker, job = work(pictures)
+    first = worker.paint(job("a.png"))
+    (pictures / "a.png").touch()
+    again = job("a.png")
+    again.before = first
+    assert not again.unchanged(first)
+    kept = worker.paint(again)
+    assert (kept["time"], kept["result_hash"], kept["image_at"]) == (
+        first["time"],
+        first["result_hash"],
+        again.image_at,
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "state", "words"),
+    [
+        (lambda f: (f / "a.png").unlink(), FAILED, "any more"),
+        (lambda f: (f / "a.png").write_bytes((f / "a.png").read_bytes()[:150]), FAILED, "a.png is broken"),
+        (
+            lambda f: (f / "a_mask.png").write_bytes((f / "a_mask.png").read_bytes()[:60]),
+            FAILED,
+            "a_mask.png is broken",
+        ),
+        (lambda f: Image.new("L", (9, 9)).save(f / "a_mask.png"), FAILED, "has (9, 9) pixels"),
+    ],
+)
+def test_what_breaks_after_the_check_sets_that_picture_aside(work, pictures, spoil, state, words):
+    worker, job = work(pictures)
+    made = job("a.png")
+    spoil(pictures)
+    entry = worker.paint(made)
+    assert entry["state"] == state and words in entry["error"]
+    assert worker.paint(job("b.png"))["state"] == DONE
+
+
+def test_a_node_that_raises_is_named(work, pictures):
+    worker, job = work(pictures)
+    made = job("a.png")
+    made.settings = {"20.text": "a poison"}
+    entry = worker.paint(made)
+    assert entry["state"] == RETRY
+    assert entry["error"] == "node 20 BatchRaisingText: this text cannot be used: poison"
+
+
+def test_a_prompt_that_the_host_refuses_says_why(work, pictures):
+    worker, job = work(pictures)
+    made = job("a.png")
+    made.settings = {"7.steps": 0}
+    entry = worker.paint(made)
+    assert entry["state"] == RETRY and "node 7 LatentRepaint_KSampler" in entry["error"] and "steps" in entry["error"]
+
+
+def test_a_host_that_lacks_a_checkpoint_or_a_node_is_told_at_the_start(work, pictures, flow, tmp_path):
+    with pytest.raises(Refused, match=r"ckpt_name: found 'none\.safetensors', the host has: latent-repaint-demo"):
+        work(pictures, "--checkpoint", "none.safetensors")
+    prompt = json.loads(flow.read_text()) | {"30": {"class_type": "NobodyKnows", "inputs": {}}}
+    flow.write_text(json.dumps(prompt))
+    with pytest.raises(Refused, match="does not know node 30 NobodyKnows"):
+        work(pictures)
+
+
+def test_a_host_that_does_not_answer_is_gone(work, pictures):
+    with pytest.raises(HostGone, match=r"http://127\.0\.0\.1:9 does not answer"):
+        work(pictures, address="http://127.0.0.1:9")
+    worker, job = work(pictures)
+    worker.host.client.address = "http://127.0.0.1:9"
+    assert worker.paint(job("a.png"))["state"] == HOST_GONE
+
+
+def test_two_results_for_one_picture_are_refused(work, pictures, flow):
+    prompt = json.loads(flow.read_text())
+    prompt["31"] = {"class_type": "ImageBatch", "inputs": {"image1": ["9", 0], "image2": ["9", 0]}}
+    prompt["11"]["inputs"]["images"] = ["31", 0]
+    flow.write_text(json.dumps(prompt))
+    worker, job = work(pictures)
+    entry = worker.paint(job("a.png"))
+    assert entry["state"] == FAILED and "gave 2 results for one picture" in entry["error"]
+
+
+def test_a_full_disk_stops_the_run(work, pictures, tmp_path):
+    out = tmp_path / "small"
+    out.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12k", "tmpfs", str(out)], capture_output=True).returncode:
+        pytest.skip("only root can mount a small disk")
+    try:
+        worker, job = work(pictures, out=out)
+        entry = worker.paint(job("a.png"))
+        assert entry["state"] == STOP and "No space left" in entry["error"]
+        assert not (out / "a.png").exists()
+    finally:
+        subprocess.run(["umount", str(out)], check=True)
+
+
+def test_a_schedule_is_asked_for_its_evaluations(work, pictures, flow):
+    prompt = json.loads(flow.read_text()) | {
+        "40": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": "euler"}},
+        "41": {"class_type": "BasicScheduler",
+               "inputs": {"model": ["2", 0], "scheduler": "normal", "steps": 5, "denoise": 1.0}},
+        "42": {"class_type": "LatentRepaint_Schedule",
+               "inputs": {"model": ["2", 0], "sampler": ["40", 0], "sigmas": ["41", 0]}},
+    }  # fmt: skip
+    flow.write_text(json.dumps(prompt))
+    worker, _ = work(pictures)
+    assert worker.evaluations("42") == 5
+    assert worker.evaluations("40") is None

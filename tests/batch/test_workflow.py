@@ -1,0 +1,175 @@
+"""Which nodes take the picture, the mask, the texts and the seed; and a host that does not fit."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from batch.errors import Refused
+from batch.fit import misfits
+from batch.install import NEEDS
+from batch.nodes import understood
+from batch.workflow import parse
+from comfyui_host.workflow import to_prompt
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def node(kind, title="", **inputs):
+    return {"class_type": kind, "inputs": inputs, "_meta": {"title": title}}
+
+
+def flow(**nodes):
+    """A workflow with a picture and a result, and what is given beside."""
+    plain = {"1": node("LoadImage", "Load Image", image="x.png"), "9": node("SaveImage", images=["1", 0])}
+    return plain | {key.lstrip("n"): value for key, value in nodes.items()}
+
+
+def test_the_only_loader_takes_the_picture_and_its_second_output_asks_for_the_mask_as_alpha():
+    found = understood(flow(n2=node("Encode", image=["1", 0], mask=["1", 1])), None, None, None)
+    assert (found.image, found.mask, found.mask_in_alpha, found.result) == ("1", "", True, "9")
+    assert not understood(flow(), None, None, None).wants_mask
+
+
+def test_titles_decide_between_loaders_and_savers():
+    prompt = flow(
+        n2=node("LoadImage", "Image", image="y.png"), n3=node("LoadImage", "MASK", image="m.png"),
+        n4=node("SaveImage", "result", images=["1", 0]),
+    )  # fmt: skip
+    found = understood(prompt, None, None, None)
+    assert (found.image, found.mask, found.result) == ("2", "3", "4")
+
+
+def test_options_name_nodes_by_id_or_title():
+    prompt = flow(n2=node("LoadImage", "photo", image="y.png"), n3=node("LoadImageMask", image="m.png", channel="red"))
+    found = understood(prompt, "photo", "3", "9")
+    assert (found.image, found.mask) == ("2", "3")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"n2": node("LoadImage", "Load Image", image="y.png")}, ["--image NODE", "1 LoadImage", "2 LoadImage"]),
+        ({"n2": node("LoadImageMask", image="a"), "n3": node("LoadImageMask", image="b")}, ["--mask NODE", "3 LoadIm"]),
+        ({"n2": node("SaveImage", images=["1", 0])}, ["--result NODE", "2 SaveImage", "9 SaveImage"]),
+    ],
+)
+def test_two_candidates_are_listed(more, words):
+    with pytest.raises(Refused) as caught:
+        understood(flow(**more), None, None, None)
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_a_workflow_without_a_loader_or_a_result_says_what_is_wanted():
+    with pytest.raises(Refused, match="a LoadImage is wanted"):
+        understood({"1": node("SaveImage", images=["2", 0])}, None, None, None)
+    with pytest.raises(Refused, match="no SaveImage or PreviewImage"):
+        understood({"1": node("LoadImage", image="x.png")}, None, None, None)
+    with pytest.raises(Refused, match="--image 7: no node"):
+        understood(flow(), "7", None, None)
+
+
+def test_the_page_s_own_format_is_recognised_and_the_export_explained():
+    text = (ROOT / "workflows" / "inpaint-any-size.json").read_text(encoding="utf-8")
+    with pytest.raises(Refused, match=r"File > Export \(API\)"):
+        parse(text, "mine.json")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "7", '{"1": 5}', '{"1": {"class_type": "A"}}', '{"a": {"inputs": {}}}']
+)
+def test_what_is_no_workflow_is_refused(text):
+    with pytest.raises(Refused):
+        parse(text, "mine.json")
+
+
+def test_a_request_to_the_host_does_as_well():
+    assert parse(json.dumps({"prompt": flow(), "client_id": "x"}), "w") == flow()
+
+
+def test_texts_are_found_through_what_stands_between():
+    prompt = flow(
+        n2=node("CLIPTextEncode", text="a"), n3=node("CLIPTextEncode", text="b"),
+        n4=node("ControlNetApplyAdvanced", positive=["2", 0], negative=["3", 0], strength=1.0),
+        n5=node("FluxGuidance", conditioning=["4", 0], guidance=3.0),
+        n6=node("KSampler", positive=["5", 0], negative=["4", 1], seed=1),
+    )  # fmt: skip
+    found = understood(prompt, None, None, None)
+    assert (found.text("positive"), found.text("negative")) == ("2.text", "3.text")
+    prompt["5"] = node("ConditioningCombine", conditioning_1=["2", 0], conditioning_2=["3", 0])
+    with pytest.raises(Refused, match="2 texts of the workflow lead to 'positive'"):
+        found.text("positive")
+
+
+def test_a_picture_s_inputs_replace_the_workflow_s_and_fixed_seeds_stay():
+    prompt = flow(
+        n2=node("LoadImageMask", image="m.png", channel="alpha"), n3=node("KSampler", "one", seed=1, steps=20),
+        n4=node("RandomNoise", noise_seed=2), n5=node("KSampler", seed=["4", 0]),
+    )  # fmt: skip
+    found = understood(prompt, None, None, None)
+    made = found.filled("batch/a.png", "batch/m.png", 77, {found.address("one.steps"): 4})
+    assert made["1"]["inputs"]["image"] == "batch/a.png"
+    assert made["2"]["inputs"] == {"image": "batch/m.png", "channel": "red"}
+    assert made["3"]["inputs"] == {"seed": 77, "steps": 4}
+    assert made["4"]["inputs"] == {"noise_seed": 77}
+    assert made["5"]["inputs"] == {"seed": ["4", 0]}
+    assert prompt["3"]["inputs"] == {"seed": 1, "steps": 20}
+
+
+@pytest.mark.parametrize(
+    ("now", "given", "wanted"),
+    [(20, "4", 4), (1.5, "2", 2.0), (1.5, 2, 2.0), (True, "False", False), ("a", "7", "7"), ("a", 7, "7")],
+)
+def test_values_become_what_stands_in_the_workflow(now, given, wanted):
+    found = understood(flow(n2=node("A", x=now)), None, None, None).converted("2.x", given)
+    assert found == wanted and type(found) is type(wanted)
+
+
+@pytest.mark.parametrize(
+    ("now", "given"), [(20, "4.5"), (20, "true"), (1.5, "much"), (1.5, "NaN"), (True, "1"), (20, "")]
+)
+def test_values_that_cannot_be_are_refused(now, given):
+    with pytest.raises(ValueError, match=r"input 2\.x: found"):
+        understood(flow(n2=node("A", x=now)), None, None, None).converted("2.x", given)
+
+
+@pytest.mark.parametrize("key", ["7.steps", "2.nothing", "2.model", "steps"])
+def test_inputs_that_are_not_there_or_are_linked_are_refused(key):
+    with pytest.raises(Refused):
+        understood(flow(n2=node("A", steps=1, model=["1", 0])), None, None, None).address(key)
+
+
+def test_a_host_without_the_node_or_the_checkpoint_is_told_before_the_run():
+    known = {
+        "LoadImage": {"input": {"required": {"image": [["other.png"], {}]}}},
+        "SaveImage": {"input": {"required": {"images": ["IMAGE"]}}},
+        "CheckpointLoaderSimple": {"input": {"required": {"ckpt_name": [["a.safetensors", "b.safetensors"], {}]}}},
+        "KSampler": {"input": {"required": {"sampler_name": ["COMBO", {"options": ["euler"]}]}}},
+    }
+    prompt = flow(
+        n2=node("CheckpointLoaderSimple", ckpt_name="sdxl.safetensors"), n3=node("Unheard", "thing"),
+        n4=node("KSampler", sampler_name="heun"),
+    )  # fmt: skip
+    wrong = misfits(understood(prompt, None, None, None), known)
+    assert len(wrong) == 3
+    assert "found 'sdxl.safetensors', the host has: a.safetensors, b.safetensors" in wrong[0]
+    assert 'does not know node 3 Unheard "thing"' in wrong[1]
+    assert "found 'heun', the host has: euler" in wrong[2]
+
+
+def test_the_shipped_workflow_is_the_template_with_its_mask_from_a_file():
+    template = to_prompt(json.loads((ROOT / "workflows" / "inpaint-any-size.json").read_text(encoding="utf-8")))
+    shipped = parse((ROOT / "batch" / "inpaint_any_size.json").read_text(encoding="utf-8"), "shipped")
+    mask = next(key for key, content in shipped.items() if content["class_type"] == "LoadImageMask")
+    image = understood(shipped, None, None, None).image
+    for key, content in template.items():
+        wanted = {name: [mask, 0] if value == [image, 1] else value for name, value in content["inputs"].items()}
+        if key == image:
+            wanted["image"] = "image.png"
+        assert (shipped[key]["class_type"], shipped[key]["inputs"]) == (content["class_type"], wanted)
+    assert set(shipped) == {*template, mask}
+
+
+def test_the_extra_of_pyproject_is_what_is_installed_on_first_use():
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert f"batch = {json.dumps(NEEDS)}" in text
