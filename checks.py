@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-LARGEST = 2**28
+MAX_PIXELS = 2**28
 """Pixels of all pictures of a batch that may be made out of smaller ones; as RGB in float32 they take 3 GB."""
 
-MOST_PLACES = 100_000
+MAX_PLACES = 100_000
 """The highest place in a batch that an image may have come from: the host draws the noise of all before it."""
 
 
@@ -33,14 +33,18 @@ def check_sigmas(sigmas: Tensor, least: int = 2) -> None:
     """Raises ValueError unless sigmas are (n,), n >= `least`, finite, not negative, and never rise."""
     if not isinstance(sigmas, Tensor) or sigmas.ndim != 1 or len(sigmas) < least:
         found = list(sigmas.shape) if isinstance(sigmas, Tensor) else type(sigmas).__name__
-        raise ValueError(f"input sigmas: found shape {found}, wanted at least two sigmas in one row")
+        raise ValueError(
+            f"input sigmas: found shape {found}, wanted at least two sigmas in one row; use a scheduler node"
+        )
     check_finite("sigmas", sigmas)
     values = sigmas.tolist()
     if values[-1] < 0:
-        raise ValueError(f"input sigmas: found {values[-1]:.4g}, wanted numbers from 0 up")
+        raise ValueError(f"input sigmas: found {values[-1]:.4g}, wanted numbers from 0 up; use a scheduler node")
     for here, after in zip(values, values[1:], strict=False):
         if after > here:
-            raise ValueError(f"input sigmas: found {after:.4g} after {here:.4g}, wanted sigmas that never rise")
+            raise ValueError(
+                f"input sigmas: found {after:.4g} after {here:.4g}, wanted sigmas that never rise; use a scheduler node"
+            )
 
 
 def check_finite(name: str, tensor: Tensor) -> None:
@@ -48,7 +52,7 @@ def check_finite(name: str, tensor: Tensor) -> None:
     # NaN and infinity come through as extremes, and a large picture needs no second one for that
     extremes = torch.stack(tensor.aminmax()) if tensor.is_floating_point() and tensor.numel() else tensor
     if not torch.isfinite(extremes).all():
-        raise ValueError(f"input {name}: found NaN or infinity, wanted finite numbers")
+        raise ValueError(f"input {name}: found NaN or infinity, wanted finite numbers; look at the node before")
 
 
 def check_latent(samples: Any, name: str) -> Tensor:
@@ -59,15 +63,17 @@ def check_latent(samples: Any, name: str) -> Tensor:
     """
     if not isinstance(samples, dict) or "samples" not in samples:
         found = sorted(samples) if isinstance(samples, dict) else type(samples).__name__
-        raise ValueError(f"input {name}: found {found}, wanted a LATENT with samples")
+        raise ValueError(f"input {name}: found {found}, wanted a LATENT with samples; connect Encode")
     latent = samples["samples"]
     if getattr(latent, "is_nested", False):
-        raise ValueError(f"input {name}: found nested (audio and video) latents, wanted one picture or video")
+        raise ValueError(
+            f"input {name}: found nested latents (video and sound), wanted one picture or video; separate them first"
+        )
     if not isinstance(latent, Tensor) or latent.ndim not in (4, 5) or 0 in latent.shape:
         found = list(latent.shape) if isinstance(latent, Tensor) else type(latent).__name__
         raise ValueError(f"input {name}: found shape {found}, wanted (batch, channels, [frames,] height, width)")
     if not latent.is_floating_point():
-        raise ValueError(f"input {name}: found a latent of {latent.dtype}, wanted one of floats")
+        raise ValueError(f"input {name}: found a latent of {latent.dtype} values, wanted floats; connect Encode")
     check_finite(name, latent)
     return latent
 
@@ -84,11 +90,11 @@ def check_masked_latent(samples: Any, name: str) -> Tensor:
         found = list(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__
         raise ValueError(f"input {name}: found {found} for its noise_mask, wanted a mask (height, width)")
     if places is not None:
-        whole = isinstance(places, (list, tuple)) and all(type(k) is int and 0 <= k <= MOST_PLACES for k in places)
+        whole = isinstance(places, (list, tuple)) and all(type(k) is int and 0 <= k <= MAX_PLACES for k in places)
         if not whole or len(places) != len(latent):
             raise ValueError(
                 f"input {name}: found {places!r:.80} for its batch_index, wanted {len(latent)} whole numbers from 0 to "
-                f"{MOST_PLACES}, one an image"
+                f"{MAX_PLACES}, one for each image"
             )
     return latent
 
@@ -102,8 +108,8 @@ def check_run(sigmas: Tensor, noise: Tensor, latent_image: Tensor | None, denois
     nested = latent_image.ndim == 3 and latent_image.shape[1] == 1  # the host packs them to (B, 1, N)
     if nested and denoise_mask is not None and denoise_mask.shape != latent_image.shape:
         raise ValueError(
-            "input noise_mask: found one mask for nested latents (audio and video), wanted one for each, "
-            "which ComfyUI knows from 0.6"
+            "input noise_mask: found one mask for nested latents (video and sound), wanted one for each; "
+            "mask them before they are joined, on ComfyUI 0.6 or newer"
         )
     check_finite("latent_image", latent_image)
     check_finite("noise", noise)
@@ -166,8 +172,8 @@ def check_mask(name: str, mask: Tensor, image: Tensor) -> Tensor:
         return mask[:, :1, :1].expand(-1, *size)
     if not _same_aspect(shape[1:], size):
         raise ValueError(
-            f"input {name}: found {_pixels(shape[1:])}, wanted {_pixels(size)} like the image, or that aspect; "
-            "cut the mask like the picture (Crop Mask), or paint it on this picture in Load Image"
+            f"input {name}: found {_pixels(shape[1:])}, wanted {_pixels(size)} like the image, or another size of that "
+            "shape; cut the mask as the picture was cut (Crop Mask), or paint it on this picture in Load Image"
         )
     check_pixels(f"input {name}", len(mask), size, image[..., 0].numel())
     return scale_mask(mask, size)
@@ -203,8 +209,8 @@ def match_batches(**batches: Tensor) -> tuple[Tensor, ...]:
     """All tensors repeated to the largest batch: item k of the result is item k mod B of a tensor with batch B.
 
     Raises:
-        ValueError: if a batch does not divide the largest one, or would be repeated beyond `LARGEST` pixels and beyond
-            what came as pictures: one mask for all frames of a long video is no more than the video itself.
+        ValueError: if a batch does not divide the largest one, or would be repeated beyond `MAX_PIXELS` pixels and
+            beyond what came as pictures: one mask for all frames of a long video is no more than the video itself.
     """
     largest = max(len(x) for x in batches.values())
     given = max((x[..., 0].numel() for x in batches.values() if x.ndim == 4 and len(x) == largest), default=0)
@@ -214,17 +220,17 @@ def match_batches(**batches: Tensor) -> tuple[Tensor, ...]:
         if largest % len(x):
             raise ValueError(
                 f"input {name}: found a batch of {len(x)}, wanted one that divides {largest}, "
-                "the largest batch among the inputs"
+                "the largest batch among the inputs; use one for all, or one for each"
             )
     return tuple(x.repeat(largest // len(x), *[1] * (x.ndim - 1)) if len(x) < largest else x for x in batches.values())
 
 
 def check_pixels(what: str, pictures: int, size: Sequence[int], given: int = 0) -> None:
-    """Raises ValueError if so many pictures of that size, (H, W), have more than `LARGEST` pixels in all, and more than
-    twice the pixels that were given."""
-    if pictures * prod(size) > max(LARGEST, 2 * given):
+    """Raises ValueError if so many pictures of that size, (H, W), have more than `MAX_PIXELS` pixels in all, and more
+    than twice the pixels that were given."""
+    if pictures * prod(size) > max(MAX_PIXELS, 2 * given):
         raise ValueError(
-            f"{what}: found a need for {pictures} pictures of {_pixels(size)}, wanted {LARGEST} pixels at most; "
+            f"{what}: found {pictures} pictures of {_pixels(size)} to make, wanted at most {MAX_PIXELS} pixels in all; "
             "take fewer or smaller pictures at a time"
         )
 

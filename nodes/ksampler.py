@@ -137,6 +137,7 @@ def check_schedule(steps: int, denoise: float) -> None:
     if steps > MAX_EVALUATIONS * denoise > 0:
         raise ValueError(
             f"inputs steps, denoise: found {steps}, {denoise:.4g}, wanted steps / denoise of at most {MAX_EVALUATIONS}"
+            "; raise denoise or take fewer steps"
         )
 
 

@@ -39,7 +39,9 @@ def combine(sampler: Any, method: Method, node: str, name: str = "sampler", kept
     """
     check_solver(sampler, node, name)
     if isinstance(sampler, Combinator):
-        raise ValueError(f"{node}: input sampler: found the output of {sampler.node}, wanted a plain sampler")
+        raise ValueError(
+            f"{node}: input sampler: found the output of {sampler.node}, wanted a plain sampler; use KSamplerSelect"
+        )
     return Combinator(sampler, method, node, kept)
 
 
@@ -90,8 +92,8 @@ class Combinator(comfy.samplers.KSAMPLER):
     def __init__(self, sampler: comfy.samplers.KSAMPLER, method: Method, node: str, kept: Tensor | None):
         def taken_apart(*args, **kwargs):
             raise ValueError(
-                f"{node}: found its output inside of another node's sampler, which would run it without its method, "
-                f"wanted it the other way round: that node's sampler as the input of this one"
+                f"{node}: found its output inside another node's sampler, which would leave the method out, wanted it "
+                "the other way round; connect that node's sampler to the input of this one"
             )
 
         super().__init__(taken_apart, sampler.extra_options, sampler.inpaint_options)
@@ -142,7 +144,7 @@ class Combinator(comfy.samplers.KSAMPLER):
                 )
                 if not x.isfinite().all():
                     raise ValueError(
-                        "found NaN or infinity in what the model and the sampler made, wanted finite numbers: load the "
+                        "found NaN or infinity in what the model and the sampler made, wanted finite numbers; load the "
                         "model in a higher precision (fp32 or bf16), or take a lower cfg or another sampler"
                     )
                 return torch.where(known, region.at(plan_of(sigmas).levels[-1], known).to(x.dtype), x)
@@ -161,14 +163,14 @@ class Combinator(comfy.samplers.KSAMPLER):
         if self.kept is None:
             if not noise.any():
                 raise ValueError(
-                    "input kept: found nothing, in a stage that adds no noise of its own, so that its kept part is "
-                    "noisy already, wanted the clean latent: connect what went into the first stage's latent_image"
+                    "input kept: found nothing, wanted the clean latent, because this stage adds no noise of its own "
+                    "and its kept part is noisy already; connect the latent that went into the first stage"
                 )
             return latent_image
         if self.kept.shape[1:] != latent_image.shape[1:] or len(latent_image) % len(self.kept):
             raise ValueError(
                 f"input kept: found shape {list(self.kept.shape)}, wanted {list(latent_image.shape)}, that of the "
-                "latent to sample, or a batch that divides it"
+                "latent to sample, or a batch that divides it; connect the latent that went into the first stage"
             )
         y = self.kept.to(latent_image)
         if y.any():  # the host leaves an empty latent alone

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 MAX_EVALUATIONS = 100_000
-"""Of one run: a stranger's workflow must not be able to ask for more."""
+"""Of one run: a workflow from somebody else must not be able to ask for more."""
 
 
 class Descend(NamedTuple):
@@ -108,7 +108,7 @@ def refined(steps: int, counts: Mapping[int, int]) -> list[Move]:
 def check_length(steps: int) -> None:
     """Raises ValueError if a walk of so many solver steps and extra evaluations is longer than MAX_EVALUATIONS."""
     if steps > MAX_EVALUATIONS:
-        raise ValueError(f"found {steps} steps in all, wanted at most {MAX_EVALUATIONS}")
+        raise ValueError(f"found {steps} steps in all, wanted at most {MAX_EVALUATIONS}; use fewer steps")
 
 
 def steps_walked(moves: Iterable[Move]) -> int:

@@ -82,8 +82,10 @@ def noise_levels(model_sampling, sigmas: Tensor) -> list[NoiseLevel]:
             found = type(model_sampling).__name__
             raise ValueError(f"input model: found {found}, which adds no noise to its latent, wanted a diffusion model")
         if levels[-1].a < 0:
-            found = f"{float(sigma):.4g}, which {type(model_sampling).__name__} has not"
-            raise ValueError(f"input sigmas: found {found}, wanted at most {float(model_sampling.sigma_max):.4g}")
+            found, most = f"{float(sigma):.4g}, above this model's maximum", f"{float(model_sampling.sigma_max):.4g}"
+            raise ValueError(
+                f"input sigmas: found {found}, wanted at most {most}; use a scheduler node connected to this model"
+            )
     return levels
 
 

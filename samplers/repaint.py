@@ -29,7 +29,7 @@ class RePaint(Method):
         steps = len(levels) - 1
         if self.jump_length > steps:
             raise ValueError(
-                f"input jump_length: found {self.jump_length}, wanted at most {steps}, the steps of the schedule"
+                f"input jump_length: found {self.jump_length}, wanted at most {steps}, the number of steps"
             )
         jumps = paper_jumps(steps, self.jump_length, self.jump_n_sample, window)
         return itinerary(steps, self.jump_length, jumps)

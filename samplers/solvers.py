@@ -36,7 +36,9 @@ NOT_FOR_FLOW = (
 def check_solver(sampler: Any, node: str, name: str = "sampler") -> None:
     """Raises ValueError if `sampler` cannot be walked over given sigmas."""
     if not isinstance(sampler, KSAMPLER):
-        raise ValueError(f"{node}: input sampler: found {type(sampler).__name__}, wanted a KSAMPLER (KSamplerSelect)")
+        raise ValueError(
+            f"{node}: input sampler: found {type(sampler).__name__}, wanted a KSAMPLER; use KSamplerSelect"
+        )
     found = name_of(unwrapped(sampler)[-1])
     if any(solver in found for solver in CHOOSES_ITS_STEPS):
         raise ValueError(f"{node}: input {name}: found {found}, which chooses its own steps, wanted any other sampler")
@@ -48,7 +50,7 @@ def check_for_model(sampler: Any, levels: Sequence[NoiseLevel]) -> None:
     if of_the_host(solver) and name_of(solver) in NOT_FOR_FLOW and any(level.a < 1 for level in levels):
         raise ValueError(
             f"input sampler: found {name_of(solver)[7:]}, which leaves noise in the pictures of flow models (SD3, "
-            "Flux, Wan), without a mask too, wanted another sampler, such as euler_ancestral"
+            "Flux, Wan) even without a mask, wanted another sampler; take euler_ancestral, for example"
         )
 
 
@@ -153,10 +155,10 @@ def moved_on(name: str, value: Any, descent: int) -> Any:
 def failed(solver: Any, error: Exception, in_pieces: bool, steps: int) -> str:
     found = f"input sampler: found {name_of(solver)}, which failed with {type(error).__name__}: {error}"
     if not in_pieces:
-        return f"{found}, wanted a sampler that runs with this model and latent, such as euler"
+        return f"{found}, wanted a sampler that runs with this model and latent; take euler, for example"
     return (
-        f"{found}, on a piece of {steps} of the run's steps, wanted a sampler that can run in pieces, such as euler, "
-        "or the method Blend (Blend Sampler), which runs any sampler in one piece"
+        f"{found}, on a piece of {steps} of the run's steps, wanted a sampler that can run in pieces; take euler, for "
+        "example, or the method blend (Blend Sampler), which runs any sampler in one piece"
     )
 
 

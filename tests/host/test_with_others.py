@@ -296,7 +296,7 @@ def slowed(sampler):
 
 def test_inside_of_another_packs_sampler_ours_refuses(eps_model, latent, mask):
     """Those run a sampler's function themselves, and would run it without its method."""
-    with pytest.raises(ValueError, match="node: found its output inside of another node's sampler"):
+    with pytest.raises(ValueError, match="node: found its output inside another node's sampler"):
         guided(cfg_guider(eps_model), slowed(combined("euler_ancestral", "match")), sigmas(eps_model, 4), latent, mask)
 
 

@@ -281,7 +281,7 @@ def test_a_size_rounded_after_scaling_has_the_same_aspect(size, zoom):
     image, mask = torch.zeros(1, 1, 1, 1).expand(1, *size, 3), torch.ones(1, 1, 1).expand(1, *scaled)
     if min(scaled) > 1:
         assert check_mask("mask", mask, image).shape == (1, *size)
-    with pytest.raises(ValueError, match="or that aspect"):
+    with pytest.raises(ValueError, match="or another size of that shape"):
         check_mask("mask", torch.ones(1, 1, 1).expand(1, 2 * size[0] + 2, size[1]), image)
 
 
