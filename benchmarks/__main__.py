@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # the rooms are packages of the repository
 
-from comfyui_host import install  # noqa: E402
+from comfyui_host import in_process, install  # noqa: E402
 
 COMMANDS = {
     "exactness": ("exactness.command", "how far each sampler is from the exact answer"),
@@ -20,6 +20,7 @@ COMMANDS = {
     "matrix": ("matrix.command", "every model family, method, solver and scheduler: is each promise kept?"),
     "cost": ("cost.command", "time, memory and waiting beside the host's own sampler"),
     "batch": ("batch.command", "many pictures: scaling, losses when processes are killed, a table of a million rows"),
+    "old_content": ("old_content", "what denoise below 1 and soft masks leave of the old content"),
     "endurance": ("endurance.command", "hundreds of mixed jobs through the queue"),
 }
 
@@ -29,6 +30,7 @@ def main() -> None:
         names = "\n".join(f"  {name:10} {purpose}" for name, (_, purpose) in COMMANDS.items())
         sys.exit(f"usage: python benchmarks NAME [--help]\n{names}")
     install.run_under_host(test_tools=True)
+    in_process.start()  # so that a benchmark can import it and the pack in any order
     name = sys.argv.pop(1)
     sys.argv[0] = f"python benchmarks {name}"
     sys.exit(importlib.import_module(f"benchmarks.{COMMANDS[name][0]}").main())

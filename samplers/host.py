@@ -207,13 +207,14 @@ class Combinator(comfy.samplers.KSAMPLER):
             return base_model.scale_latent_inpaint(x=x, sigma=sigma, noise=noise, latent_image=y, denoise_mask=mask)
 
         moves = not ignores_noise(noised, x, model.sigmas[:1])
+        soft = bool(((mask > 0) & (mask < 1)).any())
         begins = bool(model.noise.any())  # else a first stage has already painted what is free
         at = AtLevel(
             level=lambda sigma: noise_level(model_sampling, sigma[0]),
             free=free,
             noised=noised,
             in_window=lambda sigma: moves & (sigma[0] >= lowest) & (sigma[0] <= highest),
-            old_content=bool(((mask > 0) & (mask < 1)).any()) or (begins and plan.starts_below_full_noise),
+            full_noise=plan.full_noise if soft or (begins and plan.starts_below_full_noise) else None,
         )
         guided = Guided(
             guider,
@@ -226,7 +227,7 @@ class Combinator(comfy.samplers.KSAMPLER):
         noise = self.first_noise(model.noise, seeds) if begins else plan.levels[0].noise_in(x, y)
         draw = NoiseStream([derive_seed(s, NOISE_OF_JUMPS) for s in seeds], x.shape, x.device).draw
         region = self.method.region(guided, at, y, noise, draw)
-        if at.old_content and not begins:
+        if soft and not begins:
             region.blank = free(model.sigmas[:1])
         return region
 

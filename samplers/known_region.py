@@ -11,7 +11,6 @@ from .moves import Move
 from .noise_level import NoiseLevel
 
 KNOWN_NOISE = ("fixed", "fresh", "predicted")
-SHOWS_THROUGH = 0.2  # a/b from which a cell that becomes free still has old content worth keeping
 MOST_MOMENTUM = 0.7  # of the feedback that predicts noise: a step down a long schedule has less, see KnownRegion
 
 
@@ -64,15 +63,15 @@ class AtLevel:
         free: m, a boolean tensor that broadcasts to x, true where the model is free (`soft_mask`).
         noised: (x, sigma, noise) -> the known part as the model wants to see it.
         in_window: a 0-dim boolean tensor, whether e moves. Outside the window it stays as it is.
-        old_content: whether any cell becomes free with its old content still in it, by a soft mask or a start below
-            full noise.
+        full_noise: a/b below which a cell that becomes free has lost its old content; None where no cell has any, under
+            a hard mask and from a start at full noise.
     """
 
     level: Callable[[Tensor], NoiseLevel]
     free: Callable[[Tensor], Tensor]
     noised: Callable[[Tensor, Tensor, Tensor], Tensor]
     in_window: Callable[[Tensor], Tensor]
-    old_content: bool
+    full_noise: float | None
 
 
 class KnownRegion:
@@ -106,7 +105,7 @@ class KnownRegion:
         DDNM (Wang et al., 2022), section 3.3; https://arxiv.org/abs/2212.00490
         Some methods of speeding up the convergence of iteration methods (Polyak, 1964), for the momentum
 
-    A cell that became free with its old content still in it (:math:`a / b` of `SHOWS_THROUGH` or more) keeps what the
+    A cell that became free with its old content still in it (:math:`a / b` of `full_noise` or more) keeps what the
     solver makes of that content: nothing but the solver moves it, and a jump takes it back to where it was.
 
     Arguments:
@@ -141,8 +140,8 @@ class KnownRegion:
     def free(self, sigma: Tensor) -> Tensor:
         """Where the model is free at this level; cells that become free here may have lost their old content."""
         free = self.at_level.free(sigma)
-        if self.at_level.old_content:
-            lost = free & (signal_to_noise(self.at_level.level(sigma)) < SHOWS_THROUGH)
+        if self.at_level.full_noise is not None:
+            lost = free & (signal_to_noise(self.at_level.level(sigma)) < self.at_level.full_noise)
             self.blank = lost if self.blank is None else self.blank | lost
         return free
 
@@ -188,7 +187,7 @@ class KnownRegion:
 
     def expect_jump(self, sigma: Tensor) -> None:
         """Announces the level, sigma (0-dim), to which the next jump goes back."""
-        if self.at_level.old_content:
+        if self.at_level.full_noise is not None:
             self.landing, self.landed = sigma, None
 
     def jump(self, x: Tensor, start: NoiseLevel, stop: NoiseLevel) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .known_region import SHOWS_THROUGH, Method
+from .known_region import Method
 from .loop import Region, Solver
 from .moves import MAX_EVALUATIONS, Descend, Jump, Move, Refine, check_length, steps_walked
 from .noise_level import NoiseLevel, noise_levels, window_sigmas
@@ -21,6 +21,8 @@ class Plan:
     Attributes:
         moves: the walk.
         levels: the NoiseLevel of every sigma.
+        full_noise: a/b below which a state counts as pure noise. Half again as much signal as at the model's maximum
+            counts too, since not every scheduler begins there.
         window: the lowest and the highest sigma at which the method is at work.
 
     Raises:
@@ -32,6 +34,8 @@ class Plan:
         self.levels: list[NoiseLevel] = noise_levels(model_sampling, sigmas)
         self.moves: list[Move] = [Descend(0, len(sigmas) - 1)]
         self.window = (0.0, float("inf"))
+        (noisiest,) = noise_levels(model_sampling, torch.as_tensor(model_sampling.sigma_max).reshape(1))
+        self.full_noise = max(0.05, 1.5 * float(noisiest.a) / float(noisiest.b))
         if method is not None:
             self.window = window_sigmas(model_sampling, method.start_percent, method.end_percent)
             lowest, highest = self.window
@@ -45,7 +49,7 @@ class Plan:
     @property
     def starts_below_full_noise(self) -> bool:
         """Whether the first state still has something of the latent in it (`denoise` below 1)."""
-        return float(self.levels[0].a) >= SHOWS_THROUGH * float(self.levels[0].b)
+        return float(self.levels[0].a) >= self.full_noise * float(self.levels[0].b)
 
 
 class Enough(Exception):

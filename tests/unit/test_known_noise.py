@@ -34,7 +34,7 @@ def region(in_window=ALWAYS):
         free=lambda sigma: torch.zeros(shape, dtype=torch.bool),
         noised=lambda x, sigma, noise: VARIANCES.sqrt() + sigma * noise,
         in_window=lambda sigma: in_window,
-        old_content=False,
+        full_noise=None,
     )
     return KnownRegion(Guided(), at, VARIANCES.sqrt(), torch.zeros(shape), lambda: torch.zeros(shape), "predicted")
 
