@@ -20,7 +20,7 @@ from comfyui_host.server_process import Server
 ROOT = Path(__file__).resolve().parents[2]
 CENSUS = Path(__file__).resolve().parent / "census"
 PICTURES = {"LoadImage": "example_image.png", "LoadImageMask": "example_mask.png"}
-NAMES = ("plain", "blend", "repaint", "match", "ksampler", "any_size", "crop")
+NAMES = ("plain", "blend", "repaint", "match", "ksampler", "any_size", "crop", "two_stages", "soft_mask")
 SETTINGS = {
     "steps": range(2, 6),
     "cfg": (1.0, 3.0, 7.0),

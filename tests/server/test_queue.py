@@ -6,7 +6,7 @@ from benchmarks.endurance.jobs import endure, mixed_jobs
 
 
 def test_mixed_jobs_of_two_clients_with_interrupts_are_what_they_are_alone_and_leave_nothing(server):
-    tally = endure(server, mixed_jobs(7, random.Random(0)), rounds=2, jobs=10, clients=2, interrupts=0.3)
+    tally = endure(server, mixed_jobs(9, random.Random(0)), rounds=2, jobs=10, clients=2, interrupts=0.3)
     assert not tally.wrong
     assert tally.done == 20 and tally.interrupted > 0
     _, before, after = tally.memory
