@@ -187,7 +187,7 @@ def counted_plan(model, solver: str, method: str, steps: int, **changed):
     ("heun", "match", 5_000),
 ])  # fmt: skip
 def test_planning_asks_a_solver_only_so_often(eps_model, monkeypatch, solver, method, steps):
-    """What a long walk costs is told from its beginning, so that a stranger's schedule cannot hold the machine."""
+    """What a long walk costs is told from its beginning, so that no schedule can hold the machine."""
     monkeypatch.setattr("latent_repaint.nodes.schedule.ui.PreviewImage", lambda *args, **kwargs: None)
     from comfy.k_diffusion import sampling as k_diffusion
 

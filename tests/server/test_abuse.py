@@ -1,5 +1,5 @@
-"""Every input of every node, given what a stranger may give: an error that names the node and the input, or a run, and
-a host that goes on.
+"""Every input of every node, given what any workflow may give: an error that names the node and the input, or a run;
+and a host that goes on.
 
     python -m pytest -c tests/pytest.ini tests/server/test_abuse.py --hypothesis-profile=long
 """

@@ -32,7 +32,6 @@ BATCHES = {
 CASES = {
     "dpm_fast": ("blend", sampler("dpm_fast"), "inpaint", "dpm_fast"),
     "dpm_adaptive": ("repaint", sampler("dpm_adaptive"), "inpaint", "dpm_adaptive"),
-    "one sigma": ("blend", sigmas("SplitSigmas", step=0), "sample", "sigmas"),
     "rising sigmas": ("blend", sigmas("FlipSigmas"), "sample", "sigmas"),
     "batches": ("blend", BATCHES, "masked", "mask"),
     "flat latent": ("blend", SHAPES, "masked", "samples"),

@@ -1,4 +1,4 @@
-"""What small inputs may grow into: a stranger's workflow must not be able to ask for all the memory there is."""
+"""What small inputs may grow into: no workflow must be able to ask for all the memory there is."""
 
 import pytest
 import torch
