@@ -80,7 +80,7 @@ class Engine:
 
     def _join(self) -> None:
         self._folder = "" if self.address else tempfile.mkdtemp(prefix="ray-")
-        alone = {"_node_ip_address": "127.0.0.1", "object_store_memory": STORE, "_temp_dir": self._folder}
+        alone = {"object_store_memory": STORE, "_temp_dir": self._folder}
         ray.init(
             address=self.address or "local",
             include_dashboard=None if self.address else False,

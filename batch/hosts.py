@@ -57,7 +57,7 @@ class OwnHost:
         Raises:
             HostGone: If it ends before; the message has the end of what it printed.
         """
-        if self._process and self._process.poll() is None:
+        if self._answers():
             return
         self.stop()
         self._base = Path(tempfile.mkdtemp(prefix="batch-"))
@@ -101,6 +101,16 @@ class OwnHost:
             self._process = None
             self.client.close()
             shutil.rmtree(self._base, ignore_errors=True)
+
+    def _answers(self) -> bool:
+        """Whether it runs. Its process alone does not tell: what starts it may outlive it for a moment."""
+        if self._process is None or self._process.poll() is not None:
+            return False
+        try:
+            self.client.version()
+            return True
+        except (HostGone, HostFailed):
+            return False
 
     def _files(self) -> Path:
         return self._base

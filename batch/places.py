@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Sequence
@@ -129,9 +130,20 @@ class Place:
         clean = PurePosixPath(name.replace("\\", "/"))
         if "://" in name or clean.is_absolute() or ".." in clean.parts or clean.drive or Path(name).is_absolute():
             raise BadPicture(f"'{name}' leads out of {self.url}: give a path below it")
-        if self.local and not (self.local / clean).resolve().is_relative_to(self.local):
+        if self.local and not _real(self.local / clean).is_relative_to(self.local):
             raise BadPicture(f"'{name}' is a link that leads out of {self.url}")
         return clean.as_posix()
+
+
+def _real(path: Path) -> Path:
+    """Where a file really is. A folder is looked up once for all of its files."""
+    real = _real_folder(path.parent) / path.name
+    return real.resolve() if real.is_symlink() else real
+
+
+@functools.lru_cache(4096)
+def _real_folder(folder: Path) -> Path:
+    return folder.resolve()
 
 
 def _remote(url: str) -> tuple[Any, str]:

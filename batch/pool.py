@@ -23,7 +23,7 @@ STARTS = 3
 """Failed starts in a row after which a worker is given up."""
 PATIENCE = 900.0
 """Seconds that a cluster may take to give a lost worker a new machine, where no other worker is left."""
-SECONDS_BETWEEN_STARTS = 1.0
+SECONDS_BETWEEN_STARTS = 5.0
 TICK = 0.5
 END_SECONDS = 30
 
@@ -81,10 +81,11 @@ class Pool:
     Arguments:
         seats: The workers.
         tick: Called at least twice a second with the number of pictures under way.
+        tell: Called with what the user should know of a host.
     """
 
-    def __init__(self, seats: list[Seat], tick: Callable[[int], None]):
-        self.seats, self.tick = seats, tick
+    def __init__(self, seats: list[Seat], tick: Callable[[int], None], tell: Callable[[str], None]):
+        self.seats, self.tick, self.tell = seats, tick, tell
         self.stopping = False
         self._stopped_by = ""
         self._again: list[Job] = []
@@ -173,7 +174,10 @@ class Pool:
             seat.errors.append(str(cause) if known else f"{type(cause).__name__}: {cause}")
             if isinstance(cause, Refused):  # the same the next time
                 seat.errors = seat.errors[-1:] * STARTS
-            if not seat.given_up:
+            elif seat.facts:  # it has worked before
+                self.tell(f"{seat.facts['host']} is gone and will be tried again: {seat.errors.pop()}")
+                seat.lose()
+            elif not seat.given_up:
                 seat.start()
         except ActorUnavailableError:
             seat.lose()

@@ -28,7 +28,7 @@ def measure(folder: Path, count: int | None) -> None:
         peaks["python batch"] = max(peaks["python batch"], _resident(psutil.Process(trial.pid)))
         others = [_resident(process) for process in trial.descendants()]
         peaks["largest other process"] = max([peaks["largest other process"], *others])
-        time.sleep(0.5)
+        time.sleep(2)
     say(f"exit code {trial.end()}, {time.monotonic() - started:.0f} s")
     for name, peak in peaks.items():
         say(f"peak resident memory, {name}: {peak / 2**20:.0f} MiB")

@@ -118,7 +118,7 @@ class Trial:
                 self._process.kill()
                 raise TimeoutError(f"it did not end within {seconds} s:\n{self.output()}")
             self.descendants()
-            time.sleep(0.1)
+            time.sleep(0.25)
         return self._process.returncode
 
     def left_over(self, seconds: float = 10) -> list[str]:
