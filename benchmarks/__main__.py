@@ -18,6 +18,7 @@ COMMANDS = {
     "quality": ("quality.command", "any checkpoint of yours: seams, and the model's own judgement of pictures"),
     "pixels": ("pixels.command", "seams, leaks, exactness and cost in pixel space"),
     "matrix": ("matrix.command", "every model family, method, solver and scheduler: is each promise kept?"),
+    "painted": ("matrix.painted_command", "what is painted, against a law known in closed form"),
     "cost": ("cost.command", "time, memory and waiting beside the host's own sampler"),
     "batch": ("batch.command", "many pictures: scaling, losses when processes are killed, a table of a million rows"),
     "old_content": ("old_content", "what denoise below 1 and soft masks leave of the old content"),

@@ -41,7 +41,7 @@ SOLVERS = comfy.samplers.SAMPLER_NAMES
 SCHEDULERS = ("karras", "normal", "sgm_uniform", "beta")
 PREDICTIONS = ("eps", "flow")
 KINDS = ("whole", "two stages", "denoise .6", "soft mask")
-STEPS, COUNT = 20, 1000
+STEPS, COUNT = 20, 400
 CONDITIONING = [[torch.zeros(1, 1, 1), {}]]
 
 
