@@ -15,8 +15,8 @@ from .work import HERE, Work
 
 BLENDS = ["feather", "multiband"]
 
-STRIP = 2**20
-"""Pixels that are copied at a time."""
+STRIP, SAMPLE = 2**20, 2**18
+"""Pixels that are copied at a time, and pixels around the mask's edge on which the seam is measured, or a few more."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,11 @@ def composite_into(
         work.stop_if_asked()
         ours.copy(strip, z, w)
     measured = Measured(pictures=1, shift_before=ours.shift.before, shift_after=ours.shift.after(blending.match_colour))
-    for part in parts(masked, blending.expand + max(blending.width, EDGE), ours.halo):
+    edge = parts(masked, blending.expand + max(blending.width, EDGE), ours.halo)
+    seldom = -(-sum(part.height * part.width for part in edge) // SAMPLE)
+    for n, part in enumerate(edge):
         work.stop_if_asked()
-        measured += ours.blend(part, z, w, work.device or mask.device)
+        measured += ours.blend(part, z, w, work.device or mask.device, measured=n % seldom == 0)
     return measured + Measured(outside=_largest_difference(z, ours.original, w))
 
 
@@ -126,9 +128,9 @@ class _Picture:
             torch.where(masked[..., None], self.matched(box), target, out=target)
             box.of_one(w).masked_fill_(masked, 1.0)
 
-    def blend(self, box: Box, z: Tensor, w: Tensor, device: torch.device) -> Measured:
-        """Sets z and w around the mask's edge, in a part of the picture."""
-        align = max(2 ** bands(self.blending.width), BLOCK)
+    def blend(self, box: Box, z: Tensor, w: Tensor, device: torch.device, measured: bool) -> Measured:
+        """Sets z and w around the mask's edge, in a part of the picture; measures the seam there if that is asked."""
+        align = max(2 ** (bands(self.blending.width) + 1), BLOCK)  # the coarsest grid in `multiband`
         seen = box.grown(self.halo)
         seen = Box(seen.top // align * align, seen.left // align * align, seen.bottom, seen.right)
         seen = seen.within(*self.masked.shape)
@@ -152,6 +154,8 @@ class _Picture:
         def here(picture: Tensor) -> Tensor:  # with the next row and column, so that no step is left out
             return picture[..., inner.top : inner.bottom + 1, inner.left : inner.right + 1]
 
+        if not measured:
+            return Measured()
         ring = torch.zeros_like(masked)
         near = (distance > expand) & (distance <= expand + EDGE)
         inner.of_one(ring[0, 0]).copy_(inner.of_one(near[0, 0]))

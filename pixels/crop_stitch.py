@@ -79,13 +79,20 @@ def crop(
     cropped = image.new_empty(len(cut.crops), height, width, image.shape[-1])
     cropped_mask = mask.new_empty(len(cut.crops), height, width)
     for n, (k, box) in enumerate(cut.crops):
-        rows = reflected(image.shape[1], box.top, box.bottom, image.device)
-        columns = reflected(image.shape[2], box.left, box.right, image.device)
-        picture, hole = (x[k : k + 1].index_select(1, rows).index_select(2, columns) for x in (image, mask))
+        picture, hole = (_mirrored(x[k : k + 1], box) for x in (image, mask))
         cropped[n : n + 1] = scale(picture, height, width, device)
         # the greatest value of all that fall on one pixel: a thin stroke stays whole
         cropped_mask[n : n + 1] = hole if hole.shape[1:] == (height, width) else largest(hole, height, width)
     return cut, cropped, cropped_mask
+
+
+def _mirrored(x: Tensor, box: Box) -> Tensor:
+    """What an image (B, H, W, C) or mask (B, H, W) shows in a box, mirrored beyond its ends; a view if it has none."""
+    if box == box.within(*x.shape[1:3]):
+        return box.of(x)
+    rows = reflected(x.shape[1], box.top, box.bottom, x.device)
+    columns = reflected(x.shape[2], box.left, box.right, x.device)
+    return x.index_select(1, rows).index_select(2, columns)
 
 
 def scale(image: Tensor, height: int, width: int, device: torch.device | None = None) -> Tensor:

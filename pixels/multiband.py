@@ -40,7 +40,7 @@ def multiband(original: Tensor, generated: Tensor, distance: Tensor, start: int,
         z, (B, C, H, W), of use where d > start.
     """
     levels = bands(width)
-    difference = band_and_below = membrane(generated - original, distance > start, 0, levels + 3)
+    difference = band_and_below = membrane(generated - original, distance > start, 0, levels + 1)
     blended = original
     for level in range(levels):
         below = _low_pass(difference, 2 ** (level + 1))

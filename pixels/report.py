@@ -134,7 +134,9 @@ def edge_sums(original: Tensor, generated: Tensor, result: Tensor, inside: Tenso
 def _mean(x: Tensor, where: Tensor) -> Tensor:
     """The mean in a square of `NEAR` pixels of those that count; 0 where none does."""
     weight = where.to(x)
-    sums, counts = (F.avg_pool2d(a, NEAR, 1, NEAR // 2) for a in (x * weight, weight))
+    sums, counts = x * weight, weight
+    for kernel, padding in (((NEAR, 1), (NEAR // 2, 0)), ((1, NEAR), (0, NEAR // 2))):
+        sums, counts = (F.avg_pool2d(a, kernel, 1, padding) for a in (sums, counts))
     return sums / counts.clamp(min=1e-6)
 
 

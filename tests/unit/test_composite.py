@@ -279,7 +279,8 @@ def test_a_mask_of_the_same_aspect_is_scaled(shape, size):
 def test_a_size_rounded_after_scaling_has_the_same_aspect(size, zoom):
     scaled = tuple(max(int(side * zoom + 0.5), 1) for side in size)  # round() takes 1.5 and 2.5 to the same 2
     image, mask = torch.zeros(1, 1, 1, 1).expand(1, *size, 3), torch.ones(1, 1, 1).expand(1, *scaled)
-    if min(scaled) > 1:
+    tie = any(abs(side * zoom % 1 - 0.5) < 1e-3 for side in size)  # Python rounds these to either side
+    if min(scaled) > 1 and not tie:
         assert check_mask("mask", mask, image).shape == (1, *size)
     with pytest.raises(ValueError, match="or another size of that shape"):
         check_mask("mask", torch.ones(1, 1, 1).expand(1, 2 * size[0] + 2, size[1]), image)
