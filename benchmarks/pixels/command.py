@@ -20,9 +20,10 @@ import torch
 from ..report import RESULTS, Table, write
 from .cost import sampling, speed
 from .cut import cut
+from .exactness import exactness
 from .leak import leak
 from .real import real
-from .seams import exactness, seams
+from .seams import seams
 from .second_pass import second_pass
 from .sizes import sizes
 

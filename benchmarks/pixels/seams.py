@@ -1,4 +1,4 @@
-"""What Composite leaves of a seam, and of the pixels that it must not touch."""
+"""What Composite leaves of a seam."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from latent_repaint.pixels.composite import BLENDS, Blending, composite
+from latent_repaint.pixels.composite import Blending, composite
 from latent_repaint.pixels.region import distance_to_mask
 from latent_repaint.pixels.report import seam_energy
 
 from ..report import Table
-from .pictures import demo, ellipse, saved, scene, shifted
+from .pictures import demo, ellipse, scene, shifted
 
 METHODS = {  # width of the ramp, blend, match_colour
     "paste": (0, "feather", 0.0),
@@ -28,27 +28,6 @@ METHODS = {  # width of the ramp, blend, match_colour
     "multiband 32 + colour": (32, "multiband", 1.0),
 }
 SHOWN = ("paste", "feather 9", "multiband 16 + colour")
-
-
-def exactness(_: Path) -> Table:
-    differing = pixels = 0
-    for seed in range(200):
-        rng = np.random.default_rng(seed)
-        height, width = (int(n) for n in rng.integers(1, 130, 2))
-        noise = torch.from_numpy(rng.integers(0, 256, (2, 1, height, width, 3)).astype(np.float32)) / 255
-        mask = torch.from_numpy(rng.random((1, height, width)) < rng.choice([0, 0.001, 0.3, 1])).float()
-        top, left = rng.integers(height), rng.integers(width)
-        mask[:, top : top + rng.integers(80), left : left + rng.integers(80)] = rng.random()
-        expand, ramp = (int(n) for n in rng.integers(0, 40, 2))
-        result = composite(noise[0], noise[1], mask, Blending(expand, ramp, BLENDS[seed % 2], float(rng.random())))
-        outside = (result.mask[0] == 0).numpy()
-        differing += int((saved(result.image) != saved(noise[0]))[outside].sum())
-        pixels += int(outside.sum())
-    return Table(
-        "Bytes that differ outside the blended mask, after SaveImage's PNG",
-        ["random cases", "pixels outside", "differing bytes"],
-        [["200", str(pixels), str(differing)]],
-    )
 
 
 def seams(results: Path) -> Table:

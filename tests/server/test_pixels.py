@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from comfyui_host.client import PromptError
+
 SIZE = (150, 131)  # width and height: no multiple of anything
 
 
@@ -40,3 +42,27 @@ def test_only_the_mask_and_its_ramp_change(client, prompt, uploaded, name):
     near[44:101, 54:111] = True  # the ramp's 16 pixels
     assert not changed[~near].any()
     assert run.outputs["report"]["text"][0].startswith("Largest change outside the mask and its ramp: 0\n")
+
+
+def test_with_nothing_masked_the_job_succeeds_and_says_so_on_the_nodes(client, prompt, uploaded, tmp_path):
+    Image.new("L", SIZE).save(tmp_path / "no_mask.png")
+    client.upload(tmp_path / "no_mask.png")
+    nodes = prompt("any_size", steps=3, seed=6)
+    nodes["mask"]["inputs"]["image"] = "no_mask.png"
+    run = client.run(nodes)
+    result = np.asarray(Image.open(io.BytesIO(client.fetch(run.outputs["save"]["images"][0]))))
+    assert (result == np.asarray(photograph())).all()
+    for node in ("encode", "sample", "composite"):
+        assert "Nothing is masked" in run.outputs[node]["text"][0]
+
+
+def test_a_mask_that_does_not_fit_is_refused_before_anything_is_sampled(client, prompt, uploaded, tmp_path):
+    Image.new("L", (60, 131), 255).save(tmp_path / "narrow.png")
+    client.upload(tmp_path / "narrow.png")
+    nodes = prompt("any_size", steps=3, seed=7)
+    nodes["narrow"] = {"class_type": "LoadImageMask", "inputs": {"image": "narrow.png", "channel": "red"}}
+    nodes["composite"]["inputs"]["mask"] = ["narrow", 0]
+    progress = []
+    with pytest.raises(PromptError, match="LatentRepaint_Composite: input mask: found 60x131"):
+        client.run(nodes, lambda *message: progress.append(message))
+    assert not [message for message in progress if message[0] == "sample"]
