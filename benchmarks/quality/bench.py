@@ -25,7 +25,7 @@ from . import HOST
 from .loading import BadInput, Subject
 from .masks import MASKS
 from .measures import LEVELS, colour_shift, denoising_loss
-from .methods import inpaint
+from .methods import inpaint, lanpaint_steps
 
 T = TypeVar("T")
 
@@ -102,6 +102,7 @@ class Bench:
     ) -> None:
         self.subject, self.settings, self.size, self.folder = subject, settings, size, folder
         self.failures: dict[str, str] = {}
+        self.walks: dict[float, int] = {}  # LanPaint's steps, by cfg
         try:
             (folder / "cells").mkdir(parents=True, exist_ok=True)
             if not os.access(folder / "cells", os.W_OK):
@@ -154,13 +155,14 @@ class Bench:
         mask = case.unknown[:, None].float()
         given = {"samples": latent, "noise_mask": mask if latent.ndim == 4 else mask[:, :, None]}
         prompts, reference = case.prompts, case.loss
+        settings = (*self.settings, place.cfg)
+        if place.method == "lanpaint":
+            settings = (*self.settings[:2], self.lanpaint_steps(case, place, given), place.cfg)
         if cuda:
             torch.cuda.reset_peak_memory_stats()
             torch.cuda.synchronize()
         start = time.perf_counter()
-        samples, passes = inpaint(
-            self.subject.model, place.method, given, prompts, (*self.settings, place.cfg), place.picture
-        )
+        samples, passes = inpaint(self.subject.model, place.method, given, prompts, settings, place.picture)
         if cuda:
             torch.cuda.synchronize()
         seconds = time.perf_counter() - start
@@ -178,6 +180,18 @@ class Bench:
             "seconds": seconds,
             "vram": vram,
         }
+
+    def lanpaint_steps(self, case: Case, place: Place, given: dict[str, Any]) -> int:
+        """As many as the passes of the others allow, found once for each cfg."""
+        name, scheduler, steps = self.settings
+
+        def passes(walk: int) -> int:
+            settings = (name, scheduler, walk, place.cfg)
+            return inpaint(self.subject.model, "lanpaint", given, case.prompts, settings, place.picture)[1]
+
+        if place.cfg not in self.walks:
+            self.walks[place.cfg] = lanpaint_steps(passes, 2 * steps * (1 if place.cfg == 1 else 2))
+        return self.walks[place.cfg]
 
 
 class NoRoom(Exception):

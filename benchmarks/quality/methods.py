@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,22 @@ def find_lanpaint(custom_nodes: Path) -> bool:
     return LANPAINT in HOST.nodes.NODE_CLASS_MAPPINGS
 
 
+def lanpaint_steps(run: Callable[[int], int], budget: int) -> int:
+    """The most steps of LanPaint whose passes the budget allows: how often it thinks, it decides as it goes.
+
+    Arguments:
+        run: the passes that so many steps take.
+    """
+    steps = max(1, budget // (2 * (1 + THINKING)))
+    for _ in range(4):
+        used = run(steps)
+        fitting = max(1, steps * budget // used)
+        if used <= budget and fitting <= steps:
+            break
+        steps = fitting if fitting != steps else steps - 1
+    return max(1, steps)
+
+
 def inpaint(
     model: Any,
     method: str,
@@ -42,14 +59,13 @@ def inpaint(
     Arguments:
         latent: with its noise_mask.
         prompts: positive and negative conditioning.
-        settings: sampler_name, scheduler, steps of two evaluations each, cfg.
+        settings: sampler_name, scheduler, steps of two evaluations each (LanPaint's: as they are), cfg.
     """
     name, scheduler, steps, cfg = settings
     guided = 1 if cfg == 1 else 2
     if method == "lanpaint":
-        walk = max(1, round(2 * steps / (1 + THINKING)))
         node = HOST.nodes.NODE_CLASS_MAPPINGS[LANPAINT]()
-        arguments = (model, seed, walk, cfg, name, scheduler, *prompts, latent, 1.0, THINKING)
+        arguments = (model, seed, steps, cfg, name, scheduler, *prompts, latent, 1.0, THINKING)
         with counted(model) as passes:
             return getattr(node, node.FUNCTION)(*arguments)[0]["samples"], sum(passes)
     nodes = HOST.custom_sampler

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from benchmarks.quality import bench, command, loading, measures
+from benchmarks.quality import bench, command, loading, measures, methods
 from benchmarks.quality.masks import MASKS
 from comfyui_host import in_process
 from comfyui_host.tiny import conditioning, host
@@ -223,6 +223,16 @@ def test_lanpaint_is_measured_where_the_host_has_it(tmp_path, monkeypatch):
     monkeypatch.setattr(host.nodes, "NODE_CLASS_MAPPINGS", dict(host.nodes.NODE_CLASS_MAPPINGS))
     folder = measured(*SHORT, out=tmp_path / "out")
     assert "000-half-lanpaint-cfg4" in cells(folder)
+
+
+@pytest.mark.parametrize(("most", "budget"), [(6, 80), (4, 80), (6, 16), (1, 80), (9, 7)])
+def test_lanpaint_gets_as_many_steps_as_the_passes_allow(most, budget):
+    def passes(steps):  # a step thinks up to `most` times, the last one does not
+        return 2 * (most * (steps - 1) + 1)
+
+    steps = methods.lanpaint_steps(passes, budget)
+    assert steps == 1 or passes(steps) <= budget
+    assert passes(steps + 2) > budget
 
 
 @pytest.mark.parametrize("size", [8, 16, 17, 64, 128])
