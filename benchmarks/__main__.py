@@ -22,6 +22,7 @@ COMMANDS = {
     "cost": ("cost.command", "time, memory and waiting beside the host's own sampler"),
     "batch": ("batch.command", "many pictures: scaling, losses when processes are killed, a table of a million rows"),
     "old_content": ("old_content", "what denoise below 1 and soft masks leave of the old content"),
+    "gpu": ("gpu.command", "all that needs a GPU to mean something, or small on a CPU"),
     "endurance": ("endurance.command", "hundreds of mixed jobs through the queue"),
 }
 

@@ -10,7 +10,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +59,7 @@ def serve(
     pack_name: str = "latent-repaint",
     previews: bool = False,
     plugin: Path | None = None,
+    arguments: Sequence[str] = (),
 ) -> Iterator[Server]:
     """Start a host, wait until it answers, and end it with all its children on leaving.
 
@@ -68,6 +69,7 @@ def serve(
         pack_name: The pack's folder in custom_nodes; any name works.
         previews: Whether the picture is shown while it is sampled, which takes a little time at every evaluation.
         plugin: A folder of nodes to load beside the pack.
+        arguments: More of the host's own, such as "--lowvram".
 
     Raises:
         HostError: If the port is taken, the disk is full, or the host ends before it answers.
@@ -96,6 +98,7 @@ def serve(
             "--disable-auto-launch",
             "--preview-method",
             "latent2rgb" if previews else "none",
+            *arguments,
         ]
         # The demo model is too small to gain from more threads; beside other work, every operation waits for them.
         environment = {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONUNBUFFERED": "1"}

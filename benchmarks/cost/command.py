@@ -147,7 +147,7 @@ def machine() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--full", choices=tuple(models.SHAPES), help="a network of full size beside the demo model")
+    parser.add_argument("--full", choices=("sd15", "sdxl"), help="a network of full size beside the demo model")
     parser.add_argument("--dtype", choices=("float32", "float16", "bfloat16"), default="float32")
     parser.add_argument("--sizes", type=int, nargs="+", default=[8], help="cells a side, for the full size")
     parser.add_argument("--batches", type=int, nargs="+", default=[1], help="for the full size")

@@ -97,11 +97,16 @@ class Case:
         """Seconds in all, and of those outside the model."""
         self.inside, start = 0.0, clock()
         with self.clocked():
-            HOST.custom_sampler.SamplerCustomAdvanced.execute(
-                self.noise, self.guider, self.sampler(method), self.sigmas, self.latent
-            )
+            self.sample(method)
         whole = clock() - start
         return whole, whole - self.inside
+
+    @torch.inference_mode()
+    def sample(self, method: Method | None) -> Tensor:
+        """The samples of one run."""
+        sampler = self.sampler(method)
+        arguments = (self.noise, self.guider, sampler, self.sigmas, self.latent)
+        return HOST.custom_sampler.SamplerCustomAdvanced.execute(*arguments)[0]["samples"]
 
 
 def clock() -> float:

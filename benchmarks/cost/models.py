@@ -9,7 +9,7 @@ from torch import Tensor
 
 from . import HOST
 
-MODELS = ("demo", "sd15", "sdxl", "instant")
+MODELS = ("demo", "sd15", "sdxl", "flux", "wan", "instant")
 SHAPES: dict[str, dict[str, Any]] = {  # as the host finds them in the checkpoints
     "sd15": {
         "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 320, "num_res_blocks": [2, 2, 2, 2],
@@ -26,7 +26,25 @@ SHAPES: dict[str, dict[str, Any]] = {  # as the host finds them in the checkpoin
         "use_linear_in_transformer": True, "adm_in_channels": 2816, "num_classes": "sequential",
         "use_temporal_attention": False, "legacy": False,
     },
+    "flux": {
+        "image_model": "flux", "in_channels": 16, "out_channels": 16, "vec_in_dim": 768, "context_in_dim": 4096,
+        "hidden_size": 3072, "mlp_ratio": 4.0, "num_heads": 24, "depth": 19, "depth_single_blocks": 38,
+        "axes_dim": [16, 56, 56], "theta": 10000, "patch_size": 2, "qkv_bias": True, "guidance_embed": True,
+    },
+    "wan": {  # 2.1, 1.3B
+        "image_model": "wan2.1", "model_type": "t2v", "dim": 1536, "ffn_dim": 8960, "num_heads": 12, "num_layers": 30,
+    },
 }  # fmt: skip
+SMALL: dict[str, dict[str, Any]] = {  # the same networks, narrow and shallow, for a machine without a GPU
+    "sd15": {"model_channels": 32},
+    "sdxl": {
+        "model_channels": 64, "transformer_depth": [0, 0, 1, 1, 1, 1], "transformer_depth_middle": 1,
+        "transformer_depth_output": [0, 0, 0, 1, 1, 1, 1, 1, 1],
+    },
+    "flux": {"hidden_size": 128, "num_heads": 1, "depth": 1, "depth_single_blocks": 1},
+    "wan": {"dim": 128, "ffn_dim": 256, "num_heads": 1, "num_layers": 1},
+}  # fmt: skip
+CONTEXT = {"sd15": (77, 768, 768), "sdxl": (77, 2048, 1280), "flux": (256, 4096, 768), "wan": (512, 4096, 768)}
 
 
 class Instant(torch.nn.Module):
@@ -38,20 +56,22 @@ class Instant(torch.nn.Module):
         return 0.9 * x
 
 
-def load(name: str, dtype: torch.dtype) -> tuple[Any, list, list]:
+def load(name: str, dtype: torch.dtype, small: bool = False) -> tuple[Any, list, list]:
     """The host's MODEL with a positive and a negative conditioning for it.
 
     Arguments:
         name: one of MODELS.
         dtype: of the weights of a full-size model.
+        small: a narrow one of its kind.
     """
     if name == "demo":
         model, clip, _ = HOST.nodes.CheckpointLoaderSimple().load_checkpoint(HOST.demo_checkpoint)
         positive, negative = (HOST.nodes.CLIPTextEncode().encode(clip, text)[0] for text in ("day, lake, house", ""))
         return model, positive, negative
-    comfy = HOST.comfy
-    family = comfy.supported_models.SDXL if name == "sdxl" else comfy.supported_models.SD15
-    config = family({**SHAPES.get(name, SHAPES["sd15"]), "dtype": dtype})
+    comfy, shape = HOST.comfy, "sd15" if name == "instant" else name
+    families = comfy.supported_models
+    family = {"sd15": families.SD15, "sdxl": families.SDXL, "flux": families.Flux, "wan": families.WAN21_T2V}[shape]
+    config = family({**SHAPES[shape], **(SMALL[shape] if small else {}), "dtype": dtype})
     if name == "instant":
         config.unet_config["disable_unet_model_creation"] = True
     device = comfy.model_management.get_torch_device()
@@ -61,8 +81,7 @@ def load(name: str, dtype: torch.dtype) -> tuple[Any, list, list]:
     for weight in network.diffusion_model.parameters():  # the host leaves them as it found the memory
         torch.nn.init.normal_(weight, std=0.02)
     patcher = comfy.model_patcher.ModelPatcher(network, load_device=device, offload_device=torch.device("cpu"))
-    width = config.unet_config["context_dim"]
-    tokens = torch.randn(2, 1, 77, width, generator=torch.Generator().manual_seed(0))
-    pooled = torch.zeros(1, 1280)
-    positive, negative = ([[text, {"pooled_output": pooled}]] for text in tokens)
+    length, width, pooled = CONTEXT[shape]
+    tokens = torch.randn(2, 1, length, width, generator=torch.Generator().manual_seed(0))
+    positive, negative = ([[text, {"pooled_output": torch.zeros(1, pooled)}]] for text in tokens)
     return patcher, positive, negative

@@ -65,7 +65,7 @@ def inpaint(
     guided = 1 if cfg == 1 else 2
     if method == "lanpaint":
         node = HOST.nodes.NODE_CLASS_MAPPINGS[LANPAINT]()
-        arguments = (model, seed, steps, cfg, name, scheduler, *prompts, latent, 1.0, THINKING)
+        arguments = (model.clone(), seed, steps, cfg, name, scheduler, *prompts, latent, 1.0, THINKING)
         with counted(model) as passes:
             return getattr(node, node.FUNCTION)(*arguments)[0]["samples"], sum(passes)
     nodes = HOST.custom_sampler

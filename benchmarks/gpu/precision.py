@@ -1,0 +1,103 @@
+"""Coarse weights and compiled models against the same in float32, with the host's own sampler as the measure."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+from comfy_api.torch_helpers import set_torch_compile_wrapper
+from torch import Tensor
+
+from ..cost.measure import METHODS, Case
+from ..report import Table
+from . import HOST
+
+DTYPES = {
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "float8_e4m3fn": torch.float8_e4m3fn,
+    "float8_e5m2": torch.float8_e5m2,
+}
+FEWEST = 0.002  # of the painted part: a difference that counts as none
+ALLOWED = 2.0  # times the host's own difference in the same precision
+SHOWN = ("host", "Blend predicted", "RePaint 1/2", "Match 1")
+
+
+def demo(dtype: torch.dtype) -> tuple[Any, list, list]:
+    """The demo model with weights of this dtype, and two prompts."""
+    path = HOST.folder_paths.get_full_path("checkpoints", HOST.demo_checkpoint)
+    _, clip, _ = HOST.nodes.CheckpointLoaderSimple().load_checkpoint(HOST.demo_checkpoint)
+    prefix = "model.diffusion_model."
+    weights = HOST.comfy.utils.load_torch_file(path)
+    weights = {name: weight for name, weight in weights.items() if name.startswith(prefix)}
+    model = HOST.comfy.sd.load_diffusion_model_state_dict(weights, {"dtype": dtype})
+    positive, negative = (HOST.nodes.CLIPTextEncode().encode(clip, text)[0] for text in ("day, lake, house", ""))
+    return model, positive, negative
+
+
+def painted(loaded: tuple[Any, list, list], name: str, steps: int) -> tuple[Tensor, float, float]:
+    """The painted part, the largest change of a kept cell, and the seconds that an evaluation took."""
+    case = Case(loaded, steps=steps)
+    case.run(METHODS[name])  # the first run loads and compiles
+    start = time.perf_counter()
+    samples = case.sample(METHODS[name])
+    seconds = (time.perf_counter() - start) / case.evaluations(METHODS[name])
+    given = case.latent
+    kept = (samples - given["samples"]).abs() * (1 - given["noise_mask"])
+    return samples * given["noise_mask"], kept.max().item(), seconds
+
+
+def difference(found: Tensor, wanted: Tensor) -> float:
+    return float((found - wanted).norm() / wanted.norm())
+
+
+def parity(small: bool) -> Table:
+    """Every precision against float32, each method on its own."""
+    steps = 4 if small else 20
+    exact = demo(torch.float32)
+    wanted = {name: painted(exact, name, steps)[0] for name in SHOWN}
+    rows = []
+    again = max(difference(painted(exact, name, steps)[0], wanted[name]) for name in SHOWN)
+    for label, dtype in DTYPES.items():
+        loaded, hosts = demo(dtype), 0.0
+        for name in SHOWN:
+            found, kept, _seconds = painted(loaded, name, steps)
+            off = difference(found, wanted[name])
+            hosts = off if name == "host" else hosts
+            allowed = max(FEWEST, ALLOWED * hosts)
+            right = name == "host" or (off <= allowed and kept <= 1e-5)
+            rows.append([label, name, f"{off:.4f}", f"{allowed:.4f}", f"{kept:.1e}", "yes" if right else "**no**"])
+    return Table(
+        "Precision",
+        ["weights", "method", "difference from float32", "allowed", "kept part off by", "within"],
+        rows,
+        f"The demo model, {steps} steps, cfg 4. Difference: of the painted part, root mean square over float32's; "
+        f"allowed is {ALLOWED:g} times what the host's own sampler differs by in the same precision, or {FEWEST:g}. "
+        f"The kept part may be off by 1e-5. The same seed in float32 once more differs by {again:.1e}.",
+        level=2,
+    )
+
+
+def compiled(small: bool) -> Table:
+    """The host's TorchCompileModel in front of every method."""
+    exact = demo(torch.float32)
+    backend, steps, rows = ("eager", 4, []) if small else ("inductor", 20, [])
+    for name in SHOWN:
+        wanted, _kept, seconds = painted(exact, name, steps)
+        torch.compiler.reset()
+        torch._dynamo.utils.counters.clear()
+        model = exact[0].clone()
+        set_torch_compile_wrapper(model=model, backend=backend)
+        found, kept, quick = painted((model, *exact[1:]), name, steps)
+        graphs = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+        off = difference(found, wanted)
+        rows.append([name, f"{off:.1e}", f"{kept:.1e}", str(graphs), f"{1000 * seconds:.2f}", f"{1000 * quick:.2f}"])
+    return Table(
+        "torch.compile",
+        ["method", "difference from the plain model", "kept part off by", "graphs", "plain, ms", "compiled, ms"],
+        rows,
+        f"The demo model in float32, backend {backend}. Match evaluates the model on one prompt and on both, so it "
+        "has a graph more where the compiler makes one for each batch size.",
+        level=2,
+    )
