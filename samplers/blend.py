@@ -14,5 +14,5 @@ class Blend(Method):
 
     known_noise: str = "predicted"
 
-    def moves(self, levels: Sequence[NoiseLevel], window: range) -> list[Move]:
+    def moves(self, levels: Sequence[NoiseLevel], window: range, cells: int) -> list[Move]:
         return [Descend(0, len(levels) - 1)]

@@ -5,6 +5,7 @@ and announced, and the host's own KSAMPLER runs it, with our loop in the place o
 """
 
 from collections.abc import Callable
+from math import prod
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,14 +73,14 @@ def evaluations(
         check_sigmas(sigmas)
         solver = sampler.solver if isinstance(sampler, Combinator) else sampler
         extra_args = {"model_options": {} if model is None else model.model_options, "seed": 0, "denoise_mask": state}
-        walk = walks(method, model_sampling, sigmas)
+        walk = walks(method, model_sampling, sigmas, prod(state.shape[2:]))
         return evaluation_sigmas(solver, walk, behind, state, sigmas, extra_args)
 
 
-def walks(method: Method | None, model_sampling: Any, sigmas: Tensor) -> Callable[[Tensor], Plan]:
+def walks(method: Method | None, model_sampling: Any, sigmas: Tensor, cells: int) -> Callable[[Tensor], Plan]:
     """The plan over the sigmas of a run, or over others, which a sampler around the solver makes of them."""
-    plan = Plan(method, model_sampling, sigmas)
-    return lambda given: plan if torch.equal(given.cpu(), sigmas.cpu()) else Plan(method, model_sampling, given)
+    plan = Plan(method, model_sampling, sigmas, cells)
+    return lambda given: plan if torch.equal(given.cpu(), sigmas.cpu()) else Plan(method, model_sampling, given, cells)
 
 
 class Combinator(comfy.samplers.KSAMPLER):
@@ -115,7 +116,7 @@ class Combinator(comfy.samplers.KSAMPLER):
         sigmas = sigmas.to(torch.promote_types(sigmas.dtype, torch.float32))
         with naming(self.node):
             y = self.clean_latent(model_wrap, noise, latent_image)
-            plan_of = walks(self.method, model_sampling, sigmas)
+            plan_of = walks(self.method, model_sampling, sigmas, prod(y.shape[2:]))
             check_for_model(self.solver, plan_of(sigmas).levels)
             host = comfy.samplers.KSamplerX0Inpaint(model_wrap, sigmas)
             host.noise, host.latent_image = noise, latent_image

@@ -27,8 +27,13 @@ class Method:
     start_percent: float = 0.0
     end_percent: float = 1.0
 
-    def moves(self, levels: Sequence[NoiseLevel], window: range) -> list[Move]:
-        """The walk over the levels of a schedule, its end included; `window` holds the places inside the percents."""
+    def moves(self, levels: Sequence[NoiseLevel], window: range, cells: int) -> list[Move]:
+        """The walk over the levels of a schedule, its end included.
+
+        Arguments:
+            window: the places inside the percents.
+            cells: of one channel of a latent: height times width, times frames.
+        """
         raise NotImplementedError
 
     def region(
@@ -161,7 +166,7 @@ class KnownRegion:
         )
         if self.known_noise == "predicted" and conditional is not None:
             self.feed_back(sigma, conditional, free)
-        denoised = torch.where(free, denoised, self.y)
+        denoised = torch.where(free, self.for_solver(denoised, conditional), self.y)
         self.guided.report(denoised, x)
         return denoised
 
@@ -198,8 +203,16 @@ class KnownRegion:
         diffused = start.diffuse(x.float(), stop, noise).to(x.dtype)
         return diffused if self.landed is None else self.moved(self.landed, diffused)
 
-    def refine(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor:
-        """One evaluation more at this level; x stays at its level. Only Match walks with these."""
+    def for_solver(self, denoised: Tensor, conditional: Tensor | None) -> Tensor:
+        """What the solver gets, of the guided and the conditional prediction."""
+        return denoised
+
+    def refine(self, x: Tensor, sigma: Tensor, fall: float, denoise_mask=None, model_options=None, seed=None) -> Tensor:
+        """One evaluation more at this level; x stays at its level. Only Match walks with these.
+
+        Arguments:
+            fall: b/a of the next level of the schedule over that of this one.
+        """
         raise NotImplementedError
 
 

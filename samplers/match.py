@@ -8,22 +8,33 @@ import torch
 from torch import Tensor
 
 from .known_region import AtLevel, Guidance, KnownRegion, Method, gain, rms, signal_to_noise
-from .moves import Move, refined, spread
+from .moves import Move, refined, share
 from .noise_level import NoiseLevel
 
 LOWEST, HIGHEST = 0.1, 3.0  # of b/a; see Match
+SIDE = 12.0  # cells: the side of a picture up to which HIGHEST holds
+MOMENTUM = 0.4  # of the feedback
 LOUDEST = 2.0  # root mean square of the known part's noise: no network has seen data so noisy at its level
 
 
 @dataclass(frozen=True, kw_only=True)
 class Match(Method):
-    """One walk down the schedule with extra evaluations at the levels where they pay, `inner_steps` a step on average.
+    r"""One walk down the schedule with extra evaluations where they pay, `inner_steps` a step on average.
+
+    The step from level i to the next has a share of them in proportion to
+
+    .. math:: \log \frac{\min(\sigma_i, h)}{\max(\sigma_{i+1}, l)} \text{ where that is above 0}, \qquad
+              \sigma = b / a, \quad h = 3 \max(1, \sqrt{N} / 12)
+
+    of the part of its fall that lies between l and h, N cells a picture. Below l, the regenerated part hardly moves
+    any more. Above h, y is invisible: N cells that agree, as those of a large picture do about its composition, stand
+    out of :math:`\sqrt{N}` times the noise that hides one.
 
     Arguments:
         inner_steps: extra model evaluations a step; 0 is Blend with predicted noise.
         leak: share of fresh noise (as an amplitude) that each feedback mixes in, so that its errors do not wind up.
         step_size: of the Langevin step, 0 to 1; at 1 the regenerated part is noised anew around its prediction.
-        lowest, highest: b/a between which an extra evaluation pays, for latents of about unit deviation.
+        lowest, highest: l, and h of a picture of up to 12x12 cells, for latents of about unit deviation.
     """
 
     known_noise: str = "predicted"
@@ -33,12 +44,14 @@ class Match(Method):
     lowest: float = LOWEST
     highest: float = HIGHEST
 
-    def moves(self, levels: Sequence[NoiseLevel], window: range) -> list[Move]:
+    def moves(self, levels: Sequence[NoiseLevel], window: range, cells: int) -> list[Move]:
         steps = len(levels) - 1
-        places = [i for i in window if self.lowest < ratio(levels[i]) < self.highest and i < steps - 1]
-        if window and not places:  # a schedule of few steps: the level next to where they pay, so that the total holds
-            places = [min(window, key=lambda i: abs(log(ratio(levels[i]) / (self.lowest * self.highest) ** 0.5)))]
-        return refined(steps, spread(round(self.inner_steps * steps), places))
+        low, high = self.lowest, self.highest * max(1.0, cells**0.5 / SIDE)
+        falls = {i: overlap(levels[i + 1].ratio, levels[i].ratio, low, high) for i in window if levels[i + 1].b > 0}
+        weights = {i: fall for i, fall in falls.items() if fall > 0}
+        if window and not weights:  # a schedule of few steps: the level next to where they pay, so that the total holds
+            weights = {min(window, key=lambda i: abs(log(levels[i].ratio / (low * high) ** 0.5))): 1.0}
+        return refined(steps, share(round(self.inner_steps * steps), weights) if weights else {})
 
     def region(
         self, guided: Guidance, at: AtLevel, y: Tensor, noise: Tensor, draw: Callable[[], Tensor]
@@ -48,24 +61,34 @@ class Match(Method):
         return MatchedRegion(guided, at, y, noise, draw, self.leak, self.step_size)
 
 
-def ratio(level: NoiseLevel) -> float:
-    """b/a, the noise against the signal; infinite where there is no signal."""
-    return float(level.b) / float(level.a) if level.a > 0 else float("inf")
+def overlap(bottom: float, top: float, low: float, high: float) -> float:
+    """How much of the way from `top` down to `bottom` lies between `low` and `high`, in the logarithm; 0 if nothing."""
+    return max(0.0, log(min(top, high)) - log(max(bottom, low)))
 
 
 class MatchedRegion(KnownRegion):
-    r"""A known region whose noise e solves :math:`D_k(x_u, a y + b e) = y`, by feedback with a leak,
+    r"""A known region whose noise e solves :math:`D_k(x_u, a y + b e) = y`, by feedback with momentum and a leak,
 
-    .. math:: e \leftarrow \sqrt{1 - r^2}\,\Big(e + \gamma\frac{a}{b}(y - D_k)\Big) + r\,\xi
+    .. math:: v \leftarrow \beta v + \gamma\frac{a}{b}(y - D_k), \qquad
+              e \leftarrow \sqrt{1 - r^2}\,(e + v) + r\,\xi
 
-    (:math:`\gamma` as in `KnownRegion`; with evaluations to spare it needs no momentum). For any Gaussian prior the
-    solution makes :math:`D_u` the exact denoiser of the conditional p(x_u | y). Each extra evaluation then takes a
-    Leimkuhler-Matthews step of Langevin dynamics on the regenerated part,
+    (:math:`\gamma` as in `KnownRegion`, :math:`\beta = 0.4`). For any Gaussian prior the solution makes :math:`D_u`
+    the exact denoiser of the conditional p(x_u | y). Each extra evaluation then takes a Leimkuhler-Matthews step of
+    Langevin dynamics on the regenerated part,
 
     .. math:: x_u \leftarrow x_u + \delta\,(a D_u - x_u) + b \sqrt{2\delta}\,\tfrac12(\xi' + \xi)
 
     with :math:`\xi'` the step's before, whose stationary variance is exact for Gaussians at any stable :math:`\delta`.
     The noise is remembered from level to level too: the solver in between only scales what it left in the state.
+
+    A step of a solver over-smooths: of the variance of x_u that it should leave, :math:`q^2 b^2 J` is missing, q the
+    share of D in what it makes and J the eigenvalues of :math:`\partial D_u / \partial x_u`. Two evaluations of one
+    level, D' the last extra one and D the solver's first, differ by J times fresh noise. So the solver is given
+
+    .. math:: D + \alpha (D - D'), \qquad \alpha = \frac{2 q}{1 + \sqrt{1 + 4 q^2}}, \qquad
+              q = 1 - (\sigma_{next} / \sigma)^2, \quad \sigma = b / a
+
+    which restores it where J is 1, and part of it elsewhere; this q is that of an ancestral step.
 
     References:
         Rational construction of stochastic numerical methods (Leimkuhler and Matthews, 2013), section 3;
@@ -90,8 +113,17 @@ class MatchedRegion(KnownRegion):
         self.leak, self.step_size = leak, step_size
         self.last_residual: Tensor | None = None
         self.last_noise = self.draw()
+        self.refined: Tensor | None = None  # D', for the solver's next evaluation
+        self.share = 0.0  # alpha of that evaluation
 
-    def refine(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor:
+    def for_solver(self, denoised: Tensor, conditional: Tensor | None) -> Tensor:
+        """The guided prediction with the variance that the solver's step will lose."""
+        before, self.refined = self.refined, None
+        if before is None or conditional is None:
+            return denoised
+        return denoised + self.share * (conditional - before)
+
+    def refine(self, x: Tensor, sigma: Tensor, fall: float, denoise_mask=None, model_options=None, seed=None) -> Tensor:
         """One evaluation, of the conditional prediction, and one Langevin step of the regenerated part.
 
         Where a cache answered without that prediction, x stays as it is.
@@ -102,6 +134,8 @@ class MatchedRegion(KnownRegion):
         if denoised is None:
             return x
         self.feed_back(sigma, denoised, free)
+        q = 1 - fall**2
+        self.refined, self.share = denoised, 2 * q / (1 + (1 + 4 * q**2) ** 0.5)
         level, delta = self.at_level.level(sigma), self.step_size
         before, self.last_noise = self.last_noise, self.draw()
         drift = delta * (level.a * denoised.float() - x.float())
@@ -109,15 +143,17 @@ class MatchedRegion(KnownRegion):
         return self.moved(x, (x.float() + drift + noise).to(x.dtype))
 
     def feed_back(self, sigma: Tensor, conditional: Tensor, free: Tensor) -> None:
-        """The new e. A residual that grew means that the feedback ran away: e is drawn anew."""
-        level, known = self.at_level.level(sigma), ~free
+        """The new v and e. A residual that grew means that the feedback ran away: e is drawn anew, at rest."""
+        signal, known = signal_to_noise(self.at_level.level(sigma)), ~free
         offset = self.y.float() - conditional.float()
         residual = rms(offset, known)
         fresh = self.draw()
-        e = self.noise + gain(signal_to_noise(level)) * offset
-        e = (1 - self.leak**2) ** 0.5 * e + self.leak * fresh
+        velocity = MOMENTUM * self.velocity + gain(signal) * offset
+        e = (1 - self.leak**2) ** 0.5 * (self.noise + velocity) + self.leak * fresh
         e = e * (LOUDEST / rms(e, known)).clamp(max=1.0)
         if self.last_residual is not None:
-            e = torch.where(residual > 1.5 * self.last_residual, fresh, e)
+            ran_away = residual > 1.5 * self.last_residual
+            e, velocity = torch.where(ran_away, fresh, e), torch.where(ran_away, 0.0, velocity)
         self.last_residual = residual
-        self.noise = torch.where(self.at_level.in_window(sigma), e, self.noise)
+        in_window = self.at_level.in_window(sigma)
+        self.noise, self.velocity = torch.where(in_window, e, self.noise), torch.where(in_window, velocity, 0.0)

@@ -66,6 +66,17 @@ def spread(count: int, places: Sequence[int]) -> dict[int, int]:
     return {place: (k + 1) * count // n - k * count // n for k, place in enumerate(places)}
 
 
+def share(count: int, weights: Mapping[int, float]) -> dict[int, int]:
+    """Distribute `count` things in proportion to positive weights, as nearly as integers allow: the sum is exact."""
+    total, reached, given = sum(weights.values()), 0.0, 0
+    counts: dict[int, int] = {}
+    for place, weight in weights.items():
+        reached += weight
+        due = round(count * reached / total)
+        counts[place], given = due - given, due
+    return counts
+
+
 def itinerary(steps: int, jump_length: int, jumps: Mapping[int, int]) -> list[Move]:
     """The walk down `steps` levels that jumps `jump_length` levels back as often as `jumps` says at each level.
 

@@ -30,6 +30,15 @@ class NoiseLevel:
     a: float | Tensor
     b: float | Tensor
 
+    @property
+    def ratio(self) -> float:
+        """b/a, the noise against the signal; infinite where there is no signal. Of float coefficients."""
+        return float(self.b) / float(self.a) if self.a > 0 else float("inf")
+
+    def fall(self, to: "NoiseLevel") -> float:
+        """b/a of the next level over that of this one; 0 from pure noise."""
+        return to.ratio / self.ratio if self.ratio < float("inf") else 0.0
+
     def add_noise(self, x_0: Tensor, noise: Tensor) -> Tensor:
         r""":math:`x_t = a x_0 + b \epsilon`; all shapes equal."""
         return self.a * x_0 + self.b * noise

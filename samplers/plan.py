@@ -18,6 +18,9 @@ MOST_WALKED = 1_000
 class Plan:
     """The walk of a method over the sigmas of a run; without a method, of the solver alone.
 
+    Arguments:
+        cells: of one channel of the latent.
+
     Attributes:
         moves: the walk.
         levels: the NoiseLevel of every sigma.
@@ -29,7 +32,7 @@ class Plan:
         ValueError: if the method does not fit the sigmas, or the model has no forward process.
     """
 
-    def __init__(self, method: Method | None, model_sampling, sigmas: Tensor):
+    def __init__(self, method: Method | None, model_sampling, sigmas: Tensor, cells: int):
         check_length(len(sigmas) - 1)
         self.levels: list[NoiseLevel] = noise_levels(model_sampling, sigmas)
         self.moves: list[Move] = [Descend(0, len(sigmas) - 1)]
@@ -40,7 +43,8 @@ class Plan:
             self.window = window_sigmas(model_sampling, method.start_percent, method.end_percent)
             lowest, highest = self.window
             inside = [i for i, sigma in enumerate(sigmas[:-1].tolist()) if lowest <= sigma <= highest]
-            self.moves = method.moves(self.levels, range(inside[0], inside[-1] + 1) if inside else range(0))
+            window = range(inside[0], inside[-1] + 1) if inside else range(0)
+            self.moves = method.moves(self.levels, window, cells)
         check_length(steps_walked(self.moves))
         for move in set(self.moves):
             if isinstance(move, Jump):
@@ -115,7 +119,7 @@ class DryRegion:
     def jump(self, x: Tensor, start: NoiseLevel, stop: NoiseLevel) -> Tensor:
         return x
 
-    def refine(self, x: Tensor, sigma: Tensor, denoise_mask=None, model_options=None, seed=None) -> Tensor:
+    def refine(self, x: Tensor, sigma: Tensor, fall: float, denoise_mask=None, model_options=None, seed=None) -> Tensor:
         self.evaluated.append(float(sigma[0]))
         return x
 

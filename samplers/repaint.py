@@ -20,7 +20,7 @@ class RePaint(Method):
     jump_length: int
     jump_n_sample: int
 
-    def moves(self, levels: Sequence[NoiseLevel], window: range) -> list[Move]:
+    def moves(self, levels: Sequence[NoiseLevel], window: range, cells: int) -> list[Move]:
         """Jumps only where all the evaluations which they repeat lie in the window.
 
         Raises:
@@ -46,7 +46,7 @@ class RePaintBudget(Method):
     evaluations_per_step: float
     start_percent: float = 0.25
 
-    def moves(self, levels: Sequence[NoiseLevel], window: range) -> list[Move]:
+    def moves(self, levels: Sequence[NoiseLevel], window: range, cells: int) -> list[Move]:
         steps = len(levels) - 1
         # a run of few steps may have none in the window: the total holds all the same
         places = [i for i in range(1, steps) if i - 1 in window] or range(1, steps)

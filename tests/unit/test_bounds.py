@@ -40,4 +40,4 @@ def test_what_is_repeated_or_put_back_is_bounded():
 def test_a_walk_is_bounded_before_it_is_planned():
     method = RePaint(jump_length=1, jump_n_sample=100)
     with pytest.raises(ValueError, match=f"wanted at most {MAX_EVALUATIONS}"):
-        method.moves([None] * 10_001, range(10_000))
+        method.moves([None] * 10_001, range(10_000), 64)

@@ -1,0 +1,98 @@
+"""Match: where its extra evaluations go, and how much variance is left to the solver's step."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+
+from latent_repaint.samplers.known_region import AtLevel
+from latent_repaint.samplers.match import Match
+from latent_repaint.samplers.moves import Refine
+from latent_repaint.samplers.noise_level import NoiseLevel
+
+
+def descending(steps, top=14.6, bottom=0.03):
+    """Levels whose b/a fall by the same factor from step to step, and no noise at the end."""
+    sigmas = [top * (bottom / top) ** (i / max(steps - 1, 1)) for i in range(steps)]
+    return [NoiseLevel(1.0, sigma) for sigma in [*sigmas, 0.0]]
+
+
+def extra(levels, inner_steps, cells):
+    """How many extra evaluations each level gets."""
+    moves = Match(inner_steps=inner_steps).moves(levels, range(len(levels) - 1), cells)
+    return {move.level: move.evaluations for move in moves if isinstance(move, Refine)}
+
+
+@pytest.mark.parametrize("cells", [2, 144, 64 * 64, 10**7])
+def test_the_total_is_what_was_announced(cells):
+    for steps in (1, 2, 3, 4, 7, 10, 30):
+        for inner in (0.1, 0.5, 1.0, 3.7):
+            assert sum(extra(descending(steps), inner, cells).values()) == round(inner * steps)
+
+
+def test_a_large_picture_is_decided_at_more_noise():
+    levels = descending(10)
+
+    def noisiest(cells):
+        return min(extra(levels, 1.0, cells))
+
+    assert levels[noisiest(64 * 64)].b > 8 > 4.9 > levels[noisiest(144)].b
+    assert extra(levels, 1.0, 36) == extra(levels, 1.0, 144)
+
+
+def test_a_long_step_has_more_than_a_short_one():
+    levels = [NoiseLevel(1.0, sigma) for sigma in (2.0, 1.0, 0.9, 0.5, 0.0)]
+    counts = extra(levels, 2.5, 144)
+    falls = {i: (before.b / after.b) for i, (before, after) in enumerate(pairwise(levels[:-1]))}
+    assert counts == {0: 5, 1: 1, 2: 4}, falls
+
+
+def test_a_flow_whose_first_level_has_no_signal():
+    levels = [NoiseLevel(1 - s, s) for s in (1.0, 0.75, 0.5, 0.25, 0.0)]
+    assert sum(extra(levels, 1.0, 64 * 64).values()) == 4
+
+
+class Gaussian:
+    """A guider of cells that know nothing of each other, all of the variance 100: D = J x."""
+
+    guider = None
+
+    def predict(self, x, sigma, model_options, seed, placed=None):
+        return 100 / (100 + sigma**2) * x, 100 / (100 + sigma**2) * x
+
+    predict_conditional = predict
+
+    def report(self, denoised, x):
+        pass
+
+
+def test_the_step_of_a_solver_keeps_its_variance():
+    shape, sigma, fall = (1, 1, 1000, 1000), torch.tensor([2.0]), 0.5
+    generator = torch.Generator().manual_seed(0)
+
+    def draw():
+        return torch.randn(shape, generator=generator)
+
+    free = torch.ones(shape, dtype=torch.bool)
+    at = AtLevel(
+        level=lambda sigma: NoiseLevel(torch.ones(()), sigma[0]),
+        free=lambda sigma: free,
+        noised=lambda x, sigma, noise: x,
+        in_window=lambda sigma: torch.tensor(True),
+        old_content=False,
+    )
+    region = Match(inner_steps=1.0).region(Gaussian(), at, torch.zeros(shape), draw(), draw)
+    x = 104**0.5 * draw()
+    for _ in range(4):
+        x = region.refine(x, sigma, fall)
+    plain, given = Gaussian().predict(x, sigma, {}, None)[0], region(x, sigma)
+
+    def missing(denoised):
+        """Of the variance 100 + sigma'^2, after an ancestral step to sigma' = sigma / 2, were x.var() 100 + sigma^2."""
+        after = denoised + fall**2 * (x - denoised)
+        added = (sigma * fall) ** 2 * (1 - fall**2)
+        return 100 + (sigma * fall) ** 2 - added - after.var() * 104 / x.var()
+
+    torch.testing.assert_close(missing(plain).item(), 0.75**2 * 4 * 100 / 104, atol=0.05, rtol=0)
+    assert abs(missing(given)) < 0.2
+    torch.testing.assert_close(region(x, sigma), plain)  # once: the next evaluation is left alone
