@@ -1,4 +1,4 @@
-"""`python demo_model train | measure | control`: makes the demo model, and the figures of demo_model/README.md."""
+"""`python demo_model train | distil | measure | control`: makes the demo model, and the figures of its README."""
 
 import importlib
 import sys
@@ -8,7 +8,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # the rooms are packages
 
 from comfyui_host import install  # noqa: E402
 
-COMMANDS = ("train", "measure", "control")
+COMMANDS = ("train", "distil", "measure", "control")
 
 
 def main() -> None:

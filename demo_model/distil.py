@@ -1,0 +1,127 @@
+"""Distils the demo model to a few steps, into a small file that the stock LoraLoaderModelOnly adds to it.
+
+python demo_model distil --minutes 60    (on the CPU, one thread; goes on from its checkpoint when run again)
+python demo_model distil --only-write
+"""
+
+import argparse
+import json
+import logging
+from itertools import pairwise
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from . import networks
+from .scenes import describe, draw
+from .train import CHECKPOINT, SCENE, WORK, fit, load_average
+
+log = logging.getLogger("distil")
+DISTILLED = CHECKPOINT.parents[1] / "loras" / "latent-repaint-demo-few-steps.safetensors"
+UNET, TEXT = "model.diffusion_model.", "cond_stage_model.transformer.text_model."
+GRID = 8  # levels at which the student learns: those of 8 steps, and every second one of 4
+
+
+def teacher(vocabulary: torch.Tensor) -> networks.Denoiser:
+    """The demo model's UNet and text model, as the checkpoint holds them."""
+    denoiser = networks.Denoiser(vocabulary)
+    with safe_open(CHECKPOINT, "pt") as file:
+        state = {name: file.get_tensor(name).float() for name in file.keys() if name.startswith((UNET, TEXT))}
+    denoiser.unet.load_state_dict({k.removeprefix(UNET): v for k, v in state.items() if k.startswith(UNET)})
+    text = {k.removeprefix(TEXT): v for k, v in state.items() if k.startswith(TEXT)}
+    words = "embeddings.token_embedding.weight"
+    denoiser.text.transformer.text_model.load_state_dict(text | {words: text[words][vocabulary]})
+    return denoiser.eval().requires_grad_(False)
+
+
+def scenes(count: int = 8192, captions: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
+    """Latents (count, 4, 16, 16) of scenes, and their captions' tokens (count, captions, 77)."""
+    latents, texts = [], []
+    for seed in range(count):
+        scene = draw(seed, SCENE)
+        texts += [describe(np.random.default_rng((seed, k)), scene.attributes) for k in range(captions)]
+        latents.append(networks.encode(torch.from_numpy(scene.image).permute(2, 0, 1)[None]))
+    return torch.cat(latents), networks.tokenize(texts).view(count, captions, -1)
+
+
+def distil(minutes: float, batch: int = 24) -> None:
+    r"""Where the teacher's path from x_t leads, the student says at once.
+
+    .. math:: L = d(f(x_t, t), \Phi(x_t, t)), \qquad f(x, t) = x_0 \text{ as the student's eps says},
+
+    :math:`\Phi` the end of the probability flow from x_t, the teacher's steps down the levels of GRID, and d the
+    pseudo-Huber distance. It is what a consistency model learns, told outright: with so few levels the whole path is
+    cheap, and nothing has to be learnt from the student's own guesses.
+
+    Source: Luhman and Luhman, Knowledge distillation in iterative generative models (2021), section 3, from every
+    level; Song et al., Consistency models (2023), definition 1; Song and Dhariwal, Improved techniques for training
+    consistency models (2023), section 3.3, for d; Lu et al., DPM-Solver++ (2022), algorithm 2, for the steps.
+    """
+    latents, tokens = scenes()
+    empty = networks.tokenize([""])
+    guide = teacher(tokens.unique())
+    student = teacher(tokens.unique()).unet.train().requires_grad_(True)
+    sigmas = networks.model_sampling().sigmas
+    times = torch.linspace(len(sigmas) - 1, 0, GRID + 1).round().long().tolist()
+    margin = 0.00054 * latents[0].numel() ** 0.5
+
+    def clean(unet: torch.nn.Module, x: torch.Tensor, t: int, context: torch.Tensor) -> torch.Tensor:
+        """x_0 = x - sigma eps, x in the scale in which the noise is sigma."""
+        return x - sigmas[t] * unet(x / (1 + sigmas[t] ** 2).sqrt(), torch.full((len(x),), t), context)
+
+    @torch.no_grad()
+    def followed(x: torch.Tensor, place: int, context: torch.Tensor) -> torch.Tensor:
+        """The teacher's path from x at times[place] to its end, by DPM-Solver++(2M)."""
+        before, h_before = None, 1.0
+        for t, s in pairwise(times[place:]):
+            denoised, h = clean(guide.unet, x, t, context), (sigmas[t] / sigmas[s]).log()
+            ahead = denoised if before is None else denoised + h / h_before * (denoised - before) / 2
+            x = ahead + sigmas[s] / sigmas[t] * (x - ahead)
+            before, h_before = denoised, h
+        return clean(guide.unet, x, times[-1], context)
+
+    def loss(step: int) -> torch.Tensor:
+        chosen = torch.randint(len(latents), (batch,))
+        mirrored = torch.rand(batch, 1, 1, 1) < 1 / 2
+        x_0 = torch.where(mirrored, latents[chosen].flip(-1), latents[chosen])
+        caption = tokens[chosen, torch.randint(tokens.shape[1], (batch,))]
+        context = guide.encode(torch.where(torch.rand(batch, 1) < 1 / 8, empty, caption)).detach()
+        place = step % GRID
+        x_t = x_0 + sigmas[times[place]] * torch.randn(x_0.shape)
+        error = clean(student, x_t, times[place], context) - followed(x_t, place, context)
+        return ((error.square().sum(dim=(1, 2, 3)) + margin**2).sqrt() - margin).mean()
+
+    fit("distilled", student, loss, rate=3e-4, minutes=minutes)
+
+
+def write() -> None:
+    """What the student's weights are beyond the teacher's, in half precision, under the names that the host adds."""
+    vocabulary = networks.tokenize([""]).unique()
+    base, student = teacher(vocabulary).unet, teacher(vocabulary).unet
+    facts = load_average("distilled", student)
+    old = base.state_dict()
+    state = {}
+    for name, weight in student.state_dict().items():
+        kind = ".diff_b" if name.endswith(".bias") else ".diff"
+        state["diffusion_model." + name.removesuffix(".weight").removesuffix(".bias") + kind] = (
+            (weight - old[name]).half().contiguous()
+        )
+    metadata = {"format": "pt", "modelspec.title": "Latent RePaint demo, few steps", "training": json.dumps(facts)}
+    save_file(state, DISTILLED, metadata=metadata)
+    log.info("wrote %s, %.1f MB: %s", DISTILLED.name, DISTILLED.stat().st_size / 1e6, json.dumps(facts))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--only-write", action="store_true", help="write the file from the checkpoint that there is")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", force=True)  # the host has set one
+    torch.set_num_threads(arguments.threads)
+    WORK.mkdir(exist_ok=True)
+    if not arguments.only_write:
+        distil(arguments.minutes)
+    write()
