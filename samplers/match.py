@@ -86,9 +86,9 @@ class MatchedRegion(KnownRegion):
     level, D' the last extra one and D the solver's first, differ by J times fresh noise. So the solver is given
 
     .. math:: D + \alpha (D - D'), \qquad \alpha = \frac{2 q}{1 + \sqrt{1 + 4 q^2}}, \qquad
-              q = 1 - (\sigma_{next} / \sigma)^2, \quad \sigma = b / a
+              q = 1 - \sigma_{next} / \sigma, \quad \sigma = b / a
 
-    which restores it where J is 1, and part of it elsewhere; this q is that of an ancestral step.
+    which restores it where J is 1, and part of it elsewhere; this q is that of an Euler step, the least of all.
 
     References:
         Rational construction of stochastic numerical methods (Leimkuhler and Matthews, 2013), section 3;
@@ -134,7 +134,7 @@ class MatchedRegion(KnownRegion):
         if denoised is None:
             return x
         self.feed_back(sigma, denoised, free)
-        q = 1 - fall**2
+        q = 1 - fall
         self.refined, self.share = denoised, 2 * q / (1 + (1 + 4 * q**2) ** 0.5)
         level, delta = self.at_level.level(sigma), self.step_size
         before, self.last_noise = self.last_noise, self.draw()

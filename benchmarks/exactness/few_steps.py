@@ -39,10 +39,10 @@ METHODS = ("host", "blend", "repaint", "match")
 INTRODUCTION = f"""# Large pictures, few steps
 
 Written by `python benchmarks few_steps`. Energy distance to the exact posterior and, behind the stroke, the log-density
-gap (below 0: over-smoothed), means of seeds {SEEDS}, {GIVEN} known parts that no setting was tuned on, {COUNT} pictures of
-each; {SCHEDULER}, each method as KSampler runs it. Every method has the evaluations of its column: steps x evaluations a
-step for RePaint and Match, so many steps of one evaluation for the host and Blend. dpmpp_sde asks twice a step: it has
-half the steps.
+gap (below 0: over-smoothed), means of seeds {SEEDS}, {GIVEN} known parts on which no setting was
+tuned, {COUNT} pictures of each; {SCHEDULER}, each method as KSampler runs it. Every method has the evaluations of its
+column: steps x evaluations a step for RePaint and Match, so many steps of one evaluation for the host and Blend.
+dpmpp_sde asks twice a step: it has half the steps.
 
 """
 

@@ -79,7 +79,7 @@ def test_the_step_of_a_solver_keeps_its_variance():
         free=lambda sigma: free,
         noised=lambda x, sigma, noise: x,
         in_window=lambda sigma: torch.tensor(True),
-        old_content=False,
+        full_noise=None,
     )
     region = Match(inner_steps=1.0).region(Gaussian(), at, torch.zeros(shape), draw(), draw)
     x = 104**0.5 * draw()
@@ -88,11 +88,10 @@ def test_the_step_of_a_solver_keeps_its_variance():
     plain, given = Gaussian().predict(x, sigma, {}, None)[0], region(x, sigma)
 
     def missing(denoised):
-        """Of the variance 100 + sigma'^2, after an ancestral step to sigma' = sigma / 2, were x.var() 100 + sigma^2."""
-        after = denoised + fall**2 * (x - denoised)
-        added = (sigma * fall) ** 2 * (1 - fall**2)
-        return 100 + (sigma * fall) ** 2 - added - after.var() * 104 / x.var()
+        """Of what the step should leave, after one of Euler to sigma' = sigma / 2, were x.var() 100 + sigma^2."""
+        after = denoised + fall * (x - denoised)
+        return 100 + (sigma * fall) ** 2 - after.var() * 104 / x.var()
 
-    torch.testing.assert_close(missing(plain).item(), 0.75**2 * 4 * 100 / 104, atol=0.05, rtol=0)
+    torch.testing.assert_close(missing(plain).item(), 0.5**2 * 4 * 100 / 104, atol=0.05, rtol=0)
     assert abs(missing(given)) < 0.2
     torch.testing.assert_close(region(x, sigma), plain)  # once: the next evaluation is left alone
