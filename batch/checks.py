@@ -55,8 +55,13 @@ class Checker:
     def jobs(self, rows: Iterable[dict[str, Any] | BadPicture]) -> list[Job]:
         drafts = [self._draft(row) for row in rows]
         self._pair(drafts)
-        with ThreadPoolExecutor(THREADS) as threads:
-            list(threads.map(self._look, [job for job, _ in drafts if not job.error]))
+        good = [job for job, _ in drafts if not job.error]
+        if self.source.root.local:
+            for job in good:
+                self._look(job)
+        else:
+            with ThreadPoolExecutor(THREADS) as threads:
+                list(threads.map(self._look, good))
         return [job for job, _ in drafts]
 
     def _draft(self, row: dict[str, Any] | BadPicture) -> tuple[Job, str]:
@@ -132,9 +137,9 @@ class Checker:
 
     def _candidates(self, job: Job, mask: str) -> list[str]:
         """What the mask of a picture may be called, best first."""
-        path = PurePosixPath(job.name)
         if mask:
             return [mask]
+        path = PurePosixPath(job.name)
         if self.masks:
             return list(dict.fromkeys([job.name, *(path.with_suffix(suffix).as_posix() for suffix in PICTURES)]))
         return [path.with_name(f"{path.stem}_mask{suffix}").as_posix() for suffix in (".png", ".jpg")]

@@ -19,7 +19,7 @@ def measure(folder: Path, count: int | None) -> None:
     one, two, three = (folder / name for name in ("one", "two", "three"))
     _tell("1 worker", one, *_timed(folder / "pictures", one, 1))
     _tell("2 workers", two, *_timed(folder / "pictures", two, 2))
-    say(f"the same bytes: {digests(one) == digests(two)}")
+    say(f"the same bytes: {_same(one, two)}")
     events = [
         (0.10, HOST),
         (0.20, WORKER),
@@ -45,7 +45,7 @@ def measure(folder: Path, count: int | None) -> None:
             say(f"kill -9 of {what} {_killed(trial, what)} at {_lines(three)}")
     code = trial.end(1800)
     _tell("2 workers, disturbed", three, code, time.monotonic() - started)
-    say(f"the same bytes: {digests(one) == digests(three)}; left over: {trial.left_over() or 'nothing'}")
+    say(f"the same bytes: {_same(one, three)}; left over: {trial.left_over() or 'nothing'}")
 
 
 def _timed(pictures: Path, out: Path, workers: int) -> tuple[int, float]:
@@ -67,6 +67,13 @@ def _killed(trial: Trial, kind: str) -> int:
     while not (pid := kill(trial.processes(kind))):
         time.sleep(0.1)
     return pid
+
+
+def _same(one: Path, other: Path) -> str:
+    """Yes, or which results differ."""
+    first, second = digests(one), digests(other)
+    unlike = sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
+    return "yes" if not unlike else f"no, {len(unlike)} differ: {', '.join(unlike)}"
 
 
 def _lines(out: Path) -> int:

@@ -14,6 +14,7 @@ from .trial import DEMO_MODEL, Trial, make_mask, make_picture
 COUNT = 1_000_000
 LINKS = 50_000  # of one file; filesystems allow some 65,000
 A_FOLDER = 1000
+MINUTE = 60.0
 
 
 def measure(folder: Path, count: int | None) -> None:
@@ -21,13 +22,20 @@ def measure(folder: Path, count: int | None) -> None:
     count = count or COUNT
     table = _many(folder / "pictures", count)
     say(f"{count} rows, {table.stat().st_size / 1e6:.0f} MB of table")
-    started = time.monotonic()
-    trial = Trial(table, folder / "out", *DEMO_MODEL, "--dry-run", quiet=True)
+    started = told = time.monotonic()
+    (folder / "tmp").mkdir()
+    environment = {"TMPDIR": str(folder / "tmp")}
+    trial = Trial(table, folder / "out", *DEMO_MODEL, "--dry-run", environment=environment, quiet=True)
     peaks = {"python batch": 0, "largest other process": 0}
     while not trial.ended():
-        peaks["python batch"] = max(peaks["python batch"], _resident(psutil.Process(trial.pid)))
+        now = _resident(psutil.Process(trial.pid))
+        peaks["python batch"] = max(peaks["python batch"], now)
         others = [_resident(process) for process in trial.descendants()]
         peaks["largest other process"] = max([peaks["largest other process"], *others])
+        if time.monotonic() - told > MINUTE:
+            told = time.monotonic()
+            plan = sum(path.stat().st_size for path in (folder / "tmp").glob("batch-plan-*/plan.sqlite"))
+            say(f"after {told - started:.0f} s: {now / 2**20:.0f} MiB, the plan on disk {plan / 2**20:.0f} MiB")
         time.sleep(2)
     say(f"exit code {trial.end()}, {time.monotonic() - started:.0f} s")
     for name, peak in peaks.items():
