@@ -13,14 +13,18 @@ from pathlib import Path
 
 from . import losses, rows, scaling
 
-PARTS = {"scaling": scaling.measure, "losses": losses.measure, "rows": rows.measure}
+PARTS = {"losses": losses.measure, "rows": rows.measure}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("part", choices=["scaling", *PARTS])
     parser.add_argument("--count", type=int, help="pictures or rows, in place of the number that the table has")
+    parser.add_argument("--hosts", type=int, default=16, help="scaling: the largest number of hosts; each takes 0.6 GB")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="batch-benchmark-") as folder:
-        PARTS[arguments.part](Path(folder), arguments.count)
+        if arguments.part == "scaling":
+            scaling.measure(Path(folder), arguments.count, arguments.hosts)
+        else:
+            PARTS[arguments.part](Path(folder), arguments.count)
     return 0

@@ -32,20 +32,20 @@ def waiting_flow() -> dict[str, Any]:
     return flow
 
 
-def measure(folder: Path, count: int | None) -> None:
+def measure(folder: Path, count: int | None, most: int) -> None:
     """Print the table of scaling, and the overhead."""
     (folder / "flow.json").write_text(json.dumps(waiting_flow()))
     with ExitStack() as stack:
-        servers = _started(stack, max(HOSTS))
+        servers = _started(stack, most)
         say("| hosts | pictures | seconds | pictures a minute | efficiency |\n|---|---|---|---|---|")
         first = 0.0
-        for hosts in HOSTS:
+        for hosts in (number for number in HOSTS if number <= most):
             pictures = hosts * (count or PICTURES_A_HOST)
             make_pictures(folder / f"in {hosts}", pictures, SIDE)
             rate = _rate(folder, hosts, servers[:hosts])
             first = first or rate
             say(f"| {hosts} | {pictures} | {60 * pictures / rate:.1f} | {rate:.1f} | {rate / hosts / first:.2f} |")
-        by_hand = _by_hand(folder / "in 2", servers[0])
+        by_hand = _by_hand(folder / "in 1", servers[0])
         say(f"\nA picture by hand, all prompts queued at once: {by_hand:.3f} s")
         say(f"A picture by batch, one host: {60 / first:.3f} s; {(60 / first - by_hand) / 2:.1%} of 2 s more")
 
