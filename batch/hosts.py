@@ -158,8 +158,10 @@ class EmbeddedHost(OwnHost):
             stderr=log,
             start_new_session=True,
         )
-        line = process.stdout.readline() if process.stdout else b""
-        self._furnished = Path(json.loads(line)["base"]) if line.startswith(b"{") else Path()
+        for line in process.stdout or ():
+            if line.startswith(b"{"):  # what comes before is about its installation
+                self._furnished = Path(json.loads(line)["base"])
+                break
         return process
 
 

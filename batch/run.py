@@ -117,8 +117,9 @@ def _dry(options: argparse.Namespace, engine: Engine, found: Setup, plan: Plan, 
         say("Model evaluations: not known before the run; a Schedule (Latent RePaint) node in the workflow counts them")
         return
     pool = stop.pool = _pool(options, engine, found, Progress(1))
-    pool.open(all_of_them=True)
     try:
+        if not pool.open(all_of_them=True):
+            raise KeyboardInterrupt
         each = pool.ask("evaluations", schedule)
     finally:
         pool.close()

@@ -38,12 +38,12 @@ def measure(folder: Path, count: int | None) -> None:
             time.sleep(0.1)
         if what == "Ctrl-C":
             trial.interrupt()
-            code = trial.end(900)
+            code = trial.end()
             say(f"Ctrl-C at {_lines(three)}: exit code {code}, left over: {trial.left_over() or 'nothing'}")
             trial = Trial(folder / "pictures", three, *DEMO_MODEL, "--workers", 2)
         else:
             say(f"kill -9 of {what} {_killed(trial, what)} at {_lines(three)}")
-    code = trial.end(1800)
+    code = trial.end()
     _tell("2 workers, disturbed", three, code, time.monotonic() - started)
     say(f"the same bytes: {_same(one, three)}; left over: {trial.left_over() or 'nothing'}")
 

@@ -24,6 +24,8 @@ from benchmarks.batch.trial import (
     run,
 )
 
+SLOWLY = [*DEMO_MODEL, "--set", "7.steps=12"]
+"""So that there is something left to do when a host or a machine is lost."""
 STOCK = {
     "1": {"class_type": "LoadImage", "inputs": {"image": "x.png"}},
     "2": {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}},
@@ -154,7 +156,7 @@ def test_one_of_two_hosts_dies_and_the_other_takes_its_pictures(server, cluster,
     out = tmp_path / "out"
     with serve(install.find_host()) as other:
         hosts = ["--host", server.address, "--host", other.address, "--address", cluster.address]
-        trial = Trial(tmp_path / "pictures", out, *DEMO_MODEL, *hosts)
+        trial = Trial(tmp_path / "pictures", out, *SLOWLY, *hosts)
         wait_until(lambda: len(used(out)) == 2)
         other.process.kill()
         assert trial.end() == 0, trial.output()
@@ -208,7 +210,7 @@ def test_a_machine_of_a_cluster_is_lost_and_nothing_else(cluster, tmp_path):
     make_pictures(tmp_path / "pictures", 20)
     out = tmp_path / "out"
     second = cluster.add_node(num_cpus=1)
-    trial = Trial(tmp_path / "pictures", out, *DEMO_MODEL, "--workers", 2, "--address", cluster.address)
+    trial = Trial(tmp_path / "pictures", out, *SLOWLY, "--workers", 2, "--address", cluster.address)
     wait_until(lambda: len(used(out)) == 2)
     cluster.remove_node(second, allow_graceful=False)
     assert trial.end() == 0, trial.output()
