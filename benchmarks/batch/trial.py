@@ -110,7 +110,7 @@ class Trial:
         self.descendants()
         os.killpg(self.pid, signal.SIGINT)
 
-    def end(self, seconds: float = 3600) -> int:
+    def end(self, seconds: float = 900) -> int:
         """Wait for its end and return its exit code."""
         deadline = time.monotonic() + seconds
         while self._process.poll() is None:
