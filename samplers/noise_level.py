@@ -5,6 +5,7 @@ What a family needs of its own is found by asking its `model_sampling`, never by
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -83,15 +84,17 @@ def noise_levels(model_sampling, sigmas: Tensor) -> list[NoiseLevel]:
         ValueError: if the model has no noise at a sigma above 0 (image-to-image flow models), or a sigma lies beyond
             pure noise (a schedule of another family, given to a flow model).
     """
-    levels = []
-    for sigma in sigmas.float().cpu():
-        level = noise_level(model_sampling, sigma)
-        levels.append(NoiseLevel(float(level.a), float(level.b)))
-        if sigma > 0 and not levels[-1].b > 0:
+    sigmas = sigmas.float().cpu()
+    none, all_of_it = torch.zeros_like(sigmas), torch.ones_like(sigmas)
+    signal = model_sampling.noise_scaling(sigmas, none, all_of_it).tolist()
+    noise = model_sampling.noise_scaling(sigmas, all_of_it, none).tolist()
+    levels = [NoiseLevel(a, b) for a, b in zip(signal, noise, strict=True)]
+    for sigma, level in zip(sigmas.tolist(), levels, strict=True):
+        if sigma > 0 and not level.b > 0:
             found = type(model_sampling).__name__
             raise ValueError(f"input model: found {found}, which adds no noise to its latent, wanted a diffusion model")
-        if levels[-1].a < 0:
-            found, most = f"{float(sigma):.4g}, above this model's maximum", f"{float(model_sampling.sigma_max):.4g}"
+        if level.a < 0:
+            found, most = f"{sigma:.4g}, above this model's maximum", f"{float(model_sampling.sigma_max):.4g}"
             raise ValueError(
                 f"input sigmas: found {found}, wanted at most {most}; use a scheduler node connected to this model"
             )
