@@ -24,7 +24,7 @@ from .noise_level import noise_level
 from .plan import Plan
 from .progress import Progress
 from .soft_mask import mask_of
-from .solvers import Handed, around, check_for_model, check_solver, evaluation_sigmas, segment_solver
+from .solvers import Handed, around, blamed, check_for_model, check_solver, evaluation_sigmas, segment_solver
 
 NOISE_OF_JUMPS = 1  # its stream of noise; 2 is that of the solvers
 
@@ -79,8 +79,8 @@ def evaluations(
 
 def walks(method: Method | None, model_sampling: Any, sigmas: Tensor, cells: int) -> Callable[[Tensor], Plan]:
     """The plan over the sigmas of a run, or over others, which a sampler around the solver makes of them."""
-    plan = Plan(method, model_sampling, sigmas, cells)
-    return lambda given: plan if torch.equal(given.cpu(), sigmas.cpu()) else Plan(method, model_sampling, given, cells)
+    plan, own = Plan(method, model_sampling, sigmas, cells), sigmas.float().cpu()
+    return lambda given: plan if torch.equal(given.float().cpu(), own) else Plan(method, model_sampling, given, cells)
 
 
 class Combinator(comfy.samplers.KSAMPLER):
@@ -140,9 +140,9 @@ class Combinator(comfy.samplers.KSAMPLER):
                         levels=plan.levels, solve=solve,
                     )  # fmt: skip
 
-                x = around(self.solver, walk)(
-                    Handed(region, region, model), x, sigmas.clone(), extra_args=extra_args, callback=None, disable=True
-                )
+                whole, handed = around(self.solver, walk), Handed(region, region, model)
+                with blamed(self.solver, lambda: region.guided.asking):
+                    x = whole(handed, x, sigmas.clone(), extra_args=extra_args, callback=None, disable=True)
                 if not x.isfinite().all():
                     raise ValueError(
                         "found NaN or infinity in what the model and the sampler made, wanted finite numbers; load the "

@@ -2,7 +2,8 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import comfy.model_management
@@ -136,12 +137,8 @@ def segment_solver(sampler: Any, seeds: list[int], moves: Sequence[Move], asking
         elif descent > 0 and not of_the_host(solver):
             torch.manual_seed(here[0])  # where some take their noise from
             options = {name: moved_on(name, value, descent) for name, value in options.items()}
-        try:
+        with blamed(solver, asking, len(sigmas) - 1 if len(moves) > 1 else None):
             return run_piece(solver, handed, x, sigmas, extra_args, options)
-        except Exception as error:
-            if asking() or isinstance(error, comfy.model_management.OOM_EXCEPTION):
-                raise
-            raise ValueError(failed(solver, error, len(moves) > 1, len(sigmas) - 1)) from error
 
     return solve
 
@@ -152,14 +149,32 @@ def moved_on(name: str, value: Any, descent: int) -> Any:
     return (value + descent) % 2**63 if is_seed else value
 
 
-def failed(solver: Any, error: Exception, in_pieces: bool, steps: int) -> str:
-    found = f"input sampler: found {name_of(solver)}, which failed with {type(error).__name__}: {error}"
-    if not in_pieces:
-        return f"{found}, wanted a sampler that runs with this model and latent; take euler, for example"
-    return (
-        f"{found}, on a piece of {steps} of the run's steps, wanted a sampler that can run in pieces; take euler, for "
-        "example, or the method blend (Blend Sampler), which runs any sampler in one piece"
-    )
+class SolverError(ValueError):
+    """A solver failed; says which, and what to do."""
+
+
+@contextmanager
+def blamed(sampler: Any, asking: Callable[[], bool], piece: int | None = None) -> Iterator[None]:
+    """Turns whatever a sampler raises into an error that names it and a way out; errors of the model stay theirs.
+
+    Arguments:
+        asking: whether the model is at work, or failed, or the run was cancelled before it was asked.
+        piece: the steps that the sampler was given, if the walk is cut into pieces.
+    """
+    try:
+        yield
+    except Exception as error:
+        if asking() or isinstance(error, (SolverError, comfy.model_management.OOM_EXCEPTION)):
+            raise
+        found = f"input sampler: found {name_of(sampler)}, which failed with {type(error).__name__}: {error}"
+        if piece is None:
+            raise SolverError(
+                f"{found}, wanted a sampler that runs with this model; take euler, for example"
+            ) from error
+        raise SolverError(
+            f"{found}, on a piece of {piece} of the run's steps, wanted a sampler that can run in pieces; take euler, "
+            "for example, or the method Blend (Blend Sampler), which runs any sampler in one piece"
+        ) from error
 
 
 def evaluation_sigmas(

@@ -97,6 +97,16 @@ def test_a_solver_that_asks_about_another_size_is_refused_before_the_first_pass(
     assert passes == []
 
 
+@every_method
+def test_a_wrapper_that_fails_is_named(eps_model, latent, mask, method):
+    def sample_lying(model, x, sigmas, *, inside, **rest):
+        raise KeyError("dishonesty")
+
+    sampler = METHODS[method](comfy.samplers.KSAMPLER(sample_lying, extra_options={"inside": euler()}))
+    with pytest.raises(ValueError, match=r"LatentRepaint_\w+: .*sample_lying.*KeyError.*take euler"):
+        run(eps_model, sampler, sigmas(eps_model, 4), latent, mask)
+
+
 def test_an_error_of_the_model_stays_what_it_is(eps_model, latent, mask):
     """The host frees memory on its own OutOfMemoryError, and must still see it."""
     model = eps_model.clone()
