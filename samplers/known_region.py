@@ -11,7 +11,7 @@ from .moves import Move
 from .noise_level import NoiseLevel
 
 KNOWN_NOISE = ("fixed", "fresh", "predicted")
-MOST_MOMENTUM = 0.7  # of the feedback that predicts noise: a step down a long schedule has less, see KnownRegion
+MAX_MOMENTUM = 0.7  # of the feedback that predicts noise: a step down a long schedule has less, see KnownRegion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +175,7 @@ class KnownRegion:
         signal = signal_to_noise(self.at_level.level(sigma))
         # a flow's first level has no signal at all, and half precision has no 1e-8
         fall = self.last_signal / signal.float().clamp(min=1e-8)
-        momentum = (1 - fall**4).clamp(0.0, MOST_MOMENTUM)  # none after a jump to a noisier level
+        momentum = (1 - fall**4).clamp(0.0, MAX_MOMENTUM)  # none after a jump to a noisier level
         velocity = momentum * self.velocity + gain(signal) * (self.y.float() - conditional.float())
         self.velocity, self.last_signal = torch.where(self.at_level.in_window(sigma), velocity, 0.0), signal
         self.noise = self.noise + self.velocity

@@ -11,10 +11,10 @@ from .known_region import AtLevel, Guidance, KnownRegion, Method, gain, rms, sig
 from .moves import Move, refined, share
 from .noise_level import NoiseLevel
 
-LOWEST, HIGHEST = 0.1, 3.0  # of b/a; see Match
-SIDE = 12.0  # cells: the side of a picture up to which HIGHEST holds
+MIN_RATIO, MAX_RATIO = 0.1, 3.0  # of b/a; see Match
+SIDE = 12.0  # cells: the side of a picture up to which MAX_RATIO holds
 MOMENTUM = 0.4  # of the feedback
-LOUDEST = 2.0  # root mean square of the known part's noise: no network has seen data so noisy at its level
+MAX_LOUDNESS = 2.0  # root mean square of the known part's noise: no network has seen data so noisy at its level
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +41,8 @@ class Match(Method):
     inner_steps: float
     leak: float = 0.3
     step_size: float = 1.0
-    lowest: float = LOWEST
-    highest: float = HIGHEST
+    lowest: float = MIN_RATIO
+    highest: float = MAX_RATIO
 
     def moves(self, levels: Sequence[NoiseLevel], window: range, cells: int) -> list[Move]:
         steps = len(levels) - 1
@@ -150,7 +150,7 @@ class MatchedRegion(KnownRegion):
         fresh = self.draw()
         velocity = MOMENTUM * self.velocity + gain(signal) * offset
         e = (1 - self.leak**2) ** 0.5 * (self.noise + velocity) + self.leak * fresh
-        e = e * (LOUDEST / rms(e, known)).clamp(max=1.0)
+        e = e * (MAX_LOUDNESS / rms(e, known)).clamp(max=1.0)
         if self.last_residual is not None:
             ran_away = residual > 1.5 * self.last_residual
             e, velocity = torch.where(ran_away, fresh, e), torch.where(ran_away, 0.0, velocity)

@@ -11,7 +11,7 @@ from .loop import Region, Solver
 from .moves import MAX_EVALUATIONS, Descend, Jump, Move, Refine, check_length, steps_walked
 from .noise_level import NoiseLevel, noise_levels, window_sigmas
 
-MOST_WALKED = 1_000
+MAX_WALKED = 1_000
 """Evaluations that a solver is walked for while a run is planned; a longer walk is told from its beginning."""
 
 
@@ -91,12 +91,13 @@ class DryRegion:
             self.ended = cancelled
             raise
         if x.shape != self.shape:
-            sizes = (" x ".join(map(str, shape[2:])) for shape in (x.shape, self.shape))
+            asked, whole = (" x ".join(map(str, shape[2:])) for shape in (x.shape, self.shape))
             self.ended = ValueError(
-                "asks the model about {} cells of a latent of {}, wanted one that keeps to it".format(*sizes)
+                f"asks the model about {asked} cells of a latent of {whole}, wanted one that keeps the size; "
+                "take another sampler"
             )
             raise self.ended
-        if self.walked >= MOST_WALKED:
+        if self.walked >= MAX_WALKED:
             raise Enough
         self.walked += 1
         self.evaluated.append(float(sigma[0]))
@@ -133,11 +134,11 @@ class DryRegion:
             else:
                 levels, begun = sigmas[:-1].tolist(), len(self.evaluated)
                 try:
-                    if self.walked >= MOST_WALKED:
+                    if self.walked >= MAX_WALKED:
                         raise Enough
                     # some compute all their coefficients before they begin
-                    x = solve(region, x, sigmas[: MOST_WALKED + 1], extra_args, descent)
-                    rest = levels[MOST_WALKED:] and self.rest(self.evaluated[begun:], levels)
+                    x = solve(region, x, sigmas[: MAX_WALKED + 1], extra_args, descent)
+                    rest = levels[MAX_WALKED:] and self.rest(self.evaluated[begun:], levels)
                 except Enough:
                     rest = self.rest(self.evaluated[begun:], levels)
                 except Exception:

@@ -182,7 +182,7 @@ def evaluation_sigmas(
 ) -> list[float]:
     """The sigma of every model evaluation of a run, in order, found by walking it with a denoiser that costs nothing.
 
-    Exact for every solver of fixed steps, up to `plan.MOST_WALKED` evaluations, since it is the solver itself that
+    Exact for every solver of fixed steps, up to `plan.MAX_WALKED` evaluations, since it is the solver itself that
     asks; an estimate where it will not be walked without the model.
 
     Arguments:

@@ -30,7 +30,7 @@ from .page import title
 from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine
 from latent_repaint.samplers.known_region import Method
-from latent_repaint.samplers.match import HIGHEST, LOWEST, Match
+from latent_repaint.samplers.match import MAX_RATIO, MIN_RATIO, Match
 from latent_repaint.samplers.repaint import RePaint, RePaintBudget
 # isort: on
 
@@ -73,7 +73,7 @@ def choices() -> Iterator[Choice]:
             section, f"{steps} steps, {40 / steps - 1:.3g}", steps, Match(inner_steps=40 / steps - 1), steps == 20
         )
     section = "Match: the noise levels b/a that get the extra evaluations, 20 steps, inner_steps 1"
-    usual, others = (LOWEST, HIGHEST), ((0.1, 10.0), (0.3, 3.0), (0.3, 5.0), (0.3, 10.0), (0.5, 5.0))
+    usual, others = (MIN_RATIO, MAX_RATIO), ((0.1, 10.0), (0.3, 3.0), (0.3, 5.0), (0.3, 10.0), (0.5, 5.0))
     for low, high in ((0.0, 1e9), (0.03, 3.0), (0.1, 1.0), usual, *others):
         method = Match(inner_steps=1.0, lowest=low, highest=high)
         yield Choice(section, f"{low:g} to {high:g}", 20, method, (low, high) == usual)
