@@ -8,6 +8,10 @@ from comfy_api.v0_0_2 import ui
 from comfy_execution.utils import get_executing_context
 
 NOTHING_MASKED = "Nothing is masked: paint a mask in Load Image, right click > Open in MaskEditor."
+MAX_TOLD = 1000
+_told: dict[tuple[str, str], None] = {}
+"""Page and node of each text that stands on a node now, so that the next run takes it away; the oldest are forgotten.
+"""
 
 
 def notice(node: str, *texts: str, preview: ui.PreviewImage | None = None) -> dict[str, Any] | None:
@@ -20,8 +24,23 @@ def notice(node: str, *texts: str, preview: ui.PreviewImage | None = None) -> di
     text = "\n".join(filter(None, texts))
     if text:
         logging.warning("%s: %s", node, text)
-        context, server = get_executing_context(), sys.modules.get("server")  # none where the host runs without a page
-        if context is not None and server is not None:
-            server.PromptServer.instance.send_progress_text(text, context.node_id)
         shown["text"] = (text,)
+    _tell(text)
     return shown or None
+
+
+def _tell(text: str) -> None:
+    """Shows a text on the node that runs now, on the page that queued it; an empty one only in place of another."""
+    context, server = get_executing_context(), sys.modules.get("server")  # there is none where the host has no page
+    if context is None or server is None:
+        return
+    page = server.PromptServer.instance.client_id  # None: queued by a program that does not listen
+    place = (str(page), context.node_id)
+    if page is None or not (text or place in _told):
+        return
+    server.PromptServer.instance.send_progress_text(text, context.node_id, sid=page)
+    _told.pop(place, None)
+    if text:
+        _told[place] = None
+        while len(_told) > MAX_TOLD:
+            del _told[next(iter(_told))]

@@ -26,7 +26,7 @@ class ColourShift:
               \quad \Delta u = 0 \text{ on all others}
 
     with the bar an average over blocks of 8x8 pixels: coarse enough to be colour and not detail, fine enough to follow
-    shading. The ring is made of blocks without a masked pixel, within `RING` pixels. New content that reaches into it
+    shading. The ring is all that is not masked within `RING` pixels, in whole blocks. New content that reaches into it
     does not count: pixels are left out whose difference is far from the median of the ring.
 
     Arguments:
@@ -41,10 +41,10 @@ class ColourShift:
     """
 
     def __init__(self, original: Tensor, generated: Tensor, masked: Tensor, expand: int, box: Box):
-        self._pictures = original, generated
+        self._pictures, self._masked = (original, generated), masked
         self._box = box
-        some, _every = masked_blocks(masked[box.top : box.bottom, box.left : box.right])
-        self._blocks = (grown(some, expand + RING) & ~grown(some, expand)).nonzero()
+        some, every = masked_blocks(box.of_one(masked))
+        self._blocks = (grown(some, expand + RING) & ~(grown(some, expand) if expand else every)).nonzero()
         self._cells = original.new_zeros(1, 3, *some.shape)
         known = torch.zeros(1, 1, *some.shape, dtype=torch.bool, device=original.device)
         self._median = self._typical_difference()
@@ -108,7 +108,7 @@ class ColourShift:
         return self._blocks[:: -(-len(self._blocks) // SAMPLE)]
 
     def _pixels(self, at: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """x and y in some blocks, (n, 8, 8, 3), and which of these pixels lie in the picture, (n, 8, 8)."""
+        """x and y in some blocks, (n, 8, 8, 3), and which of these pixels count: in the picture, not masked."""
         original, generated = self._pictures
         offsets = torch.arange(BLOCK, device=at.device)
         rows = self._box.top + BLOCK * at[:, 0, None] + offsets
@@ -116,4 +116,4 @@ class ColourShift:
         height, width = original.shape[:2]
         inside = (rows < height)[:, :, None] & (columns < width)[:, None, :]
         where = rows.clamp(max=height - 1)[:, :, None], columns.clamp(max=width - 1)[:, None, :]
-        return original[where][..., :3], generated[where][..., :3], inside
+        return original[where][..., :3], generated[where][..., :3], inside & ~self._masked[where]
