@@ -139,6 +139,20 @@ def own_noise(drawn: list[tuple[int, ...]]) -> Any:
     return comfy.samplers.KSAMPLER(sample_pyramid_ancestral)
 
 
+def seeded(drawn: list[Tensor], **options: Any) -> Any:
+    """An ancestral solver that begins its noise anew in every call: from a seed of its own, or the global one."""
+
+    def sample_sde(model, x, sigmas, extra_args=None, callback=None, disable=None, noise_seed=-1):
+        generator = torch.Generator().manual_seed(noise_seed if noise_seed >= 0 else torch.initial_seed() + 1)
+        for i in range(len(sigmas) - 1):
+            denoised = model(x, sigmas[i] * x.new_ones(len(x)), **extra_args)
+            drawn.append(torch.randn(x.shape, generator=generator))
+            x = denoised + drawn[-1].to(x) * sigmas[i + 1]
+        return x
+
+    return comfy.samplers.KSAMPLER(sample_sde, extra_options=options)
+
+
 def of_two_steps() -> Any:
     """A solver that divides by what is left of its steps, as those of momentum do."""
 

@@ -15,6 +15,7 @@ from foreign import (
     own_noise,
     passed_on,
     run,
+    seeded,
 )
 
 from comfyui_host.tiny import ksampler, sigmas
@@ -75,6 +76,19 @@ def test_a_solvers_own_noise_is_its_own(eps_model, latent, mask, method):
     full = torch.ones_like(mask)
     plain = run(eps_model, own_noise([]), schedule, latent, None)
     assert torch.equal(run(eps_model, METHODS[method](own_noise([])), schedule, latent, full).samples, plain.samples)
+
+
+@every_method
+@pytest.mark.parametrize("options", [{}, {"noise_seed": 7}], ids=str)
+def test_a_solver_that_begins_its_noise_anew_does_not_repeat_it(eps_model, latent, mask, options, method):
+    """RES4LYF seeds each call from the global generator or an option; in pieces it would draw one noise for all."""
+    schedule, drawn = sigmas(eps_model, 6), []
+    found = run(eps_model, METHODS[method](seeded(drawn, **options)), schedule, latent, mask)
+    made = drawn[-found.made :] if method != "match" else drawn[-6:]  # the others were drawn while it was planned
+    assert len({noise[0, 0, 0, 0].item() for noise in made}) == len(made)
+    again: list = []
+    assert torch.equal(run(eps_model, METHODS[method](seeded(again, **options)), schedule, latent, mask).samples,
+                       found.samples)  # fmt: skip
 
 
 def test_a_solver_of_two_steps_works_whole_and_says_so_in_pieces(eps_model, latent, mask):
