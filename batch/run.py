@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,25 +41,16 @@ def run(options: argparse.Namespace, found: Setup, stop: Stop) -> int:
     if not (options.host or options.comfyui) and (schedule or not options.dry_run):
         _install(Path(found.task.repository))
     with Engine(options.address) as engine, Plan(options.retry_failed) as plan:
-        size = _fill(plan, engine, found, options)
-        counts = plan.counts()
-        _tell(plan, counts)
+        plan.remember(Manifest(found.task.out).entries())
+        for jobs in engine.jobs(found.source, found.checker.masks_beside, found.checker):
+            plan.add(jobs)
+        this = Run(options, found, stop, engine, plan, Progress(plan.counts()[TODO]))
+        this.tell()
         if options.dry_run:
-            _dry(options, engine, found, plan, schedule, stop)
-            return 1 if counts[FAILED] else 0
-        _check_space(found, size)
-        hosts: Counter[str] = Counter()
-        progress = Progress(counts[TODO])
-        try:
-            if counts[TODO]:
-                _paint(options, engine, found, plan, stop, hosts, progress)
-        finally:
-            summary = _summary(plan.counts(), hosts, progress)
-            sheet = report.write(plan, found.task.out, found.source.root, summary)
-            found.task.out.tidy()
-            say(f"{report.table(summary)}\n  contact sheet  {sheet}")
-        if stop.asked:
-            raise KeyboardInterrupt
+            this.preview(schedule)
+        else:
+            this.check_space()
+            this.paint()
         return 1 if plan.counts()[FAILED] else 0
 
 
@@ -68,104 +60,134 @@ def _install(repository: Path) -> None:
         raise Refused("the embedded ComfyUI cannot be installed; use --comfyui DIR or --host URL")
 
 
-def _fill(plan: Plan, engine: Engine, found: Setup, options: argparse.Namespace) -> int:
-    """Fill the plan, and return how many bytes the pictures have that are to be done."""
-    plan.remember(Manifest(found.task.out).entries())
-    for jobs in engine.jobs(found.source, found.checker.masks_beside, found.checker):
-        plan.add(jobs)
-    return plan.bytes_to_do()
+@dataclass
+class Run:
+    """A run after its plan.
 
+    Attributes:
+        hosts: How many pictures each host has brought to their end.
+    """
 
-def _tell(plan: Plan, counts: dict[str, int]) -> None:
-    say(
-        f"{sum(counts.values())} pictures: {counts[TODO]} to do, {counts[SKIPPED]} done before and unchanged, "
-        f"{counts[FAILED]} set aside"
-    )
-    _tell_failures(plan, "set aside")
+    options: argparse.Namespace
+    found: Setup
+    stop: Stop
+    engine: Engine
+    plan: Plan
+    progress: Progress
+    hosts: Counter[str] = field(default_factory=Counter)
 
+    def tell(self) -> None:
+        """Say what will be done, and what cannot be."""
+        counts = self.plan.counts()
+        say(
+            f"{sum(counts.values())} pictures: {counts[TODO]} to do, {counts[SKIPPED]} done before and unchanged, "
+            f"{counts[FAILED]} set aside"
+        )
+        for number, (job, entry) in enumerate(self.plan.rows(FAILED)):
+            if number == SHOWN:
+                say("  ...")
+                break
+            say(f"  set aside: {job.name}: {entry.get('error')}")
 
-def _tell_failures(plan: Plan, what: str) -> None:
-    for number, (job, entry) in enumerate(plan.rows(FAILED)):
-        if number == SHOWN:
-            say("  ...")
-            break
-        say(f"  {what}: {job.name}: {entry.get('error')}")
+    def check_space(self) -> None:
+        """A PNG is seldom smaller than the picture that it was made of.
 
+        Raises:
+            Refused: If the disk of OUT has no room for as much.
+        """
+        out, size = self.found.task.out, self.plan.bytes_to_do()
+        if out.local and (free := shutil.disk_usage(out.local).free) < size:
+            need = f"the pictures to do have {size / 1e6:.0f} MB"
+            raise Refused(f"{out.url} has {free / 1e6:.0f} MB free, and {need}: free some")
 
-def _check_space(found: Setup, size: int) -> None:
-    """A PNG is seldom smaller than the picture that it was made of."""
-    if found.task.out.local and (free := shutil.disk_usage(found.task.out.local).free) < size:
-        need = f"the pictures to do have {size / 1e6:.0f} MB"
-        raise Refused(f"{found.task.out.url} has {free / 1e6:.0f} MB free, and {need}: free some")
+    def preview(self, schedule: str) -> None:
+        """Say picture by picture what would be done, and how many model evaluations that is.
 
+        Arguments:
+            schedule: The node that counts them, if there is one.
+        """
+        else_mask = "its alpha" if self.found.task.workflow.wants_mask else "none"
+        for job, _ in self.plan.rows(TODO):
+            say(f"  {job.name} -> {job.result}, mask {job.mask or else_mask}, seed {job.seed}")
+        if not schedule:
+            say("Model evaluations: not known; a Schedule (Latent RePaint) node in the workflow would count them")
+            return
+        pool = self._pool(1)
+        try:
+            if not pool.open(all_of_them=True):
+                raise KeyboardInterrupt
+            each = pool.ask("evaluations", schedule)
+        finally:
+            pool.close()
+        in_all = f"{each} a picture, {each * self.progress.total} in all" if each else "the Schedule node did not say"
+        say(f"Model evaluations: {in_all}")
 
-def _pool(options: argparse.Namespace, engine: Engine, found: Setup, progress: Progress) -> Pool:
-    gpus = 0 if options.host else engine.gpus()
-    wanted = min(len(options.host) or options.workers or gpus or 1, max(progress.total, 1))
-    addresses = options.host or [""] * wanted
-    share = share_of_gpu(gpus, wanted)
-    seats = [
-        Seat(actor(Worker, share, found.task, address), number) for number, address in enumerate(addresses[:wanted])
-    ]
-    return Pool(seats, progress.draw, progress.say)
+    def paint(self) -> None:
+        """Do what is to be done, and leave a report, however it ends.
 
-
-def _dry(options: argparse.Namespace, engine: Engine, found: Setup, plan: Plan, schedule: str, stop: Stop) -> None:
-    for job, _ in plan.rows(TODO):
-        say(f"  {job.name} -> {job.result}, mask {job.mask or 'none'}, seed {job.seed}")
-    if not schedule:
-        say("Model evaluations: not known before the run; a Schedule (Latent RePaint) node in the workflow counts them")
-        return
-    pool = stop.pool = _pool(options, engine, found, Progress(1))
-    try:
-        if not pool.open(all_of_them=True):
+        Raises:
+            Refused: If the hosts do not fit, or none is left, or the results cannot be written.
+            KeyboardInterrupt: If it was interrupted.
+        """
+        try:
+            if self.progress.total:
+                self._paint()
+        finally:
+            summary, out = self._summary(), self.found.task.out
+            sheet = report.write(self.plan, out, self.found.source.root, summary)
+            out.tidy()
+            say(f"{report.table(summary)}\n  contact sheet  {sheet}")
+        if self.stop.asked:
             raise KeyboardInterrupt
-        each = pool.ask("evaluations", schedule)
-    finally:
-        pool.close()
-    total = f"{each} a picture, {each * plan.counts()[TODO]} in all" if each else "the Schedule node did not say"
-    say(f"Model evaluations: {total}")
 
+    def _paint(self) -> None:
+        pool = self._pool(self.progress.total)
+        say(f"Waiting for {len(pool.seats)} ComfyUI")
+        try:
+            facts = pool.open(all_of_them=bool(self.options.host))
+            versions = sorted({fact["version"] for fact in facts})
+            if len(versions) > 1:
+                say(f"Warning: the hosts have different versions ({', '.join(versions)}); their results may differ")
+            with Manifest(self.found.task.out) as manifest:
 
-def _paint(
-    options: argparse.Namespace,
-    engine: Engine,
-    found: Setup,
-    plan: Plan,
-    stop: Stop,
-    hosts: Counter[str],
-    progress: Progress,
-) -> None:
-    pool = stop.pool = _pool(options, engine, found, progress)
-    say(f"Waiting for {len(pool.seats)} ComfyUI")
-    try:
-        facts = pool.open(all_of_them=bool(options.host))
-        versions = sorted({fact["version"] for fact in facts})
-        if len(versions) > 1:
-            say(f"Warning: the hosts have different versions ({', '.join(versions)}); their results may differ")
-        with Manifest(found.task.out) as manifest:
+                def on_end(job: Job, entry: dict[str, Any]) -> None:
+                    manifest.add(entry)
+                    self._ended(job, entry)
 
-            def on_end(job: Job, entry: dict[str, Any]) -> None:
-                manifest.add(entry)
-                plan.end(job, entry)
-                hosts[entry.get("host", "none")] += 1
-                progress.count(entry["state"] == FAILED)
-                if entry["state"] == FAILED:
-                    progress.say(f"failed: {job.name}: {entry['error']}")
+                self.progress.restart()
+                pool.run((job for job, _ in self.plan.rows(TODO)), on_end)
+        finally:
+            self.progress.end()
+            pool.close()
 
-            progress.restart()
-            pool.run((job for job, _ in plan.rows(TODO)), on_end)
-    finally:
-        progress.end()
-        pool.close()
+    def _pool(self, at_most: int) -> Pool:
+        """The workers: one for each host that was named, or as many as were asked for, or one a GPU, or one."""
+        gpus = 0 if self.options.host else self.engine.gpus()
+        wanted = min(len(self.options.host) or self.options.workers or gpus or 1, at_most)
+        addresses = (self.options.host or [""] * wanted)[:wanted]
+        share = share_of_gpu(gpus, wanted)
+        seats = [Seat(actor(Worker, share, self.found.task, address), n) for n, address in enumerate(addresses)]
+        pool = self.stop.pool = Pool(seats, self.progress.draw, self.progress.say)
+        return pool
 
+    def _ended(self, job: Job, entry: dict[str, Any]) -> None:
+        self.plan.end(job, entry)
+        self.hosts[entry.get("host", "none")] += 1
+        self.progress.count(entry["state"] == FAILED)
+        if entry["state"] == FAILED:
+            self.progress.say(f"failed: {job.name}: {entry['error']}")
 
-def _summary(after: dict[str, int], hosts: Counter[str], progress: Progress) -> list[tuple[str, str]]:
-    return [
-        ("done now", str(after[DONE])),
-        ("done before and unchanged", str(after[SKIPPED])),
-        ("failed or set aside", str(after[FAILED])),
-        ("left", str(after[TODO])),
-        ("painting", f"{span(progress.seconds)}, {progress.rate():.1f} pictures a minute"),
-        *((f"on {host}", str(count)) for host, count in sorted(hosts.items())),
-    ]
+    def _summary(self) -> list[tuple[str, str]]:
+        counts, progress = self.plan.counts(), self.progress
+        return [
+            ("done now", str(counts[DONE])),
+            ("done before and unchanged", str(counts[SKIPPED])),
+            ("failed or set aside", str(counts[FAILED])),
+            ("left", str(counts[TODO])),
+            *(
+                [("painting", f"{span(progress.seconds)}, {progress.rate():.1f} pictures a minute")]
+                if self.hosts
+                else []
+            ),
+            *((f"on {host}", str(count)) for host, count in sorted(self.hosts.items())),
+        ]

@@ -121,6 +121,11 @@ class Trial:
             time.sleep(0.25)
         return self._process.returncode
 
+    def kill(self) -> None:
+        """End it, if it runs, and leave it no time for anything."""
+        self._process.kill()
+        self._process.wait()
+
     def left_over(self, seconds: float = 10) -> list[str]:
         """What of all that it started still runs some seconds after its end."""
         deadline = time.monotonic() + seconds

@@ -11,7 +11,7 @@ import pytest
 from batch.checks import Checker
 from batch.options import parsed
 from batch.prepare import Setup, prepare
-from benchmarks.batch.trial import DEMO_MODEL, PLUGIN, make_mask, make_picture
+from benchmarks.batch.trial import DEMO_MODEL, PLUGIN, Trial, make_mask, make_picture
 from comfyui_host import install
 from comfyui_host.server_process import Server, serve
 
@@ -31,6 +31,20 @@ def cluster() -> Iterator[Any]:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     yield cluster
     cluster.shutdown()
+
+
+@pytest.fixture
+def begin() -> Iterator[Callable[..., Trial]]:
+    """begin(...) is `python batch ...` under way; it does not outlive the test."""
+    trials = []
+
+    def made(*arguments: Any) -> Trial:
+        trials.append(Trial(*arguments))
+        return trials[-1]
+
+    yield made
+    for trial in trials:
+        trial.kill()
 
 
 @pytest.fixture

@@ -133,3 +133,10 @@ def test_progress_says_how_long_it_will_take():
     line = progress.line(2, 60)
     assert line.endswith("3/10, 1 failed, 2 running, 3.0 a minute, 2 min 20 s left")
     assert [span(seconds) for seconds in (0, 59.6, 3661, 200000)] == ["0 s", "1 min 0 s", "1 h 1 min", "2 d 7 h"]
+
+
+@pytest.mark.parametrize(("gpus", "workers", "share"), [(0, 3, 0), (1, 1, 1), (8, 8, 1), (1, 2, 0.5), (2, 3, 0.5)])
+def test_workers_share_gpus_so_that_all_find_a_place(gpus, workers, share):
+    from batch.engine import share_of_gpu
+
+    assert share_of_gpu(gpus, workers) == share

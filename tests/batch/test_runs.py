@@ -15,7 +15,6 @@ from benchmarks.batch.trial import (
     HOST,
     ROOT,
     WORKER,
-    Trial,
     digests,
     kill,
     make_mask,
@@ -42,7 +41,7 @@ def used(out):
     return {entry["host"] for entry in manifest(out)} if (out / "manifest.jsonl").exists() else set()
 
 
-def wait_until(true, seconds=120):
+def wait_until(true, seconds=300):
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not come so far"
@@ -53,7 +52,9 @@ def results(out):
     return len(digests(out)) if out.is_dir() else 0
 
 
-def test_two_workers_that_are_killed_and_interrupted_give_the_bytes_of_one(server, cluster, understood, tmp_path):
+def test_two_workers_that_are_killed_and_interrupted_give_the_bytes_of_one(
+    server, cluster, understood, begin, tmp_path
+):
     make_pictures(tmp_path / "pictures", 30)
     found = understood(tmp_path / "pictures", out=tmp_path / "one")
     worker = Worker(found.task, server.address)
@@ -61,7 +62,7 @@ def test_two_workers_that_are_killed_and_interrupted_give_the_bytes_of_one(serve
     for name in sorted(path.relative_to(tmp_path / "pictures") for path in tmp_path.glob("pictures/*/*[0-9].png")):
         assert worker.paint(found.checker.jobs([{"image": name.as_posix()}])[0])["state"] == DONE
     out = tmp_path / "two"
-    trial = Trial(tmp_path / "pictures", out, *DEMO_MODEL, "--workers", 2)
+    trial = begin(tmp_path / "pictures", out, *DEMO_MODEL, "--workers", 2)
     for number, kind in ((2, HOST), (6, WORKER)):
         wait_until(lambda number=number: results(out) >= number)
         assert kill(trial.processes(kind))
@@ -148,7 +149,7 @@ def test_what_fails_is_named_and_the_rest_is_done_and_a_second_call_mends_it(ser
     assert "Model evaluations: not known" in said
 
 
-def test_one_of_two_hosts_dies_and_the_other_takes_its_pictures(server, cluster, tmp_path):
+def test_one_of_two_hosts_dies_and_the_other_takes_its_pictures(server, cluster, begin, tmp_path):
     from comfyui_host import install
     from comfyui_host.server_process import serve
 
@@ -156,7 +157,7 @@ def test_one_of_two_hosts_dies_and_the_other_takes_its_pictures(server, cluster,
     out = tmp_path / "out"
     with serve(install.find_host()) as other:
         hosts = ["--host", server.address, "--host", other.address, "--address", cluster.address]
-        trial = Trial(tmp_path / "pictures", out, *SLOWLY, *hosts)
+        trial = begin(tmp_path / "pictures", out, *SLOWLY, *hosts)
         wait_until(lambda: len(used(out)) == 2)
         other.process.kill()
         assert trial.end() == 0, trial.output()
@@ -206,11 +207,11 @@ def test_what_cannot_be_done_is_refused_before_the_run(tmp_path, arguments, word
     assert results(tmp_path / "out") == 0
 
 
-def test_a_machine_of_a_cluster_is_lost_and_nothing_else(cluster, tmp_path):
+def test_a_machine_of_a_cluster_is_lost_and_nothing_else(cluster, begin, tmp_path):
     make_pictures(tmp_path / "pictures", 20)
     out = tmp_path / "out"
     second = cluster.add_node(num_cpus=1)
-    trial = Trial(tmp_path / "pictures", out, *SLOWLY, "--workers", 2, "--address", cluster.address)
+    trial = begin(tmp_path / "pictures", out, *SLOWLY, "--workers", 2, "--address", cluster.address)
     wait_until(lambda: len(used(out)) == 2)
     cluster.remove_node(second, allow_graceful=False)
     assert trial.end() == 0, trial.output()
