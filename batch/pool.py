@@ -141,9 +141,10 @@ class Pool:
         return ray.get(getattr(self.seats[0].actor, method).remote(*arguments))
 
     def close(self) -> None:
-        """End the workers' hosts, and wait until they have ended."""
-        calls = [seat.actor.stop.remote() for seat in self.seats if seat.ready]
-        ray.wait(calls, num_returns=len(calls), timeout=END_SECONDS) if calls else None
+        """End the workers' hosts, and wait until they have ended. One that is still at work ends with its worker."""
+        calls = [seat.actor.stop.remote() for seat in self.seats if seat.ready and seat.job is None]
+        if calls:
+            ray.wait(calls, num_returns=len(calls), timeout=END_SECONDS)
 
     def _wait(self) -> list[tuple[Seat, Job, dict[str, Any]]]:
         """Wait a moment; take in which workers have started, and return which pictures have come to their end."""

@@ -60,6 +60,13 @@ def _install(repository: Path) -> None:
         raise Refused("the embedded ComfyUI cannot be installed; use --comfyui DIR or --host URL")
 
 
+def unlike_versions(facts: list[dict[str, str]]) -> str:
+    """A warning about hosts that may not give the same bytes; empty if they are of one version."""
+    hosts = {fact["version"]: fact["host"] for fact in facts}
+    shown = ", ".join(f"{version} at {host}" for version, host in sorted(hosts.items()))
+    return f"Warning: the hosts have different versions ({shown}); their results may differ" if len(hosts) > 1 else ""
+
+
 @dataclass
 class Run:
     """A run after its plan.
@@ -144,10 +151,8 @@ class Run:
         pool = self._pool(self.progress.total)
         say(f"Waiting for {len(pool.seats)} ComfyUI")
         try:
-            facts = pool.open(all_of_them=bool(self.options.host))
-            versions = sorted({fact["version"] for fact in facts})
-            if len(versions) > 1:
-                say(f"Warning: the hosts have different versions ({', '.join(versions)}); their results may differ")
+            if unlike := unlike_versions(pool.open(all_of_them=bool(self.options.host))):
+                say(unlike)
             with Manifest(self.found.task.out) as manifest:
 
                 def on_end(job: Job, entry: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from batch import report
+from batch.errors import Refused
 from batch.job import DONE, FAILED, Job
 from batch.manifest import Manifest
 from batch.pictures import in_format_of, mask_from_alpha, png, with_alpha
@@ -140,3 +141,23 @@ def test_workers_share_gpus_so_that_all_find_a_place(gpus, workers, share):
     from batch.engine import share_of_gpu
 
     assert share_of_gpu(gpus, workers) == share
+
+
+def test_a_disk_without_room_for_the_pictures_is_told_before_the_run(tmp_path):
+    from types import SimpleNamespace
+
+    from batch.run import Run
+
+    with Plan(False) as plan:
+        plan.add([job(image_at=f"{10**17}:1")])
+        found = SimpleNamespace(task=SimpleNamespace(out=Place(str(tmp_path))))
+        with pytest.raises(Refused, match="MB free, and the pictures to do have 100000000000 MB"):
+            Run(None, found, None, None, plan, None).check_space()
+
+
+def test_hosts_of_different_versions_are_told():
+    from batch.run import unlike_versions
+
+    one, other = {"host": "a", "version": "0.3.75"}, {"host": "b", "version": "0.33.0"}
+    assert unlike_versions([one, one]) == ""
+    assert "0.3.75 at a, 0.33.0 at b" in unlike_versions([one, other])
