@@ -5,15 +5,19 @@ import re
 import shutil
 from types import SimpleNamespace
 
+import comfy.ops
 import pytest
 import torch
+from comfy.clip_model import CLIPTextModel
+from comfy.ldm.modules.diffusionmodules.mmdit import MMDiT
+from comfy.taesd.taesd import TAESD
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from benchmarks.quality import bench, command, loading, measures, methods
 from benchmarks.quality.masks import MASKS
 from comfyui_host import in_process
-from comfyui_host.tiny import conditioning, host
+from comfyui_host.tiny import conditioning, fill, host
 
 WEIGHTS = in_process.ROOT / "demo_model" / "weights"
 
@@ -100,6 +104,34 @@ def test_a_checkpoint_paints_its_own_pictures_where_none_are_given(models, tmp_p
     text = (folder / "results.md").read_text(encoding="utf-8")
     assert "The pictures were made by the model itself." in text and "rounded down to 128" in text
     assert Image.open(folder / "pictures" / "000.png").size == (128, 128)
+
+
+def test_a_flow_model_in_three_files_through_the_loaders_for_each(models, tmp_path):
+    """SD 3's network, one layer deep, under CLIP-L without a weight other than 0, and a VAE of TAESD's shape."""
+    context = {"target": "torch.nn.Linear", "params": {"in_features": 4096, "out_features": 64}}
+    sizes = dict(depth=1, adm_in_channels=2048, num_patches=1024, pos_embed_max_size=32, input_size=None)
+    layers = {"dtype": torch.float32, "device": "cpu", "operations": comfy.ops.disable_weight_init}
+    network = MMDiT(in_channels=16, context_embedder_config=context, **sizes, **layers)
+    network.pos_embed.normal_(generator=torch.Generator().manual_seed(1))
+    text = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
+            "hidden_act": "quick_gelu", "max_position_embeddings": 77, "eos_token_id": 49407}  # fmt: skip
+    clip = CLIPTextModel(text, torch.float16, "meta", comfy.ops.disable_weight_init)
+    empty = {name: torch.zeros(weight.shape, dtype=torch.float16) for name, weight in clip.state_dict().items()}
+    vae = TAESD(latent_channels=16)
+    fill(network)
+    fill(vae)
+    for folder, weights in (
+        ("diffusion_models", network.state_dict()), ("text_encoders", empty), ("vae", vae.state_dict())
+    ):  # fmt: skip
+        (models / folder).mkdir(exist_ok=True)
+        save_file({name: weight.contiguous() for name, weight in weights.items()}, models / folder / "sd3.safetensors")
+    parts = [f"--{part}" for part in ("unet", "clip", "vae")]
+    arguments = [word for part in parts for word in (part, "sd3.safetensors")]
+    folder = measured(*arguments, "--clip-type", "sd3", "--models", models, "--size", 128, *SHORT, out=tmp_path / "out")
+    assert len(cells(folder)) == 4
+    assert "simple, 2 steps" in (folder / "results.md").read_text(encoding="utf-8")
+    with pytest.raises(loading.BadInput, match="input --clip-type: found flux, wanted one of: stable_diffusion"):
+        measured(*arguments, "--clip-type", "flux", "--models", models, *SHORT, out=tmp_path / "flux")
 
 
 def test_an_inpainting_checkpoint_works_and_is_said_to_be_one(models, tmp_path):
