@@ -7,8 +7,9 @@ from comfy.patcher_extension import WrapperExecutor, WrappersMP
 from comfy_api.v0_0_2 import io
 
 from ..checks import naming
-from ..samplers.host import Combinator, check_solver, combine
+from ..samplers.host import Combinator, combine
 from ..samplers.known_region import Method
+from ..samplers.solvers import check_for_model, check_solver
 from .schema import checked, kept_input, kept_latent, method_inputs, method_of, schema
 
 ID = "LatentRepaint_InpaintModel"
@@ -63,6 +64,7 @@ def inpainting(method: Method, clean: Any) -> Any:
             return executor(*arguments)
         try:
             check_solver(sampler, ID)
+            check_for_model(sampler, model_wrap.inner_model.model_sampling)
         except ValueError as error:
             logging.warning("%s; this run is sampled without it", error)
             return executor(*arguments)

@@ -117,7 +117,7 @@ class Combinator(comfy.samplers.KSAMPLER):
         with naming(self.node):
             y = self.clean_latent(model_wrap, noise, latent_image)
             plan_of = walks(self.method, model_sampling, sigmas, prod(y.shape[2:]))
-            check_for_model(self.solver, plan_of(sigmas).levels)
+            check_for_model(self.solver, model_sampling)
             host = comfy.samplers.KSamplerX0Inpaint(model_wrap, sigmas)
             host.noise, host.latent_image = noise, latent_image
             x = model_sampling.noise_scaling(sigmas[0], noise, latent_image)

@@ -16,7 +16,7 @@ from torch import Tensor
 from .loop import Region, Solver, sample_moves
 from .moves import Move
 from .noise import derive_seed
-from .noise_level import NoiseLevel
+from .noise_level import noise_level
 from .plan import DryRegion, Plan, estimated
 
 NOISE_OF_SOLVER = 2  # its stream of noise; 1 is that of the jumps
@@ -45,10 +45,11 @@ def check_solver(sampler: Any, node: str, name: str = "sampler") -> None:
         raise ValueError(f"{node}: input {name}: found {found}, which chooses its own steps, wanted any other sampler")
 
 
-def check_for_model(sampler: Any, levels: Sequence[NoiseLevel]) -> None:
+def check_for_model(sampler: Any, model_sampling: Any) -> None:
     """Raises ValueError if the solver leaves wrong noise in the states of this kind of model."""
     solver = unwrapped(sampler)[-1]
-    if of_the_host(solver) and name_of(solver) in NOT_FOR_FLOW and any(level.a < 1 for level in levels):
+    is_flow = noise_level(model_sampling, torch.tensor(0.5)).a < 1
+    if of_the_host(solver) and name_of(solver) in NOT_FOR_FLOW and is_flow:
         raise ValueError(
             f"input sampler: found {name_of(solver)[7:]}, which leaves noise in the pictures of flow models (SD3, "
             "Flux, Wan) even without a mask, wanted another sampler; take euler_ancestral, for example"

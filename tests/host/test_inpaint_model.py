@@ -9,7 +9,7 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from sampling import NEGATIVE, POSITIVE, TOLERANCE, combined, drop_in, kept_error, passes
 
-from comfyui_host.tiny import host, ksampler, sample, sigmas
+from comfyui_host.tiny import host, ksampler, sample, sigmas, tiny_model
 from latent_repaint.nodes.inpaint_model import InpaintModel
 
 METHODS = ("match", "repaint", "blend")
@@ -74,6 +74,14 @@ def test_a_solver_of_its_own_steps_runs_as_ever_and_the_log_says_so(eps_model, l
         samples = hosts_ksampler(inpaint(eps_model), masked, solver)
     assert torch.equal(samples, hosts_ksampler(eps_model, masked, solver))
     assert f"found {solver}" in caplog.text
+
+
+def test_a_solver_that_leaves_noise_in_a_flow_runs_as_ever_and_the_log_says_so(latent, mask, caplog):
+    flow, masked = tiny_model("flow"), {"samples": latent, "noise_mask": mask}
+    with caplog.at_level(logging.WARNING):
+        samples = hosts_ksampler(inpaint(flow), masked, "ddpm")
+    assert torch.equal(samples, hosts_ksampler(flow, masked, "ddpm"))
+    assert "found ddpm" in caplog.text
 
 
 def test_around_a_combinator_of_ours_it_does_nothing(eps_model, latent, mask):
