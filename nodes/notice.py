@@ -38,7 +38,8 @@ def _tell(text: str) -> None:
     place = (str(page), context.node_id)
     if page is None or not (text or place in _told):
         return
-    server.PromptServer.instance.send_progress_text(text, context.node_id, sid=page)
+    # the page passes over an empty text
+    server.PromptServer.instance.send_progress_text(text or " ", context.node_id, sid=page)
     _told.pop(place, None)
     if text:
         _told[place] = None
