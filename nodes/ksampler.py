@@ -128,7 +128,8 @@ class KSampler(io.ComfyNode):
             disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
             seed=seed,
         )
-        return io.NodeOutput({k: v for k, v in latent_image.items() if k not in RATIOS} | {"samples": samples})
+        inpainted = {k: v for k, v in latent_image.items() if k not in RATIOS} | {"samples": samples}
+        return io.NodeOutput(inpainted, ui=notice(ID))
 
 
 def check_schedule(steps: int, denoise: float) -> None:

@@ -70,6 +70,9 @@ SPOTS = """async type => {
     places.push(...node.outputs.map((_, i) => node.getConnectionPos(false, i)))
     return places.map(([u, v]) => [u + 700 + x, v + 300 + y])
 }"""
+TOLD = """['Encode', 'KSampler', 'Composite'].map(name => app.graph.nodes
+    .find(node => node.type === `LatentRepaint_${name}`).widgets
+    .find(widget => widget.name === '$$node-text-preview')?.value ?? 'nothing')"""
 PROMPT = "async () => (await app.graphToPrompt()).output"
 
 
@@ -109,6 +112,27 @@ def test_previews_appear_on_the_nodes(desk):
     }""").json_value()
     assert dict(drawn) == {"LatentRepaint_MaskToLatent": 128, "LatentRepaint_Schedule": 640}
     desk.photograph("previews")
+
+
+def test_with_nothing_masked_the_nodes_say_so(desk):
+    graph = desk.template("ksampler-inpaint")
+    for node in graph["nodes"]:
+        if node["type"] == "LoadImage":
+            node["widgets_values"][0] = "example_image.png"  # without alpha, so without a mask
+    desk.open(graph)
+    before = desk.page.evaluate(PROMPT)
+    desk.run()
+    desk.page.wait_for_function(f"{TOLD}.every(text => /MaskEditor/.test(text))")
+    desk.fit()
+    desk.photograph("nothing masked")
+    saved = desk.page.evaluate("() => app.graph.serialize()")
+    desk.page.evaluate("""() => {
+        const image = app.graph.nodes.find(node => node.type === 'LoadImage').widgets.find(w => w.name === 'image')
+        image.value = 'example_masked.png'
+    }""")
+    desk.run()
+    desk.page.wait_for_function(f"{TOLD}.every(text => text.trim() === '')")
+    assert desk.open(saved)["prompt"] == before  # what a node says is no part of the workflow
 
 
 def test_the_node_library_holds_the_nodes_and_the_blueprint(desk):
