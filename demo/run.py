@@ -81,7 +81,7 @@ def compare(client: Client) -> None:
             f"largest change of the kept latent {known_difference(client, run):.2g}"
         )
     sheet = OUT / "side_by_side.png"
-    side_by_side(panels).save(sheet, pnginfo=carrying("match-inpaint"))
+    side_by_side(panels).save(sheet, pnginfo=carrying("13-match-sampler"))
     say(f"side by side: {sheet}")
 
 

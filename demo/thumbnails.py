@@ -19,7 +19,9 @@ from comfyui_host.server_process import serve
 from comfyui_host.workflow import to_prompt
 
 WORKFLOWS, DEMO = install.ROOT / "workflows", install.ROOT / "demo"
-SIDE, INSET, BORDER = 512, 176, 4
+SIDE, INSET, BORDER = 512, 200, 4
+MODELS_ELSEWHERE = {"UNETLoader", "INPAINT_LoadInpaintModel"}
+"""What the workflows begin with that want more than the demo's model."""
 
 
 def main() -> None:
@@ -35,16 +37,25 @@ def main() -> None:
 
 
 def draw(client: Client, path: Path) -> Image.Image:
-    """Run one workflow and draw its thumbnail, SIDE by SIDE pixels."""
+    """Run one workflow and draw its thumbnail, SIDE by SIDE pixels. If its models are not here, draw what is given."""
     prompt = to_prompt(json.loads(path.read_text(encoding="utf-8")))
-    given = next(node["inputs"]["image"] for node in prompt.values() if node["class_type"] == "LoadImage")
+    given = [node["inputs"]["image"] for node in prompt.values() if node["class_type"] == "LoadImage"]
+    before = tinted(Image.open(DEMO / (given or ["example_masked.png"])[0]))
+    if MODELS_ELSEWHERE & {node["class_type"] for node in prompt.values()}:
+        return padded(before)
     saved = next(key for key, node in prompt.items() if node["class_type"] == "SaveImage")
-    made = Image.open(io.BytesIO(client.fetch(client.run(prompt).outputs[saved]["images"][0]))).convert("RGB")
-    before = Image.open(DEMO / given).convert("RGBA")
-    red = Image.blend(before.convert("RGB"), Image.new("RGB", before.size, "#e5533d"), 0.75)
-    before = Image.composite(before.convert("RGB"), red, before.getchannel("A"))
-    sheet = ImageOps.pad(made, (SIDE, SIDE), Image.Resampling.BICUBIC, "#202020", (0.5, 0.0))
-    before = ImageOps.contain(before, (INSET, INSET), Image.Resampling.BICUBIC)
-    before = ImageOps.expand(before, BORDER, "white")
+    sheet = padded(Image.open(io.BytesIO(client.fetch(client.run(prompt).outputs[saved]["images"][0]))).convert("RGB"))
+    before = ImageOps.expand(ImageOps.contain(before, (INSET, INSET), Image.Resampling.BICUBIC), BORDER, "white")
     sheet.paste(before, (0, SIDE - before.height))
     return sheet
+
+
+def tinted(picture: Image.Image) -> Image.Image:
+    """The picture, with a little red over what is to be made new, so that what stands there is still seen."""
+    picture = picture.convert("RGBA")
+    red = Image.blend(picture.convert("RGB"), Image.new("RGB", picture.size, "#e5533d"), 0.5)
+    return Image.composite(picture.convert("RGB"), red, picture.getchannel("A"))
+
+
+def padded(picture: Image.Image) -> Image.Image:
+    return ImageOps.pad(picture, (SIDE, SIDE), Image.Resampling.BICUBIC, "#202020", (0.5, 0.0))

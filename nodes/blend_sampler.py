@@ -27,6 +27,7 @@ class BlendSampler(io.ComfyNode):
         return schema(
             ID,
             display_name="Blend Sampler (Latent RePaint)",
+            search=["inpaint sampler", "outpaint", "noise mask", "blended latent diffusion"],
             description="Makes an inpainting sampler of any sampler. At every step the model sees the kept part, and "
             "the kept part comes back unchanged. It takes no extra time.",
             inputs=[

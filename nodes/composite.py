@@ -76,7 +76,16 @@ class Composite(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return schema(
             ID,
-            display_name="Composite (Latent RePaint)",
+            display_name="Composite Inpaint (Latent RePaint)",
+            search=[
+                "inpaint",
+                "outpaint",
+                "paste back",
+                "image composite masked",
+                "seam",
+                "color match",
+                "colour match",
+            ],
             description="Puts the new part into the original picture and blends the seam. Beyond the mask and its "
             "ramp, every pixel stays exactly as it was.",
             inputs=[

@@ -22,7 +22,8 @@ class Crop(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return schema(
             CROP_ID,
-            display_name="Crop (Latent RePaint)",
+            display_name="Crop for Inpaint (Latent RePaint)",
+            search=["inpaint crop", "crop and stitch", "only masked area", "detailer", "large picture"],
             description="Cuts out the part of the picture around the mask, at the size that the model knows. Only "
             "that part is sampled: it is faster, and gives more detail. Stitch puts it back.",
             inputs=[
@@ -131,7 +132,8 @@ class Stitch(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return schema(
             STITCH_ID,
-            display_name="Stitch (Latent RePaint)",
+            display_name="Stitch Inpaint (Latent RePaint)",
+            search=["inpaint stitch", "crop and stitch", "uncrop", "paste back"],
             description="Puts the new crop back into the whole picture and blends the seam. Beyond the mask and its "
             "ramp, every pixel stays exactly as it was.",
             inputs=[

@@ -22,7 +22,15 @@ class Encode(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return schema(
             ID,
-            display_name="Encode (Latent RePaint)",
+            display_name="Encode for Inpaint (Latent RePaint)",
+            search=[
+                "inpaint",
+                "outpaint",
+                "vae encode for inpainting",
+                "masked content",
+                "fill mask",
+                "set latent noise mask",
+            ],
             description="Encodes a picture of any size for inpainting. What is masked is replaced first, because it "
             "would leave traces around it. Where the size does not suit the VAE, the border is mirrored "
             "outwards, and Composite cuts that off again.",

@@ -13,10 +13,12 @@ from torch import Tensor
 from ..checks import check_masked_latent, naming
 from ..samplers.host import combine
 from ..samplers.moves import MAX_EVALUATIONS
+from ..samplers.solvers import CHOOSES_ITS_STEPS, refusal
 from .notice import NOTHING_MASKED, notice
 from .schema import checked, method_inputs, method_of, schema
 
 ID = "LatentRepaint_KSampler"
+SAMPLERS = [name for name in comfy.samplers.KSampler.SAMPLERS if name not in CHOOSES_ITS_STEPS]
 RATIOS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
 """What an empty LATENT says of itself from 0.11 on, pixels and frames a cell, so that the host makes it fit a model."""
 
@@ -26,7 +28,8 @@ class KSampler(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return schema(
             ID,
-            display_name="KSampler (Latent RePaint)",
+            display_name="KSampler Inpaint (Latent RePaint)",
+            search=["inpaint", "outpaint", "generative fill", "object removal", "remove object", "sampler"],
             description="KSampler with inpainting and outpainting for any checkpoint: the same inputs, then the "
             "method and how much time it may take.",
             inputs=[
@@ -54,7 +57,7 @@ class KSampler(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "sampler_name",
-                    options=comfy.samplers.KSampler.SAMPLERS,
+                    options=SAMPLERS,
                     tooltip="The algorithm that removes the noise.",
                 ),
                 io.Combo.Input(
@@ -81,6 +84,15 @@ class KSampler(io.ComfyNode):
                 io.Latent.Output("samples", display_name="samples", tooltip="The inpainted latent, for VAE Decode.")
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, sampler_name: str | None) -> bool | str:
+        """In place of the host's own check of that list: workflows from before 0.2 may name what is no longer in it."""
+        if sampler_name in CHOOSES_ITS_STEPS:
+            return refusal(sampler_name)
+        if sampler_name is None or sampler_name in SAMPLERS:  # None: it comes over a link
+            return True
+        return f"found {sampler_name!r:.80}, wanted one of {', '.join(SAMPLERS)}"
 
     @classmethod
     @checked

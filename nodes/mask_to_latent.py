@@ -22,6 +22,7 @@ class MaskToLatent(io.ComfyNode):
         return schema(
             ID,
             display_name="Mask to Latent (Latent RePaint)",
+            search=["inpaint mask", "noise mask", "set latent noise mask", "resize mask", "grow mask", "video mask"],
             description="Puts a mask into a latent without losing a stroke, so that any sampler inpaints. The preview "
             "shows which cells will be painted.",
             inputs=[

@@ -18,6 +18,7 @@ class MatchSampler(io.ComfyNode):
         return schema(
             ID,
             display_name="Match Sampler (Latent RePaint)",
+            search=["inpaint sampler", "outpaint", "noise inversion"],
             description="Makes an inpainting sampler of any sampler. It finds the noise under which the model itself "
             "would paint the kept part, so that the new part fits it. It fits better than RePaint in the "
             "same time.",

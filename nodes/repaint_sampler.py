@@ -27,6 +27,7 @@ class RePaintSampler(io.ComfyNode):
         return schema(
             ID,
             display_name="RePaint Sampler (Latent RePaint)",
+            search=["inpaint sampler", "outpaint", "resample", "time travel"],
             description="Makes an inpainting sampler of any sampler, with RePaint's method: it adds noise again and "
             "repeats steps until the new part fits the kept part. Schedule shows what that costs before "
             "the run.",

@@ -22,6 +22,7 @@ class Schedule(io.ComfyNode):
         return schema(
             ID,
             display_name="Schedule (Latent RePaint)",
+            search=["sigmas plot", "noise levels", "model evaluations", "cost of a run"],
             description="Shows what a run will cost before it starts: it draws and counts the model evaluations. The "
             "model itself does not run.",
             inputs=[

@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from comfy_api.v0_0_2 import io
@@ -17,7 +17,6 @@ from ..samplers.repaint import RePaintBudget
 
 CATEGORY = "latent repaint"
 METHODS = ["match", "repaint", "blend"]
-SEARCH = ["inpaint", "repaint", "mask", "outpaint"]
 JSON_TYPES = (str, int, float, dict, list, type(None))
 """What can be written into a prompt where a link belongs."""
 MARKS = {"MODEL": "get_model_object", "VAE": "temporal_compression_decode"}
@@ -25,10 +24,13 @@ MARKS = {"MODEL": "get_model_object", "VAE": "temporal_compression_decode"}
 ADVANCED = {"start_percent", "end_percent", "mask_hipass_filter", "temporal_method"}
 
 
-def schema(node_id: str, inputs: list[io.Input], **fields: Any) -> io.Schema:
-    """A node's schema; with what the page's search looks for where the host knows of that (from 0.11 on), and with the
-    inputs marked that the page folds away (from 0.10 on)."""
-    newer = {"search_aliases": SEARCH} if "search_aliases" in io.Schema.__dataclass_fields__ else {}
+def schema(node_id: str, inputs: list[io.Input], search: Sequence[str] = (), **fields: Any) -> io.Schema:
+    """A node's schema; with the inputs marked that the page folds away (from 0.10 on).
+
+    Args:
+        search: What people type who look for the node: more names for it, for hosts from 0.11 on.
+    """
+    newer = {"search_aliases": [*search]} if "search_aliases" in io.Schema.__dataclass_fields__ else {}
     for slot in inputs:
         if slot.id in ADVANCED and hasattr(slot, "advanced"):
             slot.advanced = True

@@ -41,8 +41,14 @@ def check_solver(sampler: Any, node: str, name: str = "sampler") -> None:
             f"{node}: input sampler: found {type(sampler).__name__}, wanted a KSAMPLER; use KSamplerSelect"
         )
     found = name_of(unwrapped(sampler)[-1])
-    if any(solver in found for solver in CHOOSES_ITS_STEPS):
-        raise ValueError(f"{node}: input {name}: found {found}, which chooses its own steps, wanted any other sampler")
+    for solver in CHOOSES_ITS_STEPS:
+        if solver in found:
+            raise ValueError(f"{node}: input {name}: {refusal(solver)}")
+
+
+def refusal(solver: str) -> str:
+    """Why one of `CHOOSES_ITS_STEPS` is refused."""
+    return f"found {solver}, which chooses its own steps, wanted any other sampler"
 
 
 def check_for_model(sampler: Any, model_sampling: Any) -> None:

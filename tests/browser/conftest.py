@@ -1,4 +1,4 @@
-"""The browser tier: one host and one page for all tests."""
+"""The browser tier: all tests with the host's own page, then all with a newer one; one host and one page each."""
 
 from collections.abc import Iterator
 
@@ -6,9 +6,9 @@ import pytest
 from desk import Desk, open_desk
 
 
-@pytest.fixture(scope="session")
-def session_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with open_desk(tmp_path_factory.mktemp("browser")) as desk:
+@pytest.fixture(scope="session", params=["own page", "newer page"])
+def session_desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    with open_desk(tmp_path_factory.mktemp("browser"), request.param == "newer page") as desk:
         yield desk
 
 

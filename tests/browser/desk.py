@@ -20,24 +20,32 @@ from comfyui_host.server_process import Server, serve
 PACK = "latent-repaint"
 LOADING = 420_000  # milliseconds: the page is 30 MB of scripts, and a busy machine takes minutes to read them
 PATIENCE = 120_000
+SCREEN = {"width": 1800, "height": 1050}
 PICTURES = install.ROOT / ".artefacts"
 READY = """() => window.LiteGraph?.registered_node_types?.LatentRepaint_KSampler
     && window.app?.extensionManager?.workflow?.activeWorkflow?.isLoaded"""
-# What a fresh host has not got, what no page may reach, help in the user's language, for which ours stands in, and the
-# page's search box, which goes on searching after it was closed.
+# What a fresh host has not got (the films of the video template among it), what no page may reach, help in the user's
+# language, for which ours stands in, and the page's search box, which goes on searching after it was closed.
 NOT_OURS = re.compile(
-    r"Content Security Policy|user\.css|favicon\.ico|/api/userdata|/docs/\w+/\w+\.md"
+    r"Content Security Policy|filename=(film|mask)\.mp4|user\.css|favicon\.ico|/api/userdata|/docs/\w+/\w+\.md"
     r"|setting 'value'\)\s+at Proxy\.onChange"
 )
 
 OPEN = """async (graph) => {
-    await window.app.loadGraphData(graph)
+    await window.app.loadGraphData(graph, true, true, null, {openSource: 'template'})  // newer pages fit these
     await new Promise(requestAnimationFrame)
     return {
         missing: app.graph.nodes.filter(n => n.has_errors || !(n.constructor.nodeData || n.type.endsWith('Note')))
                                 .map(n => n.type),
         prompt: (await app.graphToPrompt()).output,
     }
+}"""
+DROP = """async ([url, name]) => {
+    const files = new DataTransfer()
+    files.items.add(new File([await (await fetch(url)).blob()], name, {type: 'image/png'}))
+    app.graph.clear()
+    for (const event of ['dragenter', 'dragover', 'drop'])
+        app.canvas.canvas.dispatchEvent(new DragEvent(event, {dataTransfer: files, bubbles: true, cancelable: true}))
 }"""
 LISTEN = """() => {
     const run = window.run = {outputs: {}, progress: [], previews: {}}
@@ -56,8 +64,8 @@ ENDED = "() => window.run.end || Object.keys(app.lastNodeErrors ?? {}).length > 
 class Desk:
     """The page, and what it said that it should not have."""
 
-    def __init__(self, page: Page, server: Server):
-        self.page, self.server, self.client = page, server, Client(server.address)
+    def __init__(self, page: Page, server: Server, newer: bool):
+        self.page, self.server, self.client, self.newer = page, server, Client(server.address), newer
         self.errors: list[str] = []
         page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: self._complain(f"{error}\n{error.stack}"))
@@ -83,6 +91,10 @@ class Desk:
     def open(self, graph: dict[str, Any]) -> dict[str, Any]:
         """Load a workflow; say which nodes are red, and what the page would queue."""
         return self.page.evaluate(OPEN, graph)
+
+    def drop(self, path: str, name: str) -> None:
+        """Clear the graph and drop a picture of the host onto it, as a file of that name."""
+        self.page.evaluate(DROP, [path, name])
 
     def queue(self) -> None:
         """Press Run, and keep what the host says from then on in `window.run`."""
@@ -120,32 +132,37 @@ class Desk:
     def photograph(self, name: str) -> Path:
         """Keep a picture of the whole page."""
         PICTURES.mkdir(exist_ok=True)
-        path = PICTURES / f"{name}.png"
+        path = PICTURES / f"{'newer' if self.newer else 'own'} page {name}.png"
         self.page.screenshot(path=path)
         return path
 
 
 @contextmanager
-def open_desk(profile: Path) -> Iterator[Desk]:
+def open_desk(profile: Path, newer: bool = False) -> Iterator[Desk]:
     """Start a host and a browser, and load the page.
 
     Arguments:
         profile: An empty folder for what the browser keeps.
+        newer: Whether to take the newer page, in place of the host's own.
     """
-    with serve(install.find_host(), pack_name=PACK, previews=True) as server, sync_playwright() as playwright:
+    page = ["--front-end-root", str(install.find_page())] if newer else []
+    with (
+        serve(install.find_host(), pack_name=PACK, previews=True, arguments=page) as server,
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch_persistent_context(
             profile,
             executable_path=chromium.find(),
             headless=True,
             args=chromium.FLAGS,
-            viewport={"width": 1800, "height": 1050},
+            viewport=SCREEN,
             timeout=LOADING,
         )
-        desk = Desk(browser.new_page(), server)
+        desk = Desk(browser.new_page(), server, newer)
         for path in sorted((install.ROOT / "demo").glob("example_*.png")):
             desk.client.upload(path)
         # else the page greets a new user with the host's own templates, over everything
-        desk.set({"Comfy.TutorialCompleted": True, "LiteGraph.Canvas.MinFontSizeForLOD": 0})
+        desk.set({"Comfy.TutorialCompleted": True})
         desk.load()
         yield desk
         browser.close()

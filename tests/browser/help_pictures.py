@@ -18,16 +18,17 @@ from comfyui_host import install
 
 DOCS = install.ROOT / "web" / "docs"
 TEMPLATES = {
-    "LatentRepaint_BlendSampler": "blend-inpaint",
-    "LatentRepaint_Composite": "inpaint-any-size",
-    "LatentRepaint_Crop": "large-picture-small-mask",
-    "LatentRepaint_Encode": "inpaint-any-size",
-    "LatentRepaint_KSampler": "ksampler-inpaint",
-    "LatentRepaint_MaskToLatent": "mask-and-schedule",
-    "LatentRepaint_MatchSampler": "match-inpaint",
-    "LatentRepaint_RePaintSampler": "repaint-inpaint",
-    "LatentRepaint_Schedule": "repaint-inpaint",
-    "LatentRepaint_Stitch": "large-picture-small-mask",
+    "LatentRepaint_BlendSampler": "15-blend-sampler",
+    "LatentRepaint_Composite": "01-start-here-inpaint",
+    "LatentRepaint_Crop": "04-large-picture-small-mask",
+    "LatentRepaint_Encode": "01-start-here-inpaint",
+    "LatentRepaint_InpaintModel": "08-inpaint-model-any-sampler",
+    "LatentRepaint_KSampler": "01-start-here-inpaint",
+    "LatentRepaint_MaskToLatent": "16-mask-and-schedule",
+    "LatentRepaint_MatchSampler": "13-match-sampler",
+    "LatentRepaint_RePaintSampler": "14-repaint-sampler",
+    "LatentRepaint_Schedule": "16-mask-and-schedule",
+    "LatentRepaint_Stitch": "04-large-picture-small-mask",
 }
 ARRANGE = """async (type) => {
     const GAP = 60, TITLE = 30, WIDTH = 320, SIDE = 230, FOLDED = 170, MARGIN = 30

@@ -1,5 +1,5 @@
-"""What a user finds in the page: the blueprint, help, search, pictures on the nodes, other languages. And what they do
-in it: cancel, save, and come back."""
+"""What a user finds in the page: help, search, pictures on the nodes, other languages. And what they do in it: cancel,
+save, and come back."""
 
 import json
 
@@ -9,48 +9,7 @@ from prompts import differences
 from comfyui_host import install
 
 BLUEPRINT = "Inpaint (Latent RePaint)"
-STORE = "document.querySelector('#vue-app').__vue_app__.config.globalProperties.$pinia._s.get('%s')"
-PLACE = """async (title) => {
-    const library = %s
-    const entry = library.subgraphBlueprints.find(def => def.display_name === title)
-    app.graph.clear()
-    const {nodes, definitions} = library.getBlueprint(entry.name)
-    app.canvas._deserializeItems({nodes, subgraphs: definitions.subgraphs}, {position: [500, 100]})
-    const box = app.graph.nodes[0]
-    const add = (type, x, y) => {
-        const node = LiteGraph.createNode(type)
-        node.pos = [x, y]
-        app.graph.add(node)
-        return node
-    }
-    const loader = add('CheckpointLoaderSimple', 0, 0)
-    const texts = [add('CLIPTextEncode', 0, 150), add('CLIPTextEncode', 0, 300)]
-    const image = add('LoadImage', 0, 500)
-    const save = add('SaveImage', 950, 100)
-    image.widgets.find(w => w.name === 'image').value = 'example_masked.png'
-    texts[0].widgets[0].value = 'day, green hills, lake'
-    texts[1].widgets[0].value = ''
-    const into = name => box.inputs.findIndex(slot => slot.name === name)
-    texts.forEach(text => loader.connect(1, text, 0))
-    loader.connect(0, box, into('model'))
-    texts[0].connect(0, box, into('positive'))
-    texts[1].connect(0, box, into('negative'))
-    loader.connect(2, box, into('vae'))
-    image.connect(0, box, into('image'))
-    image.connect(1, box, into('mask'))
-    box.connect(0, save, 0)
-    return {
-        description: entry.description,
-        slots: box.inputs.filter(slot => !slot.widget).map(slot => slot.name),
-        widgets: box.widgets.map(widget => [widget.label ?? widget.name, widget.value]),
-        prompt: (await app.graphToPrompt()).output,
-    }
-}""" % (STORE % "subgraph")
-
-
 NODES = json.loads((install.ROOT / "locales" / "en" / "nodeDefs.json").read_text(encoding="utf-8"))
-SEED = """async () => Object.values((await app.graphToPrompt()).output)
-    .find(node => node.class_type === 'LatentRepaint_KSampler').inputs.seed"""
 OPENED = """name => app.graph.nodes.some(node => node.type === 'LatentRepaint_KSampler')
     && app.extensionManager.workflow.activeWorkflow.filename === name"""
 SPOTS = """async type => {
@@ -76,28 +35,21 @@ TOLD = """['Encode', 'KSampler', 'Composite'].map(name => app.graph.nodes
 PROMPT = "async () => (await app.graphToPrompt()).output"
 
 
-def test_the_blueprint_is_one_box_that_runs_with_another_seed_each_time(desk):
-    placed = desk.page.evaluate(PLACE, BLUEPRINT)
-    assert placed["slots"] == ["model", "positive", "negative", "vae", "image", "mask"]
-    widgets = dict(placed["widgets"])
-    assert widgets.pop("control after generate", "randomize") == "randomize"  # newer pages leave it inside of the box
-    assert widgets == {"seed": 0, "steps": 25, "cfg": 7, "method": "match", "evaluations_per_step": 2}
-    assert "any checkpoint" in placed["description"]
-    assert {node["class_type"] for node in placed["prompt"].values()} >= {
-        "LatentRepaint_Encode",
-        "LatentRepaint_KSampler",
-        "LatentRepaint_Composite",
-        "VAEDecode",
-    }
-    outputs = desk.run()["outputs"]
-    assert any(output.get("images", [{}])[0].get("type") == "output" for output in outputs.values())
-    assert desk.page.evaluate(SEED) > 0
-    desk.fit()
-    desk.photograph("blueprint")
+def test_a_missing_mask_is_said_on_the_node(desk):
+    graph = desk.template("01-start-here-inpaint")
+    for node in graph["nodes"]:
+        if node["type"] == "LoadImage":
+            node["widgets_values"][0] = "example_image.png"
+    desk.open(graph)
+    desk.run()
+    desk.page.wait_for_function("""() => app.graph.nodes.some(node =>
+        node.type.startsWith('LatentRepaint_')
+        && (node.widgets ?? []).some(widget => String(widget.value).includes('Nothing is masked')))""")
+    desk.photograph("nothing masked")
 
 
 def test_previews_appear_on_the_nodes(desk):
-    graph = desk.template("mask-and-schedule")
+    graph = desk.template("16-mask-and-schedule")
     for node in graph["nodes"]:  # else the host may answer from its cache, and say nothing of previews
         if node["type"] == "LatentRepaint_MaskToLatent":
             node["widgets_values"][:2] = ["area", 2]
@@ -153,7 +105,13 @@ def test_the_node_library_holds_the_nodes_and_the_blueprint(desk):
 @pytest.mark.parametrize(
     ("word", "names"),
     [
-        ("inpaint", {BLUEPRINT, "RePaint Sampler (Latent RePaint)"}),
+        (
+            "inpaint",
+            {BLUEPRINT, "RePaint Sampler (Latent RePaint)"}
+            | {node["display_name"] for node in NODES.values() if "Inpaint" in node["display_name"]},
+        ),
+        ("outpaint", {"Outpaint (Latent RePaint)"}),
+        ("remove object", {"Remove Object (Latent RePaint)"}),
         ("repaint", {BLUEPRINT} | {node["display_name"] for node in NODES.values()}),
         ("mask", {"Mask to Latent (Latent RePaint)"}),
     ],
@@ -212,7 +170,7 @@ def test_help_opens_beside_every_node_and_shows_its_picture(desk):
 
 
 def test_cancel_stops_before_the_next_evaluation(desk):
-    graph = desk.template("ksampler-inpaint")
+    graph = desk.template("01-start-here-inpaint")
     for node in graph["nodes"]:
         if node["type"] == "LoadImage":
             node["widgets_values"][0] = "example_large.png"  # an evaluation that takes longer than the message
@@ -233,7 +191,7 @@ def test_cancel_stops_before_the_next_evaluation(desk):
 
 def test_a_workflow_is_saved_and_comes_back_after_a_reload(desk):
     name = "my inpainting"
-    desk.open(desk.template("inpaint-any-size"))
+    desk.open(desk.template("01-start-here-inpaint"))
     desk.page.evaluate("""() => {
         const node = app.graph.nodes.find(node => node.type === 'LatentRepaint_KSampler')
         node.widgets.find(widget => widget.name === 'evaluations_per_step').value = 3.5
@@ -264,7 +222,7 @@ def test_the_page_speaks_german(desk):
     try:
         desk.load()
         title = desk.page.evaluate("() => LiteGraph.createNode('LatentRepaint_Crop').title")
-        desk.open(desk.template("large-picture-small-mask"))
+        desk.open(desk.template("04-large-picture-small-mask"))
         desk.fit()
         desk.photograph("german")
         assert title == german["LatentRepaint_Crop"]["display_name"] != NODES["LatentRepaint_Crop"]["display_name"]

@@ -11,6 +11,7 @@ from sampling import NEGATIVE, POSITIVE, TOLERANCE, drop_in, kept_error, passes
 from comfyui_host.tiny import ksampler, sample, sigmas
 from latent_repaint.nodes import NODES
 from latent_repaint.nodes.blend_sampler import BlendSampler
+from latent_repaint.nodes.ksampler import KSampler
 from latent_repaint.nodes.mask_to_latent import MaskToLatent
 from latent_repaint.nodes.match_sampler import MatchSampler
 from latent_repaint.nodes.repaint_sampler import RePaintSampler
@@ -113,8 +114,13 @@ def test_the_drop_in_refuses_by_name(eps_model, latent):
         drop_in(eps_model, {"samples": torch.zeros(16)})
     with pytest.raises(ValueError, match="LatentRepaint_KSampler: input latent_image: found NoneType"):
         drop_in(eps_model, None)
-    with pytest.raises(ValueError, match="LatentRepaint_KSampler: input sampler_name: found dpm_adaptive"):
+    with pytest.raises(ValueError, match="LatentRepaint_KSampler: input sampler_name: found 'dpm_adaptive'"):
         drop_in(eps_model, {"samples": latent}, sampler_name="dpm_adaptive")
+
+
+def test_the_drop_in_offers_every_solver_but_those_that_choose_their_own_steps():
+    (offered,) = (slot.options for slot in KSampler.GET_SCHEMA().inputs if slot.id == "sampler_name")
+    assert [*offered] == [name for name in comfy.samplers.KSampler.SAMPLERS if name not in ("dpm_fast", "dpm_adaptive")]
 
 
 @pytest.mark.parametrize("denoise", [1e-3, 1e-9, 5e-324])

@@ -95,11 +95,3 @@ def test_a_translation_calls_no_input_by_its_english_name(language):
     ids = {slot.id for schema in SCHEMAS.values() for slot in schema.inputs if "_" in slot.id}
     texts = read(language, "nodeDefs.json").values()
     assert [text for text in texts if ids & set(re.findall(r"\w+", text))] == []
-
-
-def test_users_read_kept_and_painted():
-    """In code the two parts are called known and regenerated."""
-    pages = [path.read_text(encoding="utf-8") for path in (install.ROOT / "web" / "docs").glob("*.md")]
-    notes = [path.read_text(encoding="utf-8") for path in (install.ROOT / "workflows").glob("*.json")]
-    words = re.compile(r"\b(?:regenerat\w*|known|unknown)\b")
-    assert [text for text in (*read("en", "nodeDefs.json").values(), *pages, *notes) if words.search(text)] == []

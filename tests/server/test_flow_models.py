@@ -57,7 +57,7 @@ def checkpoint(server) -> str:
 
 @pytest.mark.parametrize("shifted", [False, True], ids=["its own shift", "the shift of the template"])
 def test_the_template_for_flow_models_runs_with_one(server, client, checkpoint, shifted):
-    graph = json.loads((install.ROOT / "workflows" / "flow-models-sd3-flux.json").read_text(encoding="utf-8"))
+    graph = json.loads((install.ROOT / "workflows" / "09-flow-models-sd3-flux.json").read_text(encoding="utf-8"))
     (shift,) = (node for node in graph["nodes"] if node["type"] == "ModelSamplingSD3")
     assert shift["mode"] == BYPASSED
     if shifted:
@@ -68,7 +68,7 @@ def test_the_template_for_flow_models_runs_with_one(server, client, checkpoint, 
     run = client.run(prompt)
     assert "model_type FLOW" in server.log()
     (sample,) = (key for key, node in prompt.items() if node["class_type"] == "LatentRepaint_KSampler")
-    assert run.evaluations(sample) == 50
+    assert run.evaluations(sample) == 40
     (image,) = (output["images"][0] for key, output in run.outputs.items() if prompt[key]["class_type"] == "SaveImage")
     result = np.asarray(Image.open(io.BytesIO(client.fetch(image))).convert("RGB")).astype(int)
     given = Image.open(install.ROOT / "demo" / "example_masked.png")

@@ -1,0 +1,71 @@
+"""`python demo examples`: draws the pictures that the templates and the documents open, demo/example_*.png.
+
+Each is a held-out scene of the demo's model, with a mask as a person would paint it: over whole objects and what they
+touch. A mask stands in the picture's alpha, as the page's editor saves it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from comfyui_host import install
+from demo_model.scenes import HELD_OUT, draw
+
+Box = tuple[float, float, float, float]
+SIDE, MARGIN = 128, 6  # pixels of a scene as the model knows it, and of the brush around an object
+HOUSE_ON_SNOW, TREES_AT_SUNSET, HOUSE_AT_DAWN, HOUSE_ON_A_FIELD, HOUSE_AT_SUNSET, MOUNTAINS = 56, 64, 182, 20, 78, 58
+WHITE_HOUSE: Box = (70, 66, 106, 97)  # left, top, right, bottom
+RED_HOUSE: Box = (24, 77, 66, 112)
+HOUSE: Box = (34, 61, 68, 90)
+TREES: tuple[Box, Box] = ((54, 61, 78, 94), (93, 61, 118, 96))
+
+
+def scene(number: int, size: int = SIDE) -> np.ndarray:
+    """(size, size, 3), uint8."""
+    return (255 * draw(HELD_OUT + number, size).image).astype(np.uint8)
+
+
+def brushed(objects: Sequence[Box], size: int = SIDE) -> np.ndarray:
+    """(size, size), uint8: 255 in a round stroke around each of the objects."""
+    v, u = (np.mgrid[:size, :size] + 0.5) * SIDE / size
+    mask = np.zeros((size, size), bool)
+    for left, top, right, bottom in objects:
+        across = abs(2 * u - left - right) / (right - left + 2 * MARGIN)
+        down = abs(2 * v - top - bottom) / (bottom - top + 2 * MARGIN)
+        mask |= across**3 + down**3 < 1
+    return np.where(mask, np.uint8(255), np.uint8(0))
+
+
+def masked(picture: np.ndarray, mask: np.ndarray) -> Image.Image:
+    return Image.fromarray(np.dstack([picture, 255 - mask]))
+
+
+def pictures() -> dict[str, Image.Image]:
+    """Every example, by its file's name."""
+    house, around = scene(HOUSE_ON_SNOW), brushed([WHITE_HOUSE])
+    odd = np.s_[4:121, 3:126]  # 123x117 pixels: multiples of nothing
+    stronger_above = np.linspace(160, 90, SIDE).astype(np.uint8)[:, None].repeat(SIDE, 1)
+    large = 5 * SIDE
+    return {
+        "image": Image.fromarray(house),
+        "mask": Image.fromarray(around),
+        "masked": masked(house, around),
+        "odd": masked(house[odd], around[odd]),
+        "remove": masked(scene(HOUSE_AT_DAWN), brushed([RED_HOUSE])),
+        "narrow": Image.fromarray(scene(HOUSE_AT_SUNSET)[:, 31:103]),
+        "large": masked(scene(TREES_AT_SUNSET, large), brushed(TREES[1:], large)),
+        "spots": masked(scene(TREES_AT_SUNSET, large), brushed(TREES, large)),
+        "soft": masked(scene(MOUNTAINS), stronger_above),
+        "second": masked(scene(HOUSE_ON_A_FIELD), brushed([HOUSE])),
+    }
+
+
+def main() -> None:
+    for name, picture in pictures().items():
+        path = install.ROOT / "demo" / f"example_{name}.png"
+        picture.save(path, optimize=True)
+        sys.stdout.write(f"{path.relative_to(install.ROOT)}\n")

@@ -1,0 +1,223 @@
+"""A workflow as the page saves it, written from a description: nodes with their values and links, and three columns.
+
+The page fits a template into three quarters of its window. At WIDTH by HEIGHT that is a zoom of 0.75 in a window of
+1366x768 pixels, where the page's smallest letters, 12 pixels, come out as 9.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+WIDTH, HEIGHT = 1346, 748
+GAP, BETWEEN, TITLE = 12, 28, 30
+VIEW = {"scale": 0.75, "offset": [260, 185]}  # for hosts that open a template as it was saved
+HEIGHTS = {  # pixels below the title: what the page wants for the node, with its picture if that comes before a run
+    "CheckpointLoaderSimple": 98,
+    "UNETLoader": 108,
+    "CLIPLoader": 110,
+    "VAELoader": 80,
+    "CLIPTextEncode": 96,
+    "TextEncodeQwenImageEditPlus": 176,
+    "LoadImage": 316,
+    "LoadVideo": 82,
+    "SaveImage": 70,
+    "SaveVideo": 120,
+    "KSampler": 264,
+    "KSamplerSelect": 62,
+    "BasicScheduler": 118,
+    "RandomNoise": 82,
+    "CFGGuider": 98,
+    "SamplerCustomAdvanced": 106,
+    "ImagePadForOutpaint": 188,
+    "ModelSamplingSD3": 62,
+    "ModelSamplingAuraFlow": 62,
+    "FluxGuidance": 62,
+    "INPAINT_LoadInpaintModel": 88,
+    "INPAINT_InpaintWithModel": 120,
+    "LatentRepaint_BlendSampler": 156,
+    "LatentRepaint_MatchSampler": 156,
+    "LatentRepaint_RePaintSampler": 212,
+    "LatentRepaint_InpaintModel": 128,
+    "LatentRepaint_KSampler": 316,
+    "LatentRepaint_MaskToLatent": 420,
+    "LatentRepaint_Schedule": 290,
+    "LatentRepaint_Encode": 348,
+    "LatentRepaint_Composite": 202,
+    "LatentRepaint_Crop": 290,
+    "LatentRepaint_Stitch": 204,
+}
+COLOURS = {"note": ("#432", "#653"), "positive": ("#232", "#353"), "negative": ("#322", "#533")}
+
+
+@dataclass
+class Node:
+    """A node; `node["NAME"]` is its output of that name, for the input of another one."""
+
+    id: int
+    data: dict[str, Any]
+    height: int
+
+    def __getitem__(self, output: str) -> tuple[Node, int]:
+        names = [slot["name"] for slot in self.data["outputs"]]
+        return self, names.index(output)
+
+
+@dataclass
+class Graph:
+    """The nodes and links of a template.
+
+    Attributes:
+        kinds: The classes of the host's and the pack's nodes, by their type.
+    """
+
+    name: str
+    kinds: dict[str, Any]
+    nodes: list[Node] = field(default_factory=list)
+    links: list[list[Any]] = field(default_factory=list)
+
+    def note(self, title: str, steps: Sequence[str], details: str, height: int) -> Node:
+        """What the user reads first: steps in large letters, and details in small ones."""
+        text = "\n".join(f"## {step}" for step in steps) + f"\n\n{details}"
+        node = self._append("MarkdownNote", title, [], [], [text], height)
+        return self.colour(node, "note")
+
+    def add(self, kind: str, title: str = "", height: int = 0, folded: bool = False, **given: Any) -> Node:
+        """A node.
+
+        Arguments:
+            title: In place of its own name.
+            height: Pixels below its title, if not those of HEIGHTS.
+            folded: Whether only its title is shown.
+            given: Its inputs: an output of another node, or a widget's value; a widget that is not named has its
+                default.
+        """
+        defined = self.kinds[kind].INPUT_TYPES()
+        slots = {**defined.get("required", {}), **defined.get("optional", {})}
+        unknown = given.keys() - slots.keys()
+        if unknown:
+            raise ValueError(f"{self.name}: {kind} has no input {', '.join(sorted(unknown))}")
+        sockets, widgets, values, behind = [], [], [], []
+        for name, (type_, *options) in slots.items():
+            options = options[0] if options else {}
+            choices = type_ if isinstance(type_, list) else options.get("options")
+            socket = {"name": name, "type": "COMBO" if isinstance(type_, list) else type_, "link": None}
+            if choices is None and type_ not in ("INT", "FLOAT", "STRING", "BOOLEAN") or options.get("forceInput"):
+                sockets.append(socket)
+                continue
+            widgets.append(socket | {"widget": {"name": name}})
+            value = given.get(name)
+            linked = isinstance(value, tuple)
+            if value is None or linked:
+                value = options.get("default", choices[0] if choices else "")
+            values += [value, *(["fixed"] if options.get("control_after_generate") else [])]
+            behind += ["image"] if options.get("image_upload") else []
+        inputs = sockets + widgets
+        outputs = zip(self.kinds[kind].RETURN_TYPES, self._output_names(kind), strict=True)
+        node = self._append(
+            kind,
+            title,
+            inputs,
+            [{"name": name, "type": type_, "links": []} for type_, name in outputs],
+            values + behind,
+            height or HEIGHTS.get(kind, 0),
+        )
+        node.data["flags"] = {"collapsed": True} if folded else {}
+        for position, slot in enumerate(inputs):
+            if isinstance(given.get(slot["name"]), tuple):
+                self.link(*given[slot["name"]], node, position)
+        return node
+
+    def _output_names(self, kind: str) -> Sequence[str]:
+        names = getattr(self.kinds[kind], "RETURN_NAMES", None)
+        return names or self.kinds[kind].RETURN_TYPES
+
+    def _append(
+        self, kind: str, title: str, inputs: list[Any], outputs: list[Any], values: list[Any], height: int
+    ) -> Node:
+        ours = kind.startswith("LatentRepaint_")
+        origin = {"cnr_id": "latent-repaint", "ver": "0.2.0"} if ours else {"cnr_id": "comfy-core", "ver": "0.3.75"}
+        number = len(self.nodes) + 1
+        data = {
+            "id": number,
+            "type": kind,
+            "pos": [0, 0],
+            "size": [0, height],
+            "flags": {},
+            "order": number - 1,
+            "mode": 0,
+            "inputs": inputs,
+            "outputs": outputs,
+            "properties": {} if kind == "MarkdownNote" else origin | {"Node name for S&R": kind},
+            "widgets_values": values,
+        }
+        if title:
+            data["title"] = title
+        node = Node(number, data, height)
+        self.nodes.append(node)
+        return node
+
+    def link(self, source: Node, output: int, target: Node, position: int) -> None:
+        slot = target.data["inputs"][position]
+        number = len(self.links) + 1
+        self.links.append([number, source.id, output, target.id, position, source.data["outputs"][output]["type"]])
+        slot["link"] = number
+        source.data["outputs"][output]["links"].append(number)
+
+    def colour(self, node: Node, which: str) -> Node:
+        node.data["color"], node.data["bgcolor"] = COLOURS[which]
+        return node
+
+    def columns(
+        self,
+        *columns: Sequence[Node | tuple[Node, ...]],
+        stretch: Sequence[Node] = (),
+        widths: Sequence[int] = (462, 430, 398),
+    ) -> None:
+        """Place every node: columns from left to right, in each the rows from top to bottom, in a row its nodes.
+
+        Arguments:
+            stretch: In each column that holds one of these, that row gets the height which is left.
+
+        Raises:
+            ValueError: If a column is too tall, or a node is in none.
+        """
+        placed, x = [], 0
+        for number, (column, width) in enumerate(zip(columns, widths, strict=True)):
+            rows = [row if isinstance(row, tuple) else (row,) for row in column]
+            heights = [max(0 if node.data["flags"] else node.height for node in row) for row in rows]
+            left = HEIGHT - sum(heights) - TITLE * len(rows) - GAP * (len(rows) - 1)
+            if left < 0:
+                raise ValueError(f"{self.name}: column {number + 1} is {-left} pixels too tall")
+            grown = [index for index, row in enumerate(rows) if any(node in stretch for node in row)]
+            heights = [height + (left // len(grown) if index in grown else 0) for index, height in enumerate(heights)]
+            top = 0
+            for row, height in zip(rows, heights, strict=True):
+                share = (width - GAP * (len(row) - 1)) // len(row)
+                for index, node in enumerate(row):
+                    node.data["pos"] = [x + index * (share + GAP), top + TITLE]
+                    node.data["size"] = [share, max(height, node.height)]
+                    placed.append(node)
+                top += TITLE + height + GAP
+            x += width + BETWEEN
+        if x - BETWEEN > WIDTH:
+            raise ValueError(f"{self.name}: the columns are {x - BETWEEN - WIDTH} pixels too wide")
+        if missing := [node.data["type"] for node in self.nodes if node not in placed]:
+            raise ValueError(f"{self.name}: in no column: {', '.join(missing)}")
+
+    def workflow(self) -> dict[str, Any]:
+        """What the page loads."""
+        return {
+            "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"latent-repaint/{self.name}")),
+            "revision": 0,
+            "last_node_id": len(self.nodes),
+            "last_link_id": len(self.links),
+            "nodes": [node.data for node in self.nodes],
+            "links": self.links,
+            "groups": [],
+            "config": {},
+            "extra": {"ds": VIEW, "frontendVersion": "1.32.9"},
+            "version": 0.4,
+        }

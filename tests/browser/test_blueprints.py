@@ -1,0 +1,128 @@
+"""The blueprints: one box each, placed, run, and opened again from the picture that it made."""
+
+import io
+import json
+
+import pytest
+from PIL import Image
+from prompts import differences
+
+BLUEPRINT = "Inpaint (Latent RePaint)"
+PROMPT = "async () => (await app.graphToPrompt()).output"
+SEED = """async () => Object.values((await app.graphToPrompt()).output)
+    .find(node => node.class_type === 'LatentRepaint_KSampler').inputs.seed"""
+PLACE = """async ([title, values]) => {
+    const stores = document.querySelector('#vue-app').__vue_app__.config.globalProperties.$pinia._s
+    const library = stores.get('subgraph')
+    const entries = library.subgraphBlueprints ?? Object.values(stores.get('nodeDef').allNodeDefsByName)
+    const entry = entries.find(def => def.display_name === title)
+    app.graph.clear()
+    const {nodes, definitions} = library.getBlueprint(entry.name)
+    app.canvas._deserializeItems({nodes, subgraphs: definitions.subgraphs}, {position: [500, 100]})
+    const box = app.graph.nodes[0]
+    const add = (type, x, y) => {
+        const node = LiteGraph.createNode(type)
+        node.pos = [x, y]
+        app.graph.add(node)
+        return node
+    }
+    const loader = add('CheckpointLoaderSimple', 0, 0)
+    const texts = [add('CLIPTextEncode', 0, 150), add('CLIPTextEncode', 0, 300)]
+    const image = add('LoadImage', 0, 500)
+    const save = add('SaveImage', 950, 100)
+    image.widgets.find(w => w.name === 'image').value = 'example_masked.png'
+    texts[0].widgets[0].value = 'day, snow, sun, blue house'
+    texts[1].widgets[0].value = ''
+    await new Promise(requestAnimationFrame)  // for the widgets of the nodes inside
+    for (const [name, value] of Object.entries(values))
+        box.widgets.find(widget => (widget.label ?? widget.name) === name).value = value
+    const into = name => box.inputs.findIndex(slot => slot.name === name)
+    const connect = (node, slot, name) => into(name) < 0 || node.connect(slot, box, into(name))
+    texts.forEach(text => loader.connect(1, text, 0))
+    connect(loader, 0, 'model')
+    connect(loader, 1, 'clip')
+    connect(loader, 2, 'vae')
+    connect(texts[0], 0, 'positive')
+    connect(texts[1], 0, 'negative')
+    connect(image, 1, 'mask')
+    image.connect(0, box, into('image'))
+    box.connect(0, save, 0)
+    return {
+        description: entry.description,
+        slots: box.inputs.filter(slot => !slot.widget).map(slot => slot.name),
+        outputs: box.outputs.map(slot => slot.name),
+        widgets: box.widgets.map(widget => [widget.label ?? widget.name, widget.value]),
+        prompt: (await app.graphToPrompt()).output,
+    }
+}"""
+SAMPLING = {
+    "seed": 0,
+    "steps": 25,
+    "cfg": 7,
+    "sampler_name": "euler",
+    "scheduler": "normal",
+    "denoise": 1,
+    "method": "match",
+    "evaluations_per_step": 2,
+}
+SIZE = {"output_target_width": 512, "output_target_height": 512}
+MARGINS = {"left": 128, "top": 0, "right": 128, "bottom": 0}
+BLUEPRINTS = {  # title: inputs, widgets with their values, what is set for the demo's model, a word of the description
+    BLUEPRINT: (
+        ["model", "positive", "negative", "vae", "image", "mask"],
+        SAMPLING | SIZE,
+        {"output_target_width": 128, "output_target_height": 128},
+        "any checkpoint",
+    ),
+    "Outpaint (Latent RePaint)": (
+        ["model", "positive", "negative", "vae", "image"],
+        SAMPLING | MARGINS,
+        {"left": 16, "right": 24},
+        "canvas",
+    ),
+    "Remove Object (Latent RePaint)": (
+        ["model", "clip", "vae", "image", "mask"],
+        {name: value for name, value in SAMPLING.items() if name != "denoise"}
+        | SIZE
+        | {"cfg": 1, "evaluations_per_step": 3, "expand": 6},
+        {"output_target_width": 128, "output_target_height": 128},
+        "surroundings",
+    ),
+}
+
+
+@pytest.mark.parametrize("title", BLUEPRINTS)
+def test_a_blueprint_is_one_box_that_runs_and_comes_back_out_of_its_picture(desk, title):
+    slots, values, given, word = BLUEPRINTS[title]
+    placed = desk.page.evaluate(PLACE, [title, given | {"steps": 7, "method": "blend"}])
+    assert (placed["slots"], placed["outputs"]) == (slots, ["image", "report"])
+    widgets = dict(placed["widgets"])
+    assert widgets.pop("control after generate", "randomize") == "randomize"  # newer pages leave it inside of the box
+    assert widgets == values | given | {"steps": 7, "method": "blend"}
+    assert word in placed["description"]
+    outputs = desk.run()["outputs"]
+    ((file,),) = [
+        output["images"] for output in outputs.values() if output.get("images", [{}])[0].get("type") == "output"
+    ]
+    assert desk.page.evaluate(SEED) > 0
+    desk.fit()
+    desk.photograph(title)
+    saved = json.loads(Image.open(io.BytesIO(desk.client.fetch(file))).info["prompt"])
+    desk.drop(f"/view?filename={file['filename']}&type={file['type']}&subfolder={file['subfolder']}", file["filename"])
+    desk.page.wait_for_function("() => app.graph.nodes.length === 6")
+    assert differences(desk.page.evaluate(PROMPT), saved) == []
+
+
+def test_a_blueprint_samples_the_surroundings_of_the_mask_and_not_a_large_picture(desk):
+    desk.page.evaluate(PLACE, [BLUEPRINT, {"steps": 2, "method": "blend"} | BLUEPRINTS[BLUEPRINT][2]])
+    desk.page.evaluate("""() => {
+        const widget = app.graph.nodes.find(node => node.type === 'LoadImage').widgets.find(w => w.name === 'image')
+        widget.value = 'example_large.png'
+    }""")
+    sizes = []
+    run = desk.run()
+    for output in run["outputs"].values():
+        for file in output.get("images", []):
+            sizes.append(Image.open(io.BytesIO(desk.client.fetch(file))).size)
+    assert (640, 640) in sizes  # the whole picture comes out
+    assert max(side for size in sizes for side in size if size != (640, 640)) <= 160  # and none so large went in
