@@ -17,7 +17,7 @@ from latent_repaint.nodes.composite import Composite
 from latent_repaint.nodes.crop_stitch import Crop, Stitch
 from latent_repaint.nodes.mask_to_latent import MaskToLatent
 from latent_repaint.pixels.composite import BLENDS
-from latent_repaint.pixels.fill import FILLS, fill
+from latent_repaint.pixels.fill import FILLS, fill_masked
 
 TOLERANCE = {torch.float16: 0.005, torch.bfloat16: 0.03}  # of the root mean square of the regenerated part
 HALVES = pytest.mark.parametrize("half", TOLERANCE, ids=lambda dtype: str(dtype)[6:])
@@ -112,7 +112,7 @@ def test_no_pixel_node_asks_for_float64(latent, monkeypatch):
     with NoFloat64() as watch, torch.inference_mode():
         MaskToLatent.execute(mask, {"samples": latent}, "area", 2, 0.1, "mean", image=image)
         for method in FILLS:
-            fill(image, mask, method)
+            fill_masked(image, mask, method)
         for blend in BLENDS:
             Composite.execute(image, image.flip(1), mask, 3, 16, blend, 1.0)
         stitch, crop, _ = Crop.execute(image, mask, 1.2, 96, 0, 32, True).args
