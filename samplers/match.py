@@ -85,10 +85,10 @@ class MatchedRegion(KnownRegion):
     share of D in what it makes and J the eigenvalues of :math:`\partial D_u / \partial x_u`. Two evaluations of one
     level, D' the last extra one and D the solver's first, differ by J times fresh noise. So the solver is given
 
-    .. math:: D + \alpha (D - D'), \qquad \alpha = \frac{2 q}{1 + \sqrt{1 + 4 q^2}}, \qquad
-              q = 1 - \sigma_{next} / \sigma, \quad \sigma = b / a
+    .. math:: D + \alpha (D - D'), \qquad \alpha = q (1 - q), \qquad q = 1 - \sigma_{next} / \sigma, \quad \sigma = b / a
 
-    which restores it where J is 1, and part of it elsewhere; this q is that of an Euler step, the least of all.
+    which is all that is missing after a short step, and a part of it after a longer one. After a step nearly to the end
+    D' is not the same picture under other noise, but often another picture.
 
     References:
         Rational construction of stochastic numerical methods (Leimkuhler and Matthews, 2013), section 3;
@@ -135,7 +135,7 @@ class MatchedRegion(KnownRegion):
             return x
         self.feed_back(sigma, denoised, free)
         q = 1 - fall
-        self.refined, self.share = denoised, 2 * q / (1 + (1 + 4 * q**2) ** 0.5)
+        self.refined, self.share = denoised, q * (1 - q)
         level, delta = self.at_level.level(sigma), self.step_size
         before, self.last_noise = self.last_noise, self.draw()
         drift = delta * (level.a * denoised.float() - x.float())

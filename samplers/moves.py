@@ -67,13 +67,14 @@ def spread(count: int, places: Sequence[int]) -> dict[int, int]:
 
 
 def share(count: int, weights: Mapping[int, float]) -> dict[int, int]:
-    """Distribute `count` things in proportion to positive weights, as nearly as integers allow: the sum is exact."""
-    total, reached, given = sum(weights.values()), 0.0, 0
-    counts: dict[int, int] = {}
-    for place, weight in weights.items():
-        reached += weight
-        due = round(count * reached / total)
-        counts[place], given = due - given, due
+    """Distribute `count` things in proportion to positive weights: each place gets its share rounded down, and what is
+    left goes to the largest fractions (Hamilton's method). The sum is exact."""
+    total = sum(weights.values())
+    shares = {place: count * weight / total for place, weight in weights.items()}
+    counts = {place: int(exact) for place, exact in shares.items()}
+    left = count - sum(counts.values())
+    for place in sorted(shares, key=lambda place: counts[place] - shares[place])[:left]:
+        counts[place] += 1
     return counts
 
 
