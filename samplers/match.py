@@ -85,7 +85,8 @@ class MatchedRegion(KnownRegion):
     share of D in what it makes and J the eigenvalues of :math:`\partial D_u / \partial x_u`. Two evaluations of one
     level, D' the last extra one and D the solver's first, differ by J times fresh noise. So the solver is given
 
-    .. math:: D + \alpha (D - D'), \qquad \alpha = q (1 - q), \qquad q = 1 - \sigma_{next} / \sigma, \quad \sigma = b / a
+    .. math:: D + \alpha (D - D'), \qquad \alpha = q (1 - q), \qquad q = 1 - \frac{\sigma_{next}}{\sigma}, \quad
+              \sigma = \frac{b}{a}
 
     which is all that is missing after a short step, and a part of it after a longer one. After a step nearly to the end
     D' is not the same picture under other noise, but often another picture.
