@@ -86,7 +86,8 @@ class OwnHost:
 
     def tail(self) -> str:
         """The last lines that it printed."""
-        text = (self._base / "host.log").read_text(encoding="utf-8", errors="replace")
+        log = self._base / "host.log"
+        text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
         return "\n".join("    " + line for line in text.splitlines()[-15:])
 
     def stop(self) -> None:
@@ -161,6 +162,8 @@ class EmbeddedHost(OwnHost):
         for line in process.stdout or ():
             if line.startswith(b"{"):  # what comes before is about its installation
                 self._furnished = Path(json.loads(line)["base"])
+                # It deletes that folder itself. Were this worker killed, nobody would delete the one with the log.
+                shutil.rmtree(self._base, ignore_errors=True)
                 break
         return process
 
