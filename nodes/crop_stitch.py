@@ -176,7 +176,9 @@ class Stitch(io.ComfyNode):
         blending = Blending(mask_expand_pixels, mask_blend_pixels, blend, match_colour)
         with naming(STITCH_ID):
             if not isinstance(stitch, Cut):
-                raise ValueError(f"input stitch: found {type(stitch).__name__}, wanted a link to Crop (Latent RePaint)")
+                raise ValueError(
+                    f"input stitch: found {type(stitch).__name__}, wanted a link to Crop for Inpaint (Latent RePaint)"
+                )
             generated = check_image("generated", generated).to(stitch.image.device)
             result = stitch_crops(stitch, generated, blending, painted_mask, work())
         return io.NodeOutput(result.image, result.report, result.mask)

@@ -63,7 +63,7 @@ class Encode(io.ComfyNode):
                 io.Latent.Output(
                     "samples",
                     display_name="samples",
-                    tooltip="The latent with its mask, for KSampler (Latent RePaint) or any other sampler.",
+                    tooltip="The latent with its mask, for KSampler Inpaint (Latent RePaint) or any other sampler.",
                 ),
                 io.Image.Output(
                     "preview",

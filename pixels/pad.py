@@ -8,7 +8,7 @@ from torch import Tensor
 MAX_PADDING = 64
 """No VAE of the host needs as many pixels more: its largest ratio is 64."""
 
-ENCODE = "use Encode (Latent RePaint), because VAE Encode cuts the picture to another size, and do not scale it later"
+ENCODE = "use Encode for Inpaint, because VAE Encode cuts the picture to another size, and do not scale it later"
 
 
 def reflected(size: int, start: int, stop: int, device: torch.device | None = None) -> Tensor:

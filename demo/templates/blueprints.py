@@ -53,9 +53,9 @@ def inpaint(graph: Graph) -> dict[str, Any]:
     box = border(model="MODEL", positive="CONDITIONING", negative="CONDITIONING", vae="VAE", image="IMAGE", mask="MASK")
     graph.note(
         "Inpaint",
-        ["White in the mask is painted anew", "**Size**: 512 for SD 1.5, 1024 for SDXL"],
+        ["White in the mask is painted", "**Size**: 512 for SD 1.5, 1024 for SDXL"],
         "*Crop* cuts out the surroundings of the mask and scales them to *output_target_width* and *_height*; set both "
-        "to 0 to scale nothing. *Stitch* puts the result back: all else stays as it is.",
+        "to 0 to scale nothing. *Stitch* puts the result back: everything else stays as it is.",
         150,
     )
     cut, sampler, stitch = around_the_mask(graph, box, box["mask"], box["positive"], box["negative"])
@@ -65,8 +65,8 @@ def inpaint(graph: Graph) -> dict[str, Any]:
         box,
         {"image": stitch["image"], "report": stitch["report"]},
         shown,
-        "Inpaint: paint part of a picture anew, with any checkpoint and at any size. White in the mask is painted; all "
-        "else stays as it is. Set the output_target sizes to 512 for SD 1.5, 1024 for SDXL.",
+        "Inpaint: paint part of a picture anew, with any checkpoint and at any size. White in the mask is painted; "
+        "everything else stays as it is. Set the output_target sizes to 512 for SD 1.5, 1024 for SDXL.",
     )
 
 

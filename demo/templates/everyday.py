@@ -10,7 +10,7 @@ DEMO = "latent-repaint-demo.safetensors"
 MODEL = "**Load Checkpoint**: your SD 1.5 or SDXL model"
 PAINT = "**Load Image**: your picture, and its mask"
 SETTINGS = "Set **cfg** to 6 to 8 for SD 1.5 and SDXL: 4 is for the demo's tiny model. "
-EDITOR = "Right-click *Load Image*, *Open in MaskEditor*, and paint over what shall be new. "
+EDITOR = "Right-click *Load Image*, *Open in MaskEditor*, and paint over what should be new. "
 
 
 def model_and_prompts(graph: Graph, prompt: str) -> tuple[Node, Node, Node]:
@@ -86,10 +86,8 @@ def start_here(graph: Graph) -> None:
     note = graph.note(
         "Start here: inpaint a picture of any size",
         [MODEL, PAINT, "**Prompt**: the whole picture. Then *Run*"],
-        EDITOR
-        + SETTINGS
-        + "It need not be an inpainting model. All outside the mask and its soft edge stays as it is, "
-        "to the last bit.",
+        EDITOR + SETTINGS + "It need not be an inpainting model. Beyond the painted part and its soft edge nothing "
+        "changes, to the last bit.",
         180,
     )
     one_picture(graph, note, "example_odd.png", "day, snow, sun, blue house")
@@ -196,8 +194,7 @@ def soft_mask(graph: Graph) -> None:
     note = graph.note(
         "A soft mask: change some parts more than others",
         [MODEL, PAINT, "Paint with a brush of less **opacity**"],
-        SETTINGS
-        + "The lighter the stroke, the more of the old picture stays: white is painted anew, grey only in the last "
+        SETTINGS + "The lighter the stroke, the more of the old picture stays: white is painted, grey only in the last "
         "steps. *spatial_method* **area** in **Encode** keeps the greys.",
         180,
     )

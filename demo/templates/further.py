@@ -126,8 +126,8 @@ def video(graph: Graph) -> None:
         "Video with a moving mask: Wan 2.1",
         ["Get the three files below", "**Load Video**: the film, and its mask as a film"],
         "*models/diffusion_models*: **wan2.1_t2v_1.3B_fp16**. *text_encoders*: **umt5_xxl_fp8_e4m3fn_scaled**. *vae*: "
-        "**wan_2.1_vae**. Both films have 4n + 1 frames, 81 at most, of 832x480 pixels; in the mask, white is painted "
-        "anew. SD 1.5, SDXL with *Load Checkpoint*: see *01*.",
+        "**wan_2.1_vae**. Both films have 4n + 1 frames, 81 at most, of 832x480 pixels; in the mask, white is painted. "
+        "SD 1.5, SDXL with *Load Checkpoint*: see *01*.",
         180,
     )
     unet = graph.add("UNETLoader", unet_name="wan2.1_t2v_1.3B_fp16.safetensors")

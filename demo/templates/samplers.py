@@ -50,7 +50,7 @@ def match(graph: Graph) -> None:
         "Match Sampler: the noise that fits",
         [MODEL, PAINT],
         SETTINGS + "**Match Sampler** finds the noise under which the model itself would have painted the kept part. "
-        "*inner_steps* is the extra model evaluations a step: 1 doubles the time, 0 costs nothing.",
+        "*inner_steps*: extra model evaluations in each step. 1 doubles the time, 0 costs nothing.",
         150,
     )
     custom_sampler(graph, note, "LatentRepaint_MatchSampler")
@@ -60,8 +60,7 @@ def repaint(graph: Graph) -> None:
     note = graph.note(
         "RePaint Sampler: time travel",
         [MODEL, PAINT],
-        SETTINGS
-        + "**RePaint Sampler** jumps back up the noise levels, so that the new part can agree with the kept part. "
+        SETTINGS + "**RePaint Sampler** adds noise again and repeats steps, so that the new part fits the kept part. "
         "*jump_n_sample* 3 takes about three times as long as 1.",
         150,
     )
@@ -74,7 +73,7 @@ def blend(graph: Graph) -> None:
         [MODEL, PAINT],
         SETTINGS
         + "**Blend Sampler** shows the model the kept part at the noise of each step. It takes no longer than plain "
-        "sampling. *known_noise* **predicted** is the best, *fixed* what ComfyUI does.",
+        "sampling. *known_noise* **predicted** is the best, *fixed* is what ComfyUI does.",
         150,
     )
     custom_sampler(graph, note, "LatentRepaint_BlendSampler")
@@ -82,10 +81,10 @@ def blend(graph: Graph) -> None:
 
 def mask_and_schedule(graph: Graph) -> None:
     note = graph.note(
-        "See the mask and the walk before you paint",
+        "See the mask and the cost before you paint",
         [MODEL, PAINT],
         EDITOR
-        + "**Mask to Latent** shows the mask as the model will see it: red is made new. **Schedule** draws the run: a "
+        + "**Mask to Latent** shows the mask as the model will see it: red is painted. **Schedule** draws the run: a "
         "dot is one model evaluation. Nothing is painted here.",
         120,
     )
