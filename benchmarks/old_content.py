@@ -30,9 +30,9 @@ METHODS: dict[str, Any] = {
     "match": Match(inner_steps=1.0),
 }
 SOLVERS = ("euler", "euler_ancestral")
-DENOISE = (0.1, 0.2, 0.3, 0.5, 0.8, 0.9, 1.0)
+DENOISE = (0.1, 0.2, 0.3, 0.5, 0.8, 1.0)
 VALUES = (0.1, 0.3, 0.5, 0.7, 0.9)
-SCENES, STEPS, CFG = 6, 20, 4.0
+SCENES, STEPS, CFG = 3, 20, 4.0
 
 
 class Scenes:
@@ -48,7 +48,7 @@ class Scenes:
         encode = core.CLIPTextEncode().encode
         self.positive = [[torch.cat([encode(clip, caption)[0][0][0] for caption in captions]), {}]]
         self.negative = encode(clip, "")[0]
-        self.cells = box().expand(SCENES, 1, -1, -1)
+        self.cells = box(*self.latent.shape[2:]).expand(SCENES, 1, -1, -1)
 
     def sample(self, method: str, solver: str, denoise: float, value: float = 1.0) -> Tensor:
         """The latents, with a mask of `value` in the middle; the host honours it by DifferentialDiffusion."""
