@@ -67,7 +67,7 @@ def test_previews_appear_on_the_nodes(desk):
 
 
 def test_with_nothing_masked_the_nodes_say_so(desk):
-    graph = desk.template("ksampler-inpaint")
+    graph = desk.template("01-start-here-inpaint")
     for node in graph["nodes"]:
         if node["type"] == "LoadImage":
             node["widgets_values"][0] = "example_image.png"  # without alpha, so without a mask
