@@ -24,11 +24,11 @@ SCREEN = {"width": 1800, "height": 1050}
 PICTURES = install.ROOT / ".artefacts"
 READY = """() => window.LiteGraph?.registered_node_types?.LatentRepaint_KSampler
     && window.app?.extensionManager?.workflow?.activeWorkflow?.isLoaded"""
-# What a fresh host has not got (the films of the video template among it), what no page may reach, help in the user's
-# language, for which ours stands in, and the page's search box, which goes on searching after it was closed.
+# What a fresh host has not got, what no page may reach, help in the user's language, for which ours stands in, the
+# page's search box, which goes on searching after it was closed, and the jobs that a newer page asks this host for.
 NOT_OURS = re.compile(
     r"Content Security Policy|filename=(film|mask)\.mp4|user\.css|favicon\.ico|/api/userdata|/docs/\w+/\w+\.md"
-    r"|setting 'value'\)\s+at Proxy\.onChange"
+    r"|setting 'value'\)\s+at Proxy\.onChange|/api/jobs\?|Failed to fetch jobs"
 )
 
 OPEN = """async (graph) => {

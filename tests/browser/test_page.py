@@ -91,7 +91,7 @@ def test_the_node_library_holds_the_nodes_and_the_blueprint(desk):
     desk.page.get_by_role("button", name="Node Library").click()
     desk.page.get_by_placeholder("Search Nodes").fill("latent repaint")
     entries = desk.page.get_by_role("treeitem")
-    blueprint = entries.filter(has_text=BLUEPRINT).last
+    blueprint = entries.filter(has=desk.page.get_by_text(BLUEPRINT, exact=True)).last
     blueprint.wait_for()
     desk.photograph("node library")
     texts = entries.all_inner_texts()
