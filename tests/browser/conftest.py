@@ -1,4 +1,5 @@
-"""The browser tier: all tests with the host's own page, then all with a newer one; one host and one page each."""
+"""The browser tier: all tests with the host's own page, then those of the templates with a newer one, too; one host and
+one page each."""
 
 from collections.abc import Iterator
 

@@ -25,10 +25,10 @@ PICTURES = install.ROOT / ".artefacts"
 READY = """() => window.LiteGraph?.registered_node_types?.LatentRepaint_KSampler
     && window.app?.extensionManager?.workflow?.activeWorkflow?.isLoaded"""
 # What a fresh host has not got, what no page may reach, help in the user's language, for which ours stands in, the
-# page's search box, which goes on searching after it was closed, and the jobs that a newer page asks this host for.
+# page's search box, which goes on searching after it was closed, and what a newer page asks this host for in vain.
 NOT_OURS = re.compile(
     r"Content Security Policy|filename=(film|mask)\.mp4|user\.css|favicon\.ico|/api/userdata|/docs/\w+/\w+\.md"
-    r"|setting 'value'\)\s+at Proxy\.onChange|/api/jobs\?|Failed to fetch jobs"
+    r"|setting 'value'\)\s+at Proxy\.onChange|/api/jobs\?|Failed to fetch jobs|index_logo\.json"
 )
 
 OPEN = """async (graph) => {

@@ -8,6 +8,7 @@ from prompts import differences
 
 from comfyui_host import install
 
+pytestmark = pytest.mark.parametrize("session_desk", ["own page"], indirect=True, scope="session")
 BLUEPRINT = "Inpaint (Latent RePaint)"
 NODES = json.loads((install.ROOT / "locales" / "en" / "nodeDefs.json").read_text(encoding="utf-8"))
 OPENED = """name => app.graph.nodes.some(node => node.type === 'LatentRepaint_KSampler')
@@ -100,6 +101,7 @@ def test_the_node_library_holds_the_nodes_and_the_blueprint(desk):
     blueprint.click()
     desk.page.wait_for_function("title => app.graph.nodes.some(node => node.title === title)", arg=BLUEPRINT)
     desk.page.get_by_role("button", name="Node Library").click()
+    desk.page.get_by_placeholder("Search Nodes").wait_for(state="hidden")
 
 
 @pytest.mark.parametrize(
@@ -121,6 +123,7 @@ def test_search_finds_the_nodes(desk, word, names):
     box = desk.page.locator(".comfy-vue-node-search-container input")
     box.wait_for(state="hidden")  # the one of the word before, whose list would take the click as a choice
     desk.page.get_by_role("option").first.wait_for(state="hidden")
+    desk.page.wait_for_timeout(1000)  # a canvas that has just got its width back takes no click where it is new
     desk.page.mouse.dblclick(900, 600)
     box.wait_for()
     desk.page.keyboard.type(word)

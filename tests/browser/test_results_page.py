@@ -1,7 +1,11 @@
 """The page that `python benchmarks quality --blind` writes: it counts the answers, and it asks nothing of anyone."""
 
+import pytest
+
 from benchmarks.quality.page import page
 from benchmarks.report import Table
+
+pytestmark = pytest.mark.parametrize("session_desk", ["own page"], indirect=True, scope="session")
 
 DOT = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 
