@@ -3,6 +3,8 @@
 Some are the host's own, some written here in the style of other packs (`caches.py`).
 """
 
+from inspect import signature
+
 import comfy.samplers
 import pytest
 import torch
@@ -89,7 +91,10 @@ def test_nothing_is_fed_back_where_nothing_was_asked(eps_model, latent, mask):
 def test_context_windows(eps_model, latent, mask, method):
     """The host's own: several passes over parts of the batch make one prediction, also of an extra evaluation."""
     batch = torch.cat([latent, latent.flip(-1), latent.flip(-2), -latent, latent.roll(3, -1), latent.roll(5, -2)])
-    model = ContextWindowsManualNode.execute(eps_model, 4, 2, "standard_static", 1, False, "pyramid", 0)[0]
+    newer = (
+        {"freenoise": False} if "freenoise" in signature(ContextWindowsManualNode.execute).parameters else {}
+    )  # 0.33
+    model = ContextWindowsManualNode.execute(eps_model, 4, 2, "standard_static", 1, False, "pyramid", 0, **newer)[0]
     schedule = sigmas(model, 5)
     found = run(model, METHODS[method](ksampler("euler")), schedule, batch, mask)
     whole = run(eps_model, METHODS[method](ksampler("euler")), schedule, batch, mask)
