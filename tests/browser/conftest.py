@@ -17,5 +17,9 @@ def session_desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 def desk(session_desk: Desk) -> Iterator[Desk]:
     """The page, which must not complain while a test uses it."""
     session_desk.errors.clear()
+    # the page's own cover while it is busy, which it fails to take away when two of them end at once
+    session_desk.page.evaluate(
+        "() => document.querySelectorAll('.p-overlay-mask-leave').forEach(mask => mask.remove())"
+    )
     yield session_desk
     assert not session_desk.errors, "the page complains:\n" + "\n".join(session_desk.errors)
