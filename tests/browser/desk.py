@@ -28,7 +28,8 @@ READY = """() => window.LiteGraph?.registered_node_types?.LatentRepaint_KSampler
 # page's search box, which goes on searching after it was closed, and what a newer page asks this host for in vain.
 NOT_OURS = re.compile(
     r"Content Security Policy|filename=(film|mask)\.mp4|user\.css|favicon\.ico|/api/userdata|/docs/\w+/\w+\.md"
-    r"|setting 'value'\)\s+at Proxy\.onChange|/api/jobs\?|Failed to fetch jobs|index_logo\.json|at Proxy\.removeMask|'removeChild' on 'Node'"
+    r"|setting 'value'\)\s+at Proxy\.onChange|/api/jobs\?|Failed to fetch jobs|index_logo\.json"
+    r"|at Proxy\.removeMask|'removeChild' on 'Node'"
 )
 
 OPEN = """async (graph) => {
