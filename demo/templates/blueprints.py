@@ -1,7 +1,8 @@
 """Whole graphs in one box, subgraphs/<name>.json: what the page offers among its nodes as blueprints.
 
-The widgets that a box shows are those of the nodes inside, and none of them is an input of the box: the page of 0.3.75
-saves the values of a box by position, and mixes them up where some widgets are inputs and some are not.
+Every widget that a box shows is an input of the box, too, which leads to the node inside. Both pages want it so: the page
+of 0.3.75 saves the values of a box by position, and mixes them up where some widgets are inputs and some are not; newer
+pages give the nodes inside other numbers, and find by its input alone which widget was meant.
 """
 
 from __future__ import annotations
@@ -140,6 +141,12 @@ def folded(
 ) -> dict[str, Any]:
     """What the page loads: a graph of one node, whose definition holds the others."""
     name = graph.name
+    sockets = len(box.data["outputs"])
+    for node, widget in shown:
+        for position, slot in enumerate(node.data["inputs"]):
+            if slot["name"] == widget:  # what comes after a run with the seed is a widget alone
+                box.data["outputs"].append({"name": widget, "type": slot["type"], "links": []})
+                graph.link(box, len(box.data["outputs"]) - 1, node, position)
     end = Node(-20, {"inputs": [{"link": None} for _ in outputs]}, 0)
     for position, (node, slot) in enumerate(outputs.values()):
         graph.link(node, slot, end, position)
@@ -189,7 +196,11 @@ def folded(
         "flags": {},
         "order": 0,
         "mode": 0,
-        "inputs": [{"name": slot["name"], "type": slot["type"], "link": None} for slot in entries],
+        "inputs": [
+            {"name": slot["name"], "type": slot["type"], "link": None}
+            | ({} if position < sockets else {"widget": {"name": slot["name"]}})
+            for position, slot in enumerate(entries)
+        ],
         "outputs": [{"name": slot["name"], "type": slot["type"], "links": []} for slot in exits],
         "title": name,
         "properties": {

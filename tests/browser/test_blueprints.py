@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 from prompts import differences
 
-pytestmark = pytest.mark.parametrize("session_desk", ["own page"], indirect=True, scope="session")
 BLUEPRINT = "Inpaint (Latent RePaint)"
 PROMPT = "async () => (await app.graphToPrompt()).output"
 SEED = """async () => Object.values((await app.graphToPrompt()).output)
