@@ -1,8 +1,8 @@
 """Whole graphs in one box, subgraphs/<name>.json: what the page offers among its nodes as blueprints.
 
-Every widget that a box shows is an input of the box, too, which leads to the node inside. Both pages want it so: the page
-of 0.3.75 saves the values of a box by position, and mixes them up where some widgets are inputs and some are not; newer
-pages give the nodes inside other numbers, and find by its input alone which widget was meant.
+Every widget that a box shows is an input of the box, too, which leads to the node inside. Both pages want it so: the
+page of 0.3.75 saves the values of a box by position, and mixes them up where some widgets are inputs and some are not;
+newer pages give the nodes inside other numbers, and find by its input alone which widget was meant.
 """
 
 from __future__ import annotations
