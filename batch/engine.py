@@ -27,6 +27,7 @@ from .table import Source
 STORE = 256 << 20  # bytes; only rows of the table go through Ray's object store, never a picture
 BLOCK = 1 << 20  # bytes; so that one large table is checked by many tasks
 ROWS = 500
+LONGEST_FOLDER = 20
 STARTS = 3
 NEXT_TO_NO_CPU = 0.01
 """A worker waits for its host and wants no processor, but Ray spreads over machines only what wants some."""
@@ -79,7 +80,7 @@ class Engine:
             raise Refused(f"cannot join Ray at {self.address}: {error}") from error
 
     def _join(self) -> None:
-        self._folder = "" if self.address else tempfile.mkdtemp(prefix="ray-")
+        self._folder = "" if self.address else tempfile.mkdtemp(prefix="ray-", dir=_short_folder())
         alone = {"object_store_memory": STORE, "_temp_dir": self._folder}
         ray.init(
             address=self.address or "local",
@@ -111,6 +112,12 @@ class Engine:
             raise Refused(
                 f"cannot read {source.root.link(source.file)}: {str(cause).strip().splitlines()[-1]}"
             ) from error
+
+
+def _short_folder() -> str | None:
+    """Where temporary files go, unless its path is too long: Ray makes sockets there, and a socket's path may have 104
+    characters on macOS and 108 on Linux, of which Ray's own part takes some 80."""
+    return "/tmp" if os.name == "posix" and len(tempfile.gettempdir()) > LONGEST_FOLDER else None  # noqa: S108
 
 
 def share_of_gpu(gpus: int, workers: int) -> float:

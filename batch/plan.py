@@ -19,7 +19,7 @@ TODO, SKIPPED = "to do", "done before"
 TABLES = """
     CREATE TABLE past (name TEXT PRIMARY KEY, entry TEXT) WITHOUT ROWID;
     CREATE TABLE plan (number INTEGER PRIMARY KEY, name TEXT, result TEXT, state TEXT, job TEXT, entry TEXT);
-    CREATE UNIQUE INDEX results ON plan (result) WHERE result != '';
+    CREATE UNIQUE INDEX results ON plan (result);
 """
 
 
@@ -58,7 +58,8 @@ class Plan:
         for job in jobs:
             twin = self._twin(job)
             state, entry = (FAILED, {"error": job.error}) if job.error else self._state(job)
-            row = (job.name, "" if twin else job.result, state, job.to_json(), json.dumps(entry))
+            result = None if twin or not job.result else job.result  # the index allows any number of None
+            row = (job.name, result, state, job.to_json(), json.dumps(entry))
             self._base.execute("INSERT INTO plan (name, result, state, job, entry) VALUES (?, ?, ?, ?, ?)", row)
         self._base.execute("COMMIT")
 
@@ -91,7 +92,7 @@ class Plan:
     def _twin(self, job: Job) -> bool:
         """Whether another row has the same result; both get an error that names the other."""
         found = self._base.execute("SELECT number, name FROM plan WHERE result = ?", (job.result,)).fetchone()
-        if not job.result or not found:
+        if not found:
             return False
         number, name = found
         job.error = (

@@ -11,35 +11,38 @@ import psutil
 
 from .trial import DEMO_MODEL, Trial, make_mask, make_picture
 
-COUNT = 1_000_000
+COUNTS = (1_000, 10_000, 100_000, 1_000_000)
 LINKS = 50_000  # of one file; filesystems allow some 65,000
 A_FOLDER = 1000
-MINUTE = 60.0
+SECONDS_BETWEEN_LOOKS = 0.5
+MIB = 2**20
 
 
 def measure(folder: Path, count: int | None) -> None:
-    """Print time and peak memory."""
-    count = count or COUNT
+    """Print time and peak memory at several lengths of the table."""
+    say("| rows | seconds | peak memory, python batch | peak memory, largest process of Ray | plan on disk |")
+    say("|---|---|---|---|---|")
+    for rows in [count] if count else COUNTS:
+        _measure(folder / str(rows), rows)
+
+
+def _measure(folder: Path, count: int) -> None:
     table = _many(folder / "pictures", count)
-    say(f"{count} rows, {table.stat().st_size / 1e6:.0f} MB of table")
-    started = told = time.monotonic()
     (folder / "tmp").mkdir()
     environment = {"TMPDIR": str(folder / "tmp")}
-    trial = Trial(table, folder / "out", *DEMO_MODEL, "--dry-run", environment=environment, quiet=True)
-    peaks = {"python batch": 0, "largest other process": 0}
+    started = time.monotonic()
+    trial = Trial(table, folder / "out", *DEMO_MODEL, "--dry-run", environment=environment)
+    command = others = plan = 0
     while not trial.ended():
-        now = _resident(psutil.Process(trial.pid))
-        peaks["python batch"] = max(peaks["python batch"], now)
-        others = [_resident(process) for process in trial.descendants()]
-        peaks["largest other process"] = max([peaks["largest other process"], *others])
-        if time.monotonic() - told > MINUTE:
-            told = time.monotonic()
-            plan = sum(path.stat().st_size for path in (folder / "tmp").glob("batch-plan-*/plan.sqlite"))
-            say(f"after {told - started:.0f} s: {now / 2**20:.0f} MiB, the plan on disk {plan / 2**20:.0f} MiB")
-        time.sleep(2)
-    say(f"exit code {trial.end()}, {time.monotonic() - started:.0f} s")
-    for name, peak in peaks.items():
-        say(f"peak resident memory, {name}: {peak / 2**20:.0f} MiB")
+        command = max(command, _resident(psutil.Process(trial.pid)))
+        others = max([others, *map(_resident, trial.descendants())])
+        plan = max([plan, *(path.stat().st_size for path in (folder / "tmp").glob("batch-plan-*/plan.sqlite"))])
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    seconds = time.monotonic() - started
+    if f"{count} pictures: {count} to do" not in trial.output():
+        raise SystemExit(trial.output()[-2000:])
+    sizes = " | ".join(f"{size / MIB:.0f} MiB" for size in (command, others, plan))
+    say(f"| {count:,} | {seconds:.0f} | {sizes} |")
 
 
 def _many(folder: Path, count: int) -> Path:

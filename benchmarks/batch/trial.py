@@ -53,7 +53,6 @@ class Trial:
 
     Arguments:
         arguments: Its command line.
-        quiet: Nothing of what it prints is kept.
     """
 
     def __init__(
@@ -61,9 +60,8 @@ class Trial:
         *arguments: object,
         cwd: Path | None = None,
         environment: dict[str, str] | None = None,
-        quiet: bool = False,
     ):
-        self._output = Path(os.devnull).open("w+b") if quiet else tempfile.TemporaryFile()
+        self._output = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             [sys.executable, str(ROOT / "batch"), *map(str, arguments)],
             stdout=self._output,

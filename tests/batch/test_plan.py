@@ -66,6 +66,23 @@ def test_the_plan_gives_back_the_order_of_the_table():
         assert plan.bytes_to_do() == 998
 
 
+def test_a_row_costs_the_same_in_a_long_plan_as_in_a_short_one():
+    def cost(number):
+        """Steps of the database, by tens."""
+        steps = []
+        plan._base.set_progress_handler(lambda: steps.append(1) and None, 10)
+        plan.add([job(f"{number}.png")])
+        plan.end(job(f"{number}.png"), entry(f"{number}.png"))
+        plan._base.set_progress_handler(None, 0)
+        return len(steps)
+
+    with Plan(False) as plan:
+        plan.add(job(f"{number}.png") for number in range(100))
+        short = cost(100)
+        plan.add(job(f"{number}.png") for number in range(101, 5000))
+        assert short and cost(5000) < 2 * short
+
+
 @pytest.mark.parametrize("url", ["{}", "file://{}"])
 def test_a_manifest_is_what_was_noted_last(tmp_path, url):
     out = Place(url.format(tmp_path))

@@ -177,7 +177,9 @@ def test_a_comfyui_by_its_folder_is_started_and_ended(tmp_path):
     (tmp_path / "site" / "sitecustomize.py").write_text(cure)
     (tmp_path / "flow.json").write_text(json.dumps(STOCK))
     make_pictures(tmp_path / "pictures", 3)
-    environment = {"COMFYUI_PYTHON": str(host.python), "PYTHONPATH": str(tmp_path / "site")}
+    far = tmp_path / "a path of temporary files that is too long for the sockets of Ray"
+    far.mkdir()
+    environment = {"COMFYUI_PYTHON": str(host.python), "PYTHONPATH": str(tmp_path / "site"), "TMPDIR": str(far)}
     arguments = [tmp_path / "flow.json", f"{tmp_path}/pictures/*/*[0-9].png", tmp_path / "out", "--comfyui", host.tree]
     code, said = run(*arguments, environment=environment)
     assert code == 0, said
