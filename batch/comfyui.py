@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import urllib.parse
 import uuid
 from collections.abc import Coroutine
@@ -22,11 +23,16 @@ PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=120)
 
 
 class Client:
-    """Talks to the host at `address`, "http://127.0.0.1:8188". Every method raises HostGone if it does not answer."""
+    """Talks to the host at `address`, "http://127.0.0.1:8188"; several threads may do so at a time.
+
+    Every method raises HostGone if it does not answer.
+    """
 
     def __init__(self, address: str):
         self.address = address.rstrip("/")
         self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
         self._session: aiohttp.ClientSession | None = None
 
     def version(self) -> str:
@@ -36,11 +42,16 @@ class Client:
         """Every node that the host knows, by class."""
         return self._json("/object_info")
 
-    def run(self, uploads: dict[str, bytes], prompt: Prompt) -> dict[str, Any]:
-        """Upload files, queue a prompt and wait for its end.
+    def upload(self, files: dict[str, bytes]) -> None:
+        """Give the host files, by name; it has them as "batch/<name>".
 
-        Arguments:
-            uploads: By name; the host has them as "batch/<name>".
+        Raises:
+            HostFailed: If the host refuses one.
+        """
+        self._do(self._upload(files))
+
+    def run(self, prompt: Prompt) -> dict[str, Any]:
+        """Queue a prompt and wait for its end.
 
         Returns:
             What each output node returned, by node id.
@@ -48,15 +59,25 @@ class Client:
         Raises:
             HostFailed: If the host refuses the prompt, a node of it raises, or someone interrupts it.
         """
-        return self._do(self._run(uploads, prompt))
+        return self._do(self._run(prompt))
 
     def fetch(self, file: dict[str, str]) -> bytes:
-        """The content of one file of a prompt's outputs."""
+        """The content of one file of a prompt's outputs.
+
+        Raises:
+            HostFailed: If the host does not have it.
+        """
         return self._do(self._get("/view?" + urllib.parse.urlencode(file)))
+
+    def forget_results(self) -> None:
+        """Have the host compute again what it remembers of earlier prompts. It keeps its models."""
+        self._do(self._post("/free", {"free_memory": True, "unload_models": False}))
 
     def close(self) -> None:
         if self._session:
-            self._loop.run_until_complete(self._session.close())
+            self._do(self._session.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
         self._loop.close()
 
     def _json(self, path: str) -> dict[str, Any]:
@@ -64,7 +85,7 @@ class Client:
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
         try:
-            return self._loop.run_until_complete(work)
+            return asyncio.run_coroutine_threadsafe(work, self._loop).result()
         except aiohttp.ClientResponseError as error:
             raise HostFailed(f"{self.address} answers {error.status} {error.message}") from error
         except (aiohttp.ClientError, OSError, asyncio.TimeoutError, ValueError) as error:
@@ -79,13 +100,20 @@ class Client:
         async with (await self._open()).get(self.address + path, raise_for_status=True) as answer:
             return await answer.read()
 
-    async def _run(self, uploads: dict[str, bytes], prompt: Prompt) -> dict[str, Any]:
-        session = await self._open()
-        for name, content in uploads.items():
+    async def _post(self, path: str, content: Any) -> None:
+        async with (await self._open()).post(self.address + path, json=content, raise_for_status=True):
+            pass
+
+    async def _upload(self, files: dict[str, bytes]) -> None:
+        for name, content in files.items():
             form = aiohttp.FormData({"subfolder": FOLDER, "overwrite": "true"})
             form.add_field("image", content, filename=name, content_type="application/octet-stream")
-            async with session.post(f"{self.address}/upload/image", data=form, raise_for_status=True):
+            url = f"{self.address}/upload/image"
+            async with (await self._open()).post(url, data=form, raise_for_status=True):
                 pass
+
+    async def _run(self, prompt: Prompt) -> dict[str, Any]:
+        session = await self._open()
         client = uuid.uuid4().hex
         # Connect first: what is said before anyone listens is lost.
         async with session.ws_connect(f"{self.address}/ws", params={"clientId": client}, max_msg_size=0) as socket:

@@ -125,9 +125,14 @@ def share_of_gpu(gpus: int, workers: int) -> float:
     return 1 / math.ceil(workers / gpus) if gpus else 0.0
 
 
-def actor(worker: type, gpu: float, *arguments: Any) -> Any:
-    """A Ray actor that Ray starts again, on another machine if need be, whenever its process ends."""
+def actor(worker: type, gpu: float, at_a_time: int, *arguments: Any) -> Any:
+    """A Ray actor that Ray starts again, on another machine if need be, whenever its process ends.
+
+    Arguments:
+        at_a_time: How many calls it takes at the same time.
+    """
     made: Any = ray.remote(worker).options(
-        num_cpus=NEXT_TO_NO_CPU, num_gpus=gpu, max_restarts=-1, max_task_retries=0, scheduling_strategy="SPREAD"
-    )
+        num_cpus=NEXT_TO_NO_CPU, num_gpus=gpu, max_restarts=-1, max_task_retries=0, scheduling_strategy="SPREAD",
+        max_concurrency=at_a_time,
+    )  # fmt: skip
     return made.remote(*arguments)

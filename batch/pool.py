@@ -18,6 +18,8 @@ from .errors import HostGone, Refused
 from .job import FAILED, Job
 from .worker import HOST_GONE, RETRY, STOP
 
+AT_A_TIME = 2
+"""Pictures that a worker has: one that its host paints, and one that waits there, so that the host never does."""
 TRIES = 3
 STARTS = 3
 """Failed starts in a row after which a worker is given up."""
@@ -32,11 +34,11 @@ OnEnd = Callable[[Job, dict[str, Any]], None]
 
 @dataclass
 class Seat:
-    """A worker, and what it is doing: starting, painting a job, or nothing.
+    """A worker, and what it is doing.
 
     Attributes:
-        call: The Ray call that is under way.
-        job: The picture that it is about; None while the worker starts.
+        starting: The Ray call that starts its host; None if none is under way.
+        painting: The pictures that it has, by their Ray calls.
         facts: What its host said of itself; empty until it has started once.
         errors: Of failed starts in a row.
         lost_since: When the actor's process was found to be gone; 0 if it is there.
@@ -44,8 +46,8 @@ class Seat:
 
     actor: Any
     number: int
-    call: Any = None
-    job: Job | None = None
+    starting: Any = None
+    painting: dict[Any, Job] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     ready: bool = False
@@ -53,8 +55,8 @@ class Seat:
     start_at: float = 0.0
 
     def start(self) -> None:
-        self.ready, self.job = False, None
-        self.call = self.actor.start.remote()
+        self.ready = False
+        self.starting = self.actor.start.remote()
 
     def lose(self) -> None:
         """Ray has to start the actor's process again, perhaps on another machine: look again in a while."""
@@ -62,8 +64,7 @@ class Seat:
         self.ready, self.lost_since, self.start_at = False, self.lost_since or now, now + SECONDS_BETWEEN_STARTS
 
     def paint(self, job: Job) -> None:
-        self.job = job
-        self.call = self.actor.paint.remote(job)
+        self.painting[self.actor.paint.remote(job)] = job
 
     @property
     def given_up(self) -> bool:
@@ -122,10 +123,8 @@ class Pool:
         """
         self._fresh, self._no_more = jobs, False
         while True:
-            for seat in self.seats:
-                if seat.ready and seat.call is None and not self.stopping and (job := self._next(seat)):
-                    seat.paint(job)
-            busy = [seat for seat in self.seats if seat.job]
+            self._give_out()
+            busy = any(seat.painting for seat in self.seats)
             if not busy and (self.stopping or (self._no_more and not self._again)):
                 break
             if all(seat.given_up or seat.lost for seat in self.seats):
@@ -142,28 +141,35 @@ class Pool:
 
     def close(self) -> None:
         """End the workers' hosts, and wait until they have ended. One that is still at work ends with its worker."""
-        calls = [seat.actor.stop.remote() for seat in self.seats if seat.ready and seat.job is None]
+        calls = [seat.actor.stop.remote() for seat in self.seats if seat.ready and not seat.painting]
         if calls:
             ray.wait(calls, num_returns=len(calls), timeout=END_SECONDS)
+
+    def _give_out(self) -> None:
+        """Give every worker a picture before any gets a second one."""
+        for has in range(AT_A_TIME):
+            for seat in self.seats:
+                if seat.ready and len(seat.painting) == has and not self.stopping and (job := self._next(seat)):
+                    seat.paint(job)
 
     def _wait(self) -> list[tuple[Seat, Job, dict[str, Any]]]:
         """Wait a moment; take in which workers have started, and return which pictures have come to their end."""
         for seat in self.seats:
-            if seat.lost_since and seat.call is None and not seat.given_up and time.monotonic() > seat.start_at:
+            if seat.lost_since and seat.starting is None and not seat.given_up and time.monotonic() > seat.start_at:
                 seat.start()
-        calls = {seat.call: seat for seat in self.seats if seat.call is not None}
+        calls = {call: seat for seat in self.seats for call in (seat.starting, *seat.painting) if call is not None}
         if not calls:
             time.sleep(TICK)
         done, _ = ray.wait(list(calls), num_returns=1, timeout=TICK) if calls else ([], [])
-        self.tick(sum(seat.job is not None for seat in self.seats))
+        self.tick(sum(len(seat.painting) for seat in self.seats))
         ends = []
         for call in done:
             seat = calls[call]
-            seat.call = None
-            if seat.job is None:
+            if call == seat.starting:
+                seat.starting = None
                 self._started(seat, call)
             else:
-                ends.append((seat, seat.job, self._painted(call)))
+                ends.append((seat, seat.painting.pop(call), self._painted(call)))
         return ends
 
     def _started(self, seat: Seat, call: Any) -> None:
@@ -195,8 +201,8 @@ class Pool:
             return {"state": HOST_GONE, "error": f"the worker ended: {_first_line(error)}"}
 
     def _end(self, seat: Seat, job: Job, entry: dict[str, Any], on_end: OnEnd) -> None:
-        seat.job = None
-        if entry["state"] == HOST_GONE:
+        seat.ready = seat.ready and entry["state"] != HOST_GONE
+        if not seat.ready and not seat.painting:
             seat.start()
         if entry["state"] == STOP:
             self.stopping, self._stopped_by = True, entry["error"]
@@ -211,11 +217,18 @@ class Pool:
         on_end(job, {**entry, "tries": len(tried)})
 
     def _next(self, seat: Seat) -> Job | None:
-        """The picture for a worker: one that failed elsewhere, else a new one."""
+        """The picture for a worker: one that failed elsewhere, else a new one.
+
+        One that failed is alone with its worker: if it is what ends the hosts, it takes no other with it again.
+        """
+        if any(job.name in self._tried for job in seat.painting.values()):
+            return None
         for job in self._again:
             tried = self._tried[job.name]
             others = [other for other in self.seats if other.ready and other.number not in tried]
             if seat.number not in tried or not others:
+                if seat.painting:
+                    return None
                 self._again.remove(job)
                 return job
         fresh = next(self._fresh, None)

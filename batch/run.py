@@ -17,7 +17,7 @@ from .errors import Refused
 from .job import DONE, FAILED, Job
 from .manifest import Manifest
 from .plan import SKIPPED, TODO, Plan
-from .pool import Pool, Seat
+from .pool import AT_A_TIME, Pool, Seat
 from .prepare import Setup, check_writable, findings
 from .progress import Progress, say, span
 from .stop import Stop
@@ -171,7 +171,8 @@ class Run:
         wanted = min(len(self.options.host) or self.options.workers or gpus or 1, at_most)
         addresses = (self.options.host or [""] * wanted)[:wanted]
         share = share_of_gpu(gpus, wanted)
-        seats = [Seat(actor(Worker, share, self.found.task, address), n) for n, address in enumerate(addresses)]
+        actors = [actor(Worker, share, AT_A_TIME, self.found.task, address) for address in addresses]
+        seats = [Seat(actor, number) for number, actor in enumerate(actors)]
         pool = self.stop.pool = Pool(seats, self.progress.draw, self.progress.say)
         return pool
 

@@ -1,4 +1,5 @@
-"""One worker: a Ray actor with a ComfyUI of its own. It takes one picture at a time from file to file."""
+"""One worker: a Ray actor with a ComfyUI of its own. It takes pictures from file to file, two at a time: while the host
+paints one, the worker writes the one before, or gets the next ready, so that the host need not wait for it."""
 
 from __future__ import annotations
 
@@ -59,6 +60,7 @@ class Worker:
             for key, node in task.workflow.prompt.items()
             if isinstance(node["inputs"].get("image"), str) and key not in (task.workflow.image, task.workflow.mask)
         ]
+        self._ended = 0.0
         self.host: RunningHost | OwnHost
         if address:
             self.host = RunningHost(address)
@@ -93,7 +95,8 @@ class Worker:
         """Take a picture through the workflow.
 
         Returns:
-            An entry of the manifest; its state is "done", "failed", or one of those above.
+            An entry of the manifest; its state is "done", "failed", or one of those above. Its seconds count from the
+            end of the picture before, where this one has waited for that.
         """
         started = time.monotonic()
         entry: dict[str, Any] = {
@@ -112,7 +115,8 @@ class Worker:
             entry |= {"state": STOP, "error": str(error)}
         except OSError as error:  # a far filesystem may answer the next time
             entry |= {"state": RETRY, "error": f"{type(error).__name__}: {error}"}
-        return entry | {"seconds": round(time.monotonic() - started, 3), "time": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        started, self._ended = max(started, self._ended), time.monotonic()
+        return entry | {"seconds": round(self._ended - started, 3), "time": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
 
     def evaluations(self, schedule: str) -> int | None:
         """What the workflow's Schedule node says about the number of model evaluations of one picture."""
@@ -126,7 +130,7 @@ class Worker:
         shown = "number of evaluations"
         prompt[shown] = {"class_type": "PreviewAny", "inputs": {"source": [schedule, 1]}}
         try:
-            return int(self.host.client.run({}, prompt)[shown]["text"][0])
+            return int(self.host.client.run(prompt)[shown]["text"][0])
         except (HostFailed, HostGone, KeyError, ValueError):
             return None
 
@@ -145,11 +149,12 @@ class Worker:
         mask = self._mask(job, image, mask_content)
         uploads, image_name, mask_name = self._uploads(job, content, image, mask_content, mask)
         prompt = self.task.workflow.filled(image_name, mask_name, job.seed, job.settings)
-        outputs = self.host.client.run(uploads, prompt)
+        self.host.client.upload(uploads)
+        outputs = self.host.client.run(prompt)
         files = outputs.get(self.task.workflow.result, {}).get("images", [])
         if len(files) != 1:
             raise BadPicture(f"the workflow gave {len(files)} results for one picture: wanted 1, so batch_size 1")
-        painted = self.host.client.fetch(files[0])
+        painted = self._fetch(files[0])
         self.host.forget(uploads, [file for output in outputs.values() for file in output.get("images", [])])
         shown = pictures.read(painted, "the result")
         panels = [panel for panel in (image, mask, shown) if panel]
@@ -171,17 +176,28 @@ class Worker:
     def _uploads(
         self, job: Job, content: bytes, image: Image.Image, mask_content: bytes, mask: Image.Image | None
     ) -> tuple[dict[str, bytes], str, str]:
-        """Files by name, and the names of picture and mask among the host's inputs. Names follow from contents, so that
-        they are the same on every host: the result has them in it."""
-        key, suffix = digest(content), "." + job.name.rpartition(".")[2].lower()
+        """Files by name, and the names of picture and mask among the host's inputs.
+
+        They follow from the picture's name and the contents, so that they are the same on every host: the result has
+        them in it. And no two pictures share a file, which the one that ends first would delete, or a prompt, for which
+        the host would name the first one's result again.
+        """
+        key = digest([job.name, digest(content), digest(mask_content)])
+        suffix = "." + job.name.rpartition(".")[2].lower()
         if mask and self.task.workflow.mask_in_alpha:
-            key, suffix = digest(content + mask_content), ".png"
-            content = pictures.png(pictures.with_alpha(image, mask, job.name))
+            suffix, content = ".png", pictures.png(pictures.with_alpha(image, mask, job.name))
         files = {key + suffix: content}
         if mask and self.task.workflow.mask:
-            files[digest(mask_content or content) + "_mask.png"] = pictures.png(mask)
+            files[key + "_mask.png"] = pictures.png(mask)
         names = [f"{FOLDER}/{name}" for name in files]
         return files, names[0], names[-1]
+
+    def _fetch(self, file: dict[str, str]) -> bytes:
+        try:
+            return self.host.client.fetch(file)
+        except HostFailed:  # it remembers the result of an earlier run, and someone has deleted the file
+            self.host.client.forget_results()
+            raise
 
     def _read(self, place: Place, name: str) -> bytes:
         try:

@@ -19,6 +19,12 @@ ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = Path(__file__).with_name("plugin")
 DEMO_MODEL = ["--checkpoint", "latent-repaint-demo.safetensors", "--prompt", "day, green hills", "--set", "7.steps=2"]
 """The shipped workflow with the demo model, as quick as it can be."""
+STOCK = {
+    "1": {"class_type": "LoadImage", "inputs": {"image": "x.png"}},
+    "2": {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}},
+    "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "x"}},
+}
+"""A workflow of ComfyUI's own nodes, with neither a mask nor a seed."""
 HOST, WORKER = "comfyui_host.launch", "ray::Worker"
 """How the processes of a ComfyUI and of a Ray actor are told from others."""
 

@@ -14,6 +14,7 @@ from benchmarks.batch.trial import (
     DEMO_MODEL,
     HOST,
     ROOT,
+    STOCK,
     WORKER,
     digests,
     kill,
@@ -25,11 +26,6 @@ from benchmarks.batch.trial import (
 
 SLOWLY = [*DEMO_MODEL, "--set", "7.steps=12"]
 """So that there is something left to do when a host or a machine is lost."""
-STOCK = {
-    "1": {"class_type": "LoadImage", "inputs": {"image": "x.png"}},
-    "2": {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}},
-    "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "x"}},
-}
 
 
 def manifest(out):
@@ -86,18 +82,10 @@ def test_two_workers_that_are_killed_and_interrupted_give_the_bytes_of_one(
 
 def test_what_fails_is_named_and_the_rest_is_done_and_a_second_call_mends_it(server, cluster, tmp_path):
     folder, out = tmp_path / "pictures", tmp_path / "out"
-    strange = [
-        "plain",
-        "with space",
-        'it\'s "quoted"',
-        "ünï/çødé/日本",
-        "x" * 200,
-        "#1 & 50%25",
-        "-dash",
-        "broken",
-        "alone",
-    ]
-    for number, name in enumerate([*strange, "poison"]):
+    good = ["plain", "with space", 'it\'s "quoted"', "ünï/çødé/日本", "x" * 200, "#1 & 50%25", "-dash"]
+    good += [f"many/{number}" for number in range(40)]
+    names = [*good, "broken", "alone", "poison"]
+    for number, name in enumerate(names):
         make_picture(folder / f"{name}.png", number)
         make_mask(folder / f"{name}_mask.png", number)
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -110,16 +98,13 @@ def test_what_fails_is_named_and_the_rest_is_done_and_a_second_call_mends_it(ser
     flow["3"]["inputs"]["text"] = ["20", 0]
     flow["7"]["inputs"]["steps"] = 2
     (tmp_path / "flow.json").write_text(json.dumps(flow))
-    rows = [
-        {"image": f"{name}.png", "words.text": "poison" if name == "poison" else "a house"}
-        for name in [*strange, "poison"]
-    ]
+    rows = [{"image": f"{name}.png", "words.text": name} for name in names]
     table = folder / "table.jsonl"
     table.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     command = [tmp_path / "flow.json", table, out, "--host", server.address, "--address", cluster.address]
     code, said = run(*command)
     assert code == 1, said
-    assert set(digests(out)) == {f"{name}.png" for name in strange[:7]}
+    assert set(digests(out)) == {f"{name}.png" for name in good} and len(good) == 47
     failed = {entry["name"]: entry for entry in manifest(out) if entry["state"] == "failed"}
     assert set(failed) == {"broken.png", "poison.png"}
     assert failed["poison.png"]["tries"] == 3 and "node 20 BatchRaisingText" in failed["poison.png"]["error"]
@@ -132,7 +117,7 @@ def test_what_fails_is_named_and_the_rest_is_done_and_a_second_call_mends_it(ser
     ):
         assert words in said, said
     sheet = (out / "report.html").read_text(encoding="utf-8")
-    assert sheet.count("<figure>") == 7 and sheet.count('<li class="failed">') == 3
+    assert sheet.count("<figure>") == 47 and sheet.count('<li class="failed">') == 3
     assert not (out / ".batch").exists()
 
     (folder / "broken.png").write_bytes(content)
@@ -140,12 +125,12 @@ def test_what_fails_is_named_and_the_rest_is_done_and_a_second_call_mends_it(ser
     make_picture(folder / "plain.png", 77)
     (folder / "-dash.png").touch()
     code, said = run(*command)
-    assert code == 1 and "4 to do, 5 done before and unchanged, 1 set aside" in said, said
-    assert len(digests(out)) == 9
-    entries = manifest(out)[9:]
+    assert code == 1 and "4 to do, 45 done before and unchanged, 1 set aside" in said, said
+    assert len(digests(out)) == 49
+    entries = manifest(out)[49:]
     assert {entry["name"] for entry in entries} == {"broken.png", "alone.png", "plain.png", "-dash.png"}
     code, said = run(*command, "--retry-failed", "--dry-run")
-    assert "1 to do, 9 done before and unchanged, 0 set aside" in said and "poison.png -> poison.png" in said, said
+    assert "1 to do, 49 done before and unchanged, 0 set aside" in said and "poison.png -> poison.png" in said, said
     assert "Model evaluations: not known" in said
 
 

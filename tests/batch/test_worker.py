@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from batch.errors import HostGone, Refused
 from batch.job import DONE, FAILED
 from batch.worker import HOST_GONE, RETRY, STOP, Worker
+from benchmarks.batch.trial import STOCK
 
 TEXT = {"class_type": "BatchRaisingText", "inputs": {"text": ""}}
 
@@ -104,6 +106,28 @@ def test_a_picture_that_only_was_touched_is_not_painted_again(work, pictures):
         first["result_hash"],
         again.image_at,
     )
+
+
+def test_pictures_of_one_content_are_painted_each_also_at_the_same_time(work, pictures, tmp_path):
+    (tmp_path / "flow.json").write_text(json.dumps(STOCK))  # no seed in it tells them apart
+    for name in "bcdef":
+        shutil.copy(pictures / "a.png", pictures / f"{name}.png")
+    worker, job = work(pictures, workflow=tmp_path / "flow.json")
+    with ThreadPoolExecutor(2) as threads:
+        entries = list(threads.map(worker.paint, [job(f"{name}.png") for name in "abcdef"]))
+    assert [entry["state"] for entry in entries] == [DONE] * 6, entries
+    shown = [Image.open(tmp_path / "out" / f"{name}.png").tobytes() for name in "abcdef"]
+    assert shown == shown[:1] * 6
+
+
+def test_a_result_that_the_host_remembers_but_has_no_more_is_painted_again(work, pictures, server):
+    worker, job = work(pictures)
+    first = worker.paint(job("a.png"))
+    for path in server.base.glob("output/*.png"):
+        path.unlink()
+    assert worker.paint(job("a.png"))["state"] == RETRY
+    again = worker.paint(job("a.png"))
+    assert (again["state"], again["result_hash"]) == (DONE, first["result_hash"])
 
 
 @pytest.mark.parametrize(
