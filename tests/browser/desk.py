@@ -31,6 +31,18 @@ NOT_OURS = re.compile(
     r"|setting 'value'\)\s+at Proxy\.onChange|/api/jobs\?|Failed to fetch jobs|index_logo\.json"
     r"|at Proxy\.removeMask|'removeChild' on 'Node'"
 )
+PLACES = {  # where each page has what a test looks for: by `newer`
+    False: {
+        "search box": ".comfy-vue-node-search-container input",
+        "close help": "Node Library",
+        "language": "de",
+    },
+    True: {
+        "search box": "[role=dialog] input[role=combobox]",
+        "close help": "Toggle properties panel",
+        "language": "fr",
+    },
+}
 
 OPEN = """async (graph) => {
     await window.app.loadGraphData(graph, true, true, null, {openSource: 'template'})  // newer pages fit these
@@ -67,6 +79,7 @@ class Desk:
 
     def __init__(self, page: Page, server: Server, newer: bool):
         self.page, self.server, self.client, self.newer = page, server, Client(server.address), newer
+        self.places = PLACES[newer]
         self.errors: list[str] = []
         page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: self._complain(f"{error}\n{error.stack}"))
@@ -125,9 +138,24 @@ class Desk:
         data = json.dumps(settings).encode()
         urllib.request.urlopen(urllib.request.Request(f"{self.server.address}/settings", data)).close()
 
+    @contextmanager
+    def speaking(self, language: str) -> Iterator[None]:
+        """The page in another language, and in English again afterwards."""
+        self.set({"Comfy.Locale": language})
+        try:
+            self.load()
+            yield
+        finally:
+            self.set({"Comfy.Locale": "en"})
+            self.load()
+
+    def command(self, name: str) -> None:
+        """One of the page's own commands, as its menus and keys give it."""
+        self.page.evaluate("name => app.extensionManager.command.execute(name)", name)
+
     def fit(self) -> None:
         """Fit the graph into the view, and let it be drawn."""
-        self.page.evaluate("() => app.extensionManager.command.execute('Comfy.Canvas.FitView')")
+        self.command("Comfy.Canvas.FitView")
         self.page.wait_for_timeout(1500)
 
     def photograph(self, name: str) -> Path:

@@ -126,3 +126,17 @@ def test_a_blueprint_samples_the_surroundings_of_the_mask_and_not_a_large_pictur
             sizes.append(Image.open(io.BytesIO(desk.client.fetch(file))).size)
     assert (640, 640) in sizes  # the whole picture comes out
     assert max(side for size in sizes for side in size if size != (640, 640)) <= 160  # and none so large went in
+
+
+def test_a_missing_mask_is_said_on_the_box(desk):
+    desk.page.evaluate(PLACE, [BLUEPRINT, {"steps": 2, "method": "blend"} | BLUEPRINTS[BLUEPRINT][2]])
+    desk.page.evaluate("""() => {
+        const widget = app.graph.nodes.find(node => node.type === 'LoadImage').widgets.find(w => w.name === 'image')
+        widget.value = 'example_image.png'
+    }""")
+    desk.run()
+    desk.page.wait_for_function(
+        """title => app.graph.nodes.find(node => node.title === title).widgets
+        .some(widget => /MaskEditor/.test(widget.element?.textContent))""",
+        arg=BLUEPRINT,
+    )

@@ -10,6 +10,7 @@ from latent_repaint.nodes import NODES
 
 SCHEMAS = {node.GET_SCHEMA().node_id: node.GET_SCHEMA() for node in NODES}
 HELP_COLUMNS = 24  # of fixed width; more are cut off in the help panel of a window of 1440 pixels
+TRANSLATED = ("LatentRepaint_KSampler", "LatentRepaint_Encode", "LatentRepaint_Composite")  # what people meet first
 LANGUAGES = ("en", "zh", "ja", "ko", "ru", "fr", "es", "de")
 
 
@@ -37,6 +38,29 @@ def test_a_help_page_has_a_picture_and_all_of_them_are_small():
 
 def test_help_is_for_nodes_that_exist():
     assert {path.stem for path in (install.ROOT / "web" / "docs").glob("*.md")} == set(SCHEMAS)
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+@pytest.mark.parametrize("node_id", TRANSLATED)
+def test_translated_help_says_all_that_the_english_one_says(node_id, language):
+    folder = install.ROOT / "web" / "docs"
+    english = (folder / f"{node_id}.md").read_text(encoding="utf-8")
+    text = (folder / node_id / f"{language}.md").read_text(encoding="utf-8")
+    labels = json.loads((install.ROOT / "locales" / language / "nodeDefs.json").read_text(encoding="utf-8"))[node_id]
+    assert text.splitlines()[0] == f"# {labels['display_name']}"
+    named = [
+        (label, ident or label) for label, ident in re.findall(r"^- \*\*(.+?)\*\*(?: ?[(（](\w+)[)）])?", text, re.M)
+    ]
+    assert [ident for _, ident in named] == re.findall(r"^- \*\*(\w+)\*\*", english, re.M)
+    shown = [slot["name"] for slots in ("inputs", "outputs") for slot in labels[slots].values()]
+    assert [label for label, _ in named] == shown  # as the page calls them
+    same_in_all = r"^!\[.+\]\((.+)\)$|^```\n(.+?)^```$"  # picture and graph
+    assert re.findall(same_in_all, text, re.M | re.S) == re.findall(same_in_all, english, re.M | re.S)
+    said = r"[\d.]*\d|\*[a-z]+(?:_\w+)?\*"  # figures and choices
+    choices = {f"*{name}*" for slot in SCHEMAS[node_id].inputs for name in getattr(slot, "options", None) or []}
+    assert {word for word in re.findall(said, english) if word[0] != "*" or word in choices} <= set(
+        re.findall(said, text)
+    )
 
 
 def expected() -> dict:
