@@ -35,6 +35,15 @@ TOLD = """['Encode', 'KSampler', 'Composite'].map(name => app.graph.nodes
     .find(widget => widget.name === 'latent_repaint_notice')?.element.textContent ?? '')"""
 DISABLED = """() => app.graph.nodes.find(node => node.type === 'LatentRepaint_KSampler').widgets
     .find(widget => widget.name === 'evaluations_per_step').disabled"""
+ALONE = """type => {
+    app.graph.clear()
+    const node = LiteGraph.createNode(type)
+    app.graph.add(node)
+    const {scale, offset} = app.canvas.ds
+    node.pos = [900 / scale - offset[0], 400 / scale - offset[1]]
+    app.canvas.selectItems([node])
+}"""
+TRANSLATED = ("LatentRepaint_KSampler", "LatentRepaint_Encode", "LatentRepaint_Composite")
 PROMPT = "async () => (await app.graphToPrompt()).output"
 
 
@@ -160,22 +169,12 @@ def test_tooltips_appear_on_inputs_widgets_and_outputs(desk):
 
 def test_help_opens_beside_every_node_and_shows_its_picture(desk):
     for node_id, texts in NODES.items():
-        desk.page.evaluate(
-            """type => {
-            app.graph.clear()
-            const node = LiteGraph.createNode(type)
-            app.graph.add(node)
-            const {scale, offset} = app.canvas.ds
-            node.pos = [900 / scale - offset[0], 400 / scale - offset[1]]
-            app.canvas.selectItems([node])
-        }""",
-            node_id,
-        )
+        desk.page.evaluate(ALONE, node_id)
         help_page = desk.page.locator(".node-help-content", has_text=f"{list(texts['inputs'])[0]}: ")
         desk.page.get_by_test_id("info-button").click()
         picture = help_page.locator(f"img[src$='{node_id}.webp']")
         picture.wait_for()
-        desk.page.wait_for_function("image => image.naturalWidth > 500", arg=picture.element_handle())
+        desk.page.wait_for_function("image => image.naturalWidth >= 640", arg=picture.element_handle())
         assert help_page.locator("pre").evaluate("graph => graph.scrollWidth <= graph.clientWidth")  # not cut off
     desk.photograph("help")
     desk.page.get_by_role("button", name=desk.places["close help"]).click()
@@ -227,8 +226,8 @@ def test_a_workflow_is_saved_and_comes_back_after_a_reload(desk):
 
 
 def test_the_page_speaks_the_user_s_language(desk):
-    """On the page of 0.3.75 it is German, because the page has none of its own: the languages that it has, it loads after
-    the packs' and writes over them. Newer pages show a pack's texts in each language of their settings."""
+    """On the page of 0.3.75 it is German, because the page has none of its own: the languages that it has, it loads
+    after the packs' and writes over them. Newer pages show a pack's texts in each language of their settings."""
     language = desk.places["language"]
     texts = json.loads((install.ROOT / "locales" / language / "nodeDefs.json").read_text(encoding="utf-8"))
     with desk.speaking(language):
@@ -236,4 +235,13 @@ def test_the_page_speaks_the_user_s_language(desk):
         desk.open(desk.template("04-large-picture-small-mask"))
         desk.fit()
         desk.photograph(f"language {language}")
+        for node_id in TRANSLATED:
+            desk.page.evaluate(ALONE, node_id)
+            desk.page.get_by_test_id("info-button").click()
+            label = list(texts[node_id]["inputs"].values())[-1]["name"]
+            help_page = desk.page.locator(".node-help-content", has_text=label)
+            picture = help_page.locator(f"img[src$='{node_id}.webp']")
+            picture.wait_for()
+            desk.page.wait_for_function("image => image.naturalWidth >= 640", arg=picture.element_handle())
+        desk.photograph(f"help {language}")
         assert title == texts["LatentRepaint_Crop"]["display_name"] != NODES["LatentRepaint_Crop"]["display_name"]
