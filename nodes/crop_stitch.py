@@ -5,8 +5,7 @@ from torch import Tensor
 
 from ..checks import check_image, check_mask, match_batches, naming, scaling_note
 from ..pixels.composite import Blending
-from ..pixels.crop_stitch import Cut, crop, stitch_crops
-from ..pixels.islands import ISLANDS
+from ..pixels.crop_stitch import PLACED, Cut, crop, stitch_crops
 from ..pixels.placement import Framing
 from .composite import REPORT, blending_inputs, work
 from .notice import notice
@@ -77,11 +76,12 @@ class Crop(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "islands",
-                    options=ISLANDS,
+                    options=list(PLACED),
                     default="together",
                     optional=True,
                     tooltip="together: one crop around everything white, the same for all frames of a video. each: "
-                    "one crop for each separate part of the mask and each picture, as large as possible.",
+                    "one crop for each separate part of the mask and each picture, as large as possible. moving: "
+                    "for video, one crop for each frame, which moves smoothly with the mask.",
                 ),
                 io.Mask.Input(
                     "context_mask",

@@ -10,11 +10,15 @@ from torch import Tensor
 from ..checks import check_mask, check_pixels, match_batches
 from .composite import Blending, Composited, composite_into
 from .islands import Place, check_not_video, place_each, place_together
+from .moving import place_moving
 from .pad import reflected, unpad
 from .placement import Framing
 from .region import Box, bounding_box, fill_holes
 from .report import Measured, report
 from .work import HERE, Work
+
+PLACED = {"together": place_together, "each": place_each, "moving": place_moving}
+"""What Crop's islands may be, and what places the crops then."""
 
 
 class Cut(NamedTuple):
@@ -57,12 +61,13 @@ def crop(
         framing: context and size.
         holes_filled: regenerate what the mask encloses, too.
         islands: `together`, one box around everything masked in any picture; `each`, a crop for each island of each
-            picture, at its own scale. These do not overlap.
+            picture, at its own scale, none over another; `moving`, a crop for each frame of a video, all of one size,
+            that moves smoothly with what is masked.
         context_mask: (B, H, W), what must be in the crop without being regenerated.
         device: where to scale; None: where the pictures are.
 
     Returns:
-        The cut, the crops (N, h, w, C), and their masks (N, h, w); N = B for islands `together`.
+        The cut, the crops (N, h, w, C), and their masks (N, h, w); N = B for islands `together` and `moving`.
 
     Raises:
         ValueError: if the crops or what is scaled to them are too large: a thin picture at a great width, say; if
@@ -72,7 +77,7 @@ def crop(
         mask = fill_holes(mask)
     if islands == "each":
         check_not_video(image)
-    places, height, width = (place_each if islands == "each" else place_together)(mask, context_mask, framing)
+    places, height, width = PLACED[islands](mask, context_mask, framing)
     cut = Cut(image, mask, places, height, width)
     for size in [(place.box.height, place.box.width) for place in places] + [(height, width)]:
         check_pixels("inputs output_target_width, output_target_height", len(cut.crops), size, image[..., 0].numel())

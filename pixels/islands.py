@@ -11,7 +11,6 @@ from torch import Tensor
 from .placement import MIN_CONTEXT, Framing, place
 from .region import MASKED, Box, bounding_box
 
-ISLANDS = ["together", "each"]
 MAX_ISLANDS = 256
 """Of one picture, after those have been joined whose crops overlap in any case."""
 
@@ -151,6 +150,7 @@ def check_not_video(image: Tensor) -> None:
     alike = F.cosine_similarity(centred[1:], centred[:-1], dim=1)
     if alike.median() > 0.95 and equal.median() < 0.5:
         raise ValueError(
-            f"input islands: found each for {len(image)} pictures that look like the frames of a video, wanted "
-            "together: crops that are placed frame by frame would jump"
+            f"input islands: found each for {len(image)} pictures that look like the frames of a video, wanted moving "
+            "(one crop a frame, which moves smoothly with the mask) or together (one crop that stays where it is); "
+            "with each, the crops would jump"
         )

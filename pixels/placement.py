@@ -38,28 +38,47 @@ def place(
         shown: what must be in the crop, too.
         least: height and width that the scaled crop has at least, so that several are of one size.
     """
-    centre, height, width = masked, _context(masked.height, framing), _context(masked.width, framing)
-    if shown is not None:
-        top = _start(masked.top, masked.bottom, min(round(height), picture.height), picture.height)
-        left = _start(masked.left, masked.right, min(round(width), picture.width), picture.width)
-        around = Box(top, left, top + round(height), left + round(width)).within(picture.height, picture.width)
-        centre = around.united(shown)
-        height, width = centre.height, centre.width
-    height, width = min(height, picture.height), min(width, picture.width)
+    demand = needed(masked, picture, framing, shown)
+    height, width, out_height, out_width = fitted(demand.height, demand.width, framing, least)
+    top = start_about(demand.centre.top, demand.centre.bottom, height, picture.height)
+    left = start_about(demand.centre.left, demand.centre.right, width, picture.width)
+    return Box(top, left, top + height, left + width), out_height, out_width
+
+
+class Needed(NamedTuple):
+    """What a crop is centred on, and how many pixels it shows at least."""
+
+    centre: Box
+    height: int
+    width: int
+
+
+def needed(masked: Box, picture: Box, framing: Framing, shown: Box | None) -> Needed:
+    """What the crop of something masked must show; for the arguments see `place`."""
+    height = min(_with_context(masked.height, framing), picture.height)
+    width = min(_with_context(masked.width, framing), picture.width)
+    if shown is None:
+        return Needed(masked, height, width)
+    top = start_about(masked.top, masked.bottom, height, picture.height)
+    left = start_about(masked.left, masked.right, width, picture.width)
+    around = Box(top, left, top + height, left + width).united(shown)
+    return Needed(around, around.height, around.width)
+
+
+def fitted(height: int, width: int, framing: Framing, least: tuple[int, int] = (0, 0)) -> tuple[int, int, int, int]:
+    """The height and width of a box that shows so many pixels at least and has the aspect of the crop, and the height
+    and width that it is scaled to."""
     if framing.target_width and framing.target_height:
         zoom = min(framing.target_width / width, framing.target_height / height)
     else:
         zoom = (framing.target_width / width or framing.target_height / height) or 1.0
     out_height = max(_rounded_up(framing.target_height or height * zoom, framing.multiple), least[0])
     out_width = max(_rounded_up(framing.target_width or width * zoom, framing.multiple), least[1])
-    height, width = round(out_height / zoom), round(out_width / zoom)
-    top = _start(centre.top, centre.bottom, height, picture.height)
-    left = _start(centre.left, centre.right, width, picture.width)
-    return Box(top, left, top + height, left + width), out_height, out_width
+    return round(out_height / zoom), round(out_width / zoom), out_height, out_width
 
 
-def _context(length: int, framing: Framing) -> float:
-    return max(length * framing.context_factor, length + 2 * MIN_CONTEXT)
+def _with_context(length: int, framing: Framing) -> int:
+    return max(round(length * framing.context_factor), length + 2 * MIN_CONTEXT)
 
 
 def _rounded_up(length: float, multiple: int) -> int:
@@ -69,7 +88,7 @@ def _rounded_up(length: float, multiple: int) -> int:
     return -int(-length // multiple) * multiple
 
 
-def _start(first: int, end: int, length: int, limit: int) -> int:
+def start_about(first: int, end: int, length: int, limit: int) -> int:
     """Where a stretch of `length` pixels about the middle of first..end-1 begins, inside 0..limit-1 if it fits."""
     if length >= limit:
         return (limit - length) // 2

@@ -77,6 +77,10 @@ def by_islands(case: Case) -> Composited:
     return by_stitch(case, "each")
 
 
+def by_moving_box(case: Case) -> Composited:
+    return by_stitch(case, "moving")
+
+
 def levels(picture: Tensor) -> np.ndarray:
     """The bytes that SaveImage makes of a picture (H, W, C); a test of the host tier compares its files."""
     return np.clip(255 * picture.numpy(), 0, 255).astype(np.uint8)
@@ -89,6 +93,7 @@ def exactness(_: Path) -> Table:
         "Composite, a mask of another size": by_scaled_mask,
         "Crop and Stitch, together, with and without painted_mask": by_stitch,
         "Crop and Stitch, islands each, with and without painted_mask": by_islands,
+        "Crop and Stitch, a moving box, with and without painted_mask": by_moving_box,
     }
     rows = []
     for name, put_in in kinds.items():
