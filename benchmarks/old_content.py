@@ -32,7 +32,7 @@ METHODS: dict[str, Any] = {
 SOLVERS = ("euler", "euler_ancestral")
 DENOISE = (0.1, 0.2, 0.3, 0.5, 0.8, 1.0)
 VALUES = (0.1, 0.3, 0.5, 0.7, 0.9)
-SCENES, STEPS, CFG = 3, 20, 4.0
+SCENES, STEPS, CFG = 16, 20, 4.0
 
 
 class Scenes:

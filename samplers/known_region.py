@@ -196,9 +196,13 @@ class KnownRegion:
             self.landing, self.landed = sigma, None
 
     def jump(self, x: Tensor, start: NoiseLevel, stop: NoiseLevel) -> Tensor:
-        """x diffused forward from level `start` to `stop`; a predicted e takes the same noise on its way."""
+        """x diffused forward from level `start` to `stop`; a predicted e takes the same noise on its way.
+
+        Where old content is brought back to where it was, e stays what it is: the evaluations that follow make it
+        better.
+        """
         noise = self.draw()
-        if self.known_noise == "predicted":
+        if self.known_noise == "predicted" and self.landed is None:
             self.noise = start.diffuse(start.b * self.noise, stop, noise) / stop.b
         diffused = start.diffuse(x.float(), stop, noise).to(x.dtype)
         return diffused if self.landed is None else self.moved(self.landed, diffused)

@@ -1,22 +1,40 @@
 """RePaint: walk back up the schedule so that the regenerated part can agree with the known part."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .known_region import Method
+from torch import Tensor
+
+from .known_region import AtLevel, Guidance, KnownRegion, Method
 from .moves import Move, itinerary, paper_jumps, spread
 from .noise_level import NoiseLevel
 
 
 @dataclass(frozen=True, kw_only=True)
-class RePaint(Method):
+class Resampling(Method):
+    """Walks with jumps, and with noise of the known part that is drawn anew at every evaluation.
+
+    A jump gives old content back as it was (see `KnownRegion`). What the repeated evaluations are good for there is the
+    noise of the known part, so it is predicted and not drawn anew.
+    """
+
+    known_noise: str = "fresh"
+
+    def region(
+        self, guided: Guidance, at: AtLevel, y: Tensor, noise: Tensor, draw: Callable[[], Tensor]
+    ) -> KnownRegion:
+        has_old_content = self.known_noise == "fresh" and at.full_noise is not None
+        return KnownRegion(guided, at, y, noise, draw, "predicted" if has_old_content else self.known_noise)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RePaint(Resampling):
     """Resampling with the paper's jump schedule, on any list of sigmas.
 
     References:
         RePaint (Lugmayr et al., 2022), section 4.2 and appendix B; https://arxiv.org/abs/2201.09865
     """
 
-    known_noise: str = "fresh"
     jump_length: int
     jump_n_sample: int
 
@@ -36,13 +54,12 @@ class RePaint(Method):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RePaintBudget(Method):
+class RePaintBudget(Resampling):
     """Resampling of single steps, spread evenly so that the walk has exactly round(steps * evaluations_per_step).
 
     The noisiest quarter is left out: jumps there cost as much and gain least (benchmarks/results/defaults.md).
     """
 
-    known_noise: str = "fresh"
     evaluations_per_step: float
     start_percent: float = 0.25
 

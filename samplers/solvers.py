@@ -25,8 +25,8 @@ KSAMPLER = comfy.samplers.KSAMPLER
 CHOOSES_ITS_STEPS = ("dpm_fast", "dpm_adaptive")
 STANDS_STILL = ("sample_unipc", "sample_unipc_bh2")
 """Of order 0 over a single step, these return the state that they were given."""
-STOPS_SHORT = ("sample_sa_solver", "sample_sa_solver_pece")
-"""They return the state of the last but one sigma, if the last is above 0."""
+MAY_STOP_SHORT = ("sample_sa_solver", "sample_sa_solver_pece")
+"""In ComfyUI 0.3.75 they return the state of the last but one sigma, if the last is above 0; in 0.33 no more."""
 NOT_FOR_FLOW = (
     "sample_ddpm", "sample_dpmpp_2s_ancestral_cfg_pp", "sample_res_multistep_ancestral",
     "sample_res_multistep_ancestral_cfg_pp",
@@ -249,7 +249,7 @@ def run_piece(solver: Any, handed: Handed, x: Tensor, sigmas: Tensor, extra_args
     own = of_the_host(solver)
     if own and name_of(solver) in STANDS_STILL and len(sigmas) == 2:
         return k_diffusion.sample_euler(handed, x, sigmas, extra_args=extra_args, disable=True)
-    if not (own and name_of(solver) in STOPS_SHORT and last > 0):
+    if not (own and name_of(solver) in MAY_STOP_SHORT and last > 0 and stops_short(function, handed, sigmas)):
         return function(handed, x, sigmas, extra_args=extra_args, callback=None, disable=True, **options)
     asked: list[Tensor] = []
 
@@ -262,6 +262,13 @@ def run_piece(solver: Any, handed: Handed, x: Tensor, sigmas: Tensor, extra_args
         handed.calling(remember), x, sigmas, extra_args=extra_args, callback=None, disable=True, **options
     )  # fmt: skip
     return x + k_diffusion.to_d(x, before, asked[0]) * (last - before)
+
+
+def stops_short(function: Callable[..., Tensor], handed: Handed, sigmas: Tensor) -> bool:
+    """Whether the solver leaves out the last step, found by letting it take that step alone with one cell."""
+    cell = torch.ones(1, 1, 1, 1)
+    blank = handed.calling(lambda x, sigma, **extra_args: torch.zeros_like(x))
+    return torch.equal(function(blank, cell, sigmas[-2:].cpu(), extra_args={"seed": 0}, disable=True), cell)
 
 
 def takes_noise_sampler(solver: Any) -> bool:

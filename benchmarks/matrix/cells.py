@@ -22,7 +22,7 @@ from torch import Tensor
 from comfyui_host.families import FAMILIES, Family
 from comfyui_host.tiny import ksampler
 from latent_repaint.samplers.blend import Blend
-from latent_repaint.samplers.host import combine, evaluations
+from latent_repaint.samplers.host import combine
 from latent_repaint.samplers.match import Match
 from latent_repaint.samplers.noise_level import noise_levels
 from latent_repaint.samplers.repaint import RePaint
@@ -81,6 +81,7 @@ def run(cell: Cell) -> Found:
     """Samples once; a refusal must come before the first pass."""
     tiny = family(cell.family)
     model, passes = counted(tiny.model)
+    announced: set[int] = set()
     latent, mask, (positive, negative) = tiny.latent(), tiny.mask(), tiny.prompts()
     schedule = comfy.samplers.KSampler(model, STEPS, "cpu", cell.solver, cell.scheduler).sigmas
     noise = comfy.sample.prepare_noise(latent, 3)
@@ -88,16 +89,16 @@ def run(cell: Cell) -> Found:
     try:
         sampler = combine(ksampler(cell.solver), METHODS[cell.method], "matrix")
         samples = comfy.sample.sample_custom(
-            model, noise, cfg, sampler, schedule, positive, negative, latent, noise_mask=mask, disable_pbar=True, seed=3
-        )
+            model, noise, cfg, sampler, schedule, positive, negative, latent, noise_mask=mask, seed=3,
+            disable_pbar=True, callback=lambda done, denoised, x, total: announced.add(total),
+        )  # fmt: skip
     except ValueError as refusal:
         late = f"refused after {len(passes)} passes" if passes else ""
         return Found(refused=str(refusal), wrong=late)
-    announced = len(evaluations(sampler, model.get_model_object("model_sampling"), schedule, "matrix"))
     return Found(evaluations=len(passes), wrong=broken_promise(samples, latent, mask, len(passes), announced))
 
 
-def broken_promise(samples: Tensor, latent: Tensor, mask: Tensor, passes: int, announced: int) -> str:
+def broken_promise(samples: Tensor, latent: Tensor, mask: Tensor, passes: int, announced: set[int]) -> str:
     """The first promise that a result does not keep, or ""."""
     change = (samples - latent).abs()
     if not samples.isfinite().all():
@@ -106,7 +107,7 @@ def broken_promise(samples: Tensor, latent: Tensor, mask: Tensor, passes: int, a
         return f"kept part off by {kept:.1e}"
     if (change * mask).max() < 0.01:
         return "nothing was painted"
-    return "" if passes == announced else f"{passes} evaluations, {announced} announced"
+    return "" if {passes} == announced else f"{passes} evaluations, {sorted(announced)} announced"
 
 
 def counted(model: Any) -> tuple[Any, list[float]]:
