@@ -12,13 +12,15 @@ from .trial import DEMO_MODEL, HOST, WORKER, Trial, digests, kill, make_pictures
 COUNT = 200
 
 
-def measure(folder: Path, count: int | None) -> None:
+def measure(folder: Path, repository: Path, count: int | None) -> None:
     """Print what happened, and whether two disturbed workers gave the bytes of one that was left in peace."""
     count = count or COUNT
     make_pictures(folder / "pictures", count)
     one, two, three = (folder / name for name in ("one", "two", "three"))
-    _tell("1 worker", one, *_timed(folder / "pictures", one, 1))
-    _tell("2 workers", two, *_timed(folder / "pictures", two, 2))
+    for workers, out in ((1, one), (2, two)):
+        started = time.monotonic()
+        code, _ = run(folder / "pictures", out, *DEMO_MODEL, "--workers", workers, repository=repository)
+        _tell(f"{workers} workers", out, code, time.monotonic() - started)
     say(f"the same bytes: {_same(one, two)}")
     events = [
         (0.10, HOST),
@@ -29,8 +31,9 @@ def measure(folder: Path, count: int | None) -> None:
         (0.70, WORKER),
         (0.85, "Ctrl-C"),
     ]
+    command = [folder / "pictures", three, *DEMO_MODEL, "--workers", 2]
     started = time.monotonic()
-    trial = Trial(folder / "pictures", three, *DEMO_MODEL, "--workers", 2)
+    trial = Trial(*command, repository=repository)
     for share, what in events:
         while _lines(three) < share * count:
             if trial.ended():
@@ -40,18 +43,12 @@ def measure(folder: Path, count: int | None) -> None:
             trial.interrupt()
             code = trial.end()
             say(f"Ctrl-C at {_lines(three)}: exit code {code}, left over: {trial.left_over() or 'nothing'}")
-            trial = Trial(folder / "pictures", three, *DEMO_MODEL, "--workers", 2)
+            trial = Trial(*command, repository=repository)
         else:
             say(f"kill -9 of {what} {_killed(trial, what)} at {_lines(three)}")
     code = trial.end()
     _tell("2 workers, disturbed", three, code, time.monotonic() - started)
     say(f"the same bytes: {_same(one, three)}; left over: {trial.left_over() or 'nothing'}")
-
-
-def _timed(pictures: Path, out: Path, workers: int) -> tuple[int, float]:
-    started = time.monotonic()
-    code, _ = run(pictures, out, *DEMO_MODEL, "--workers", workers)
-    return code, time.monotonic() - started
 
 
 def _tell(what: str, out: Path, code: int, seconds: float) -> None:

@@ -18,20 +18,20 @@ SECONDS_BETWEEN_LOOKS = 0.5
 MIB = 2**20
 
 
-def measure(folder: Path, count: int | None) -> None:
+def measure(folder: Path, repository: Path, count: int | None) -> None:
     """Print time and peak memory at several lengths of the table."""
     say("| rows | seconds | peak memory, python batch | peak memory, largest process of Ray | plan on disk |")
     say("|---|---|---|---|---|")
     for rows in [count] if count else COUNTS:
-        _measure(folder / str(rows), rows)
+        _measure(folder / str(rows), repository, rows)
 
 
-def _measure(folder: Path, count: int) -> None:
+def _measure(folder: Path, repository: Path, count: int) -> None:
     table = _many(folder / "pictures", count)
     (folder / "tmp").mkdir()
     environment = {"TMPDIR": str(folder / "tmp")}
     started = time.monotonic()
-    trial = Trial(table, folder / "out", *DEMO_MODEL, "--dry-run", environment=environment)
+    trial = Trial(table, folder / "out", *DEMO_MODEL, "--dry-run", environment=environment, repository=repository)
     command = others = plan = 0
     while not trial.ended():
         command = max(command, _resident(psutil.Process(trial.pid)))

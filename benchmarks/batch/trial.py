@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,9 +12,13 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import psutil
 from PIL import Image, ImageDraw
+
+from comfyui_host import install
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = Path(__file__).with_name("plugin")
@@ -29,12 +34,19 @@ HOST, WORKER = "comfyui_host.launch", "ray::Worker"
 """How the processes of a ComfyUI and of a Ray actor are told from others."""
 
 
-def make_picture(path: Path, number: int, side: int = 64) -> None:
-    """A small picture that no other number gives."""
+def make_picture(path: Path, number: int, side: int = 64, grain: float = 0.0) -> None:
+    """A picture that no other number gives.
+
+    Arguments:
+        grain: Standard deviation of its noise, in steps of 256; 8 makes the PNG as large as a photograph's.
+    """
     image = Image.new("RGB", (side, side), (90, 150, 90 + number % 100))
     draw = ImageDraw.Draw(image)
     draw.rectangle([0, 0, side, side // 3], fill=(120, 170, 230))
     draw.ellipse([number % side, 5, number % side + 9, 14], fill=(250, 240, number * 7 % 256))
+    if grain:
+        noise = np.random.default_rng(number).normal(0.0, grain, (side, side, 3))
+        image = Image.fromarray((np.asarray(image) + noise).clip(0, 255).astype(np.uint8))
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path)
 
@@ -46,12 +58,19 @@ def make_mask(path: Path, number: int, side: int = 64) -> None:
     mask.save(path)
 
 
-def make_pictures(folder: Path, count: int, side: int = 64) -> None:
+def make_pictures(folder: Path, count: int, side: int = 64, grain: float = 0.0) -> None:
     """Pictures in folders of fifty, each with its mask beside it."""
     for number in range(count):
         stem = folder / f"{number // 50}" / f"picture {number:04}"
-        make_picture(stem.with_suffix(".png"), number, side)
+        make_picture(stem.with_suffix(".png"), number, side, grain)
         make_mask(stem.with_name(f"{stem.name}_mask.png"), number, side)
+
+
+def copy_of_repository(folder: Path) -> Path:
+    """What a long benchmark runs, so that no edit of the repository meanwhile gets into it."""
+    copy = folder / "repository"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "__pycache__", "out"))
+    return copy
 
 
 class Trial:
@@ -59,6 +78,7 @@ class Trial:
 
     Arguments:
         arguments: Its command line.
+        repository: Where it is.
     """
 
     def __init__(
@@ -66,13 +86,16 @@ class Trial:
         *arguments: object,
         cwd: Path | None = None,
         environment: dict[str, str] | None = None,
+        repository: Path = ROOT,
     ):
         self._output = tempfile.TemporaryFile()
+        host = install.find_host()
+        own = {"OMP_NUM_THREADS": "1", "COMFYUI_PATH": str(host.tree), "COMFYUI_PYTHON": str(host.python)}
         self._process = subprocess.Popen(
-            [sys.executable, str(ROOT / "batch"), *map(str, arguments)],
+            [sys.executable, str(repository / "batch"), *map(str, arguments)],
             stdout=self._output,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"OMP_NUM_THREADS": "1"} | (environment or {}),
+            env=os.environ | own | (environment or {}),
             cwd=cwd,
             start_new_session=True,
         )
@@ -138,9 +161,13 @@ class Trial:
         return [str(process) for process in left]
 
 
-def run(*arguments: object, cwd: Path | None = None, environment: dict[str, str] | None = None) -> tuple[int, str]:
-    """`python batch` from its start to its end: exit code and output. What it leaves running is an error."""
-    trial = Trial(*arguments, cwd=cwd, environment=environment)
+def run(*arguments: object, **more: Any) -> tuple[int, str]:
+    """`python batch` from its start to its end: exit code and output. What it leaves running is an error.
+
+    Arguments:
+        more: As Trial has them.
+    """
+    trial = Trial(*arguments, **more)
     code = trial.end()
     if left := trial.left_over():
         raise AssertionError(f"it left processes behind: {left}")
@@ -162,6 +189,11 @@ def digests(out: Path) -> dict[str, str]:
     """Each result's hash, by its name below OUT."""
     found = [path for path in out.rglob("*.png") if path.relative_to(out).parts[0] not in (".batch", "report")]
     return {path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+
+
+def ends(out: Path) -> list[float]:
+    """When each result was written, in order."""
+    return sorted((out / name).stat().st_mtime for name in digests(out))
 
 
 def _runs(process: psutil.Process) -> bool:

@@ -1,5 +1,7 @@
-"""Nodes for whoever measures or tests `batch/`: a model that waits instead of computing, and a text that raises."""
+"""Nodes for whoever measures or tests `batch/`: a model that waits and a VAE that averages instead of computing, and a
+text that raises."""
 
+import copy
 import time
 
 import torch
@@ -24,6 +26,28 @@ class WaitingModel:
         return (patched,)
 
 
+class AveragingVAE:
+    """A VAE that costs next to nothing: cells are averages of 8 x 8 pixels, in the first three channels of four."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "latent repaint/tests", "make", ("VAE",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"vae": ("VAE",)}}
+
+    def make(self, vae):
+        def encode(pixels):
+            cells = torch.nn.functional.avg_pool2d(pixels[..., :3].movedim(-1, 1), 8)
+            return torch.cat([cells, torch.zeros_like(cells[:, :1])], dim=1)
+
+        def decode(cells):
+            return torch.nn.functional.interpolate(cells[:, :3], scale_factor=8).movedim(1, -1).clamp(0.0, 1.0)
+
+        made = copy.copy(vae)
+        made.encode, made.decode = encode, decode
+        return (made,)
+
+
 class RaisingText:
     """A text as it is, but an error for one with the word poison in it."""
 
@@ -39,4 +63,8 @@ class RaisingText:
         return (text,)
 
 
-NODE_CLASS_MAPPINGS = {"BatchWaitingModel": WaitingModel, "BatchRaisingText": RaisingText}
+NODE_CLASS_MAPPINGS = {
+    "BatchWaitingModel": WaitingModel,
+    "BatchAveragingVAE": AveragingVAE,
+    "BatchRaisingText": RaisingText,
+}
