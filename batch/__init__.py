@@ -1,1 +1,1 @@
-"""Many pictures through a saved workflow, on one machine or many: a client of ComfyUI's own API, its engine Ray."""
+"""Many pictures through a saved workflow, on one machine or many: a client of ComfyUI's own API, spread by Ray."""

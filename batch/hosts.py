@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
-from .comfyui import FOLDER, Client
+from .comfyui_api import FOLDER, Client
 from .errors import HostFailed, HostGone, Refused
 
 START_SECONDS = 300.0
@@ -128,7 +128,7 @@ class OwnHost:
         folders = [part for kind in ("input", "output", "user") for part in (f"--{kind}-directory", str(base / kind))]
         return subprocess.Popen(
             [
-                *(str(python_of(self.comfyui)), str(Path(__file__).with_name("child.py"))),
+                *(str(python_of(self.comfyui)), str(Path(__file__).with_name("launch_comfyui.py"))),
                 *(str(self.comfyui / "main.py"), str(base), "--port", str(port), *folders),
                 *("--temp-directory", str(base), "--database-url", f"sqlite:///{(base / 'comfyui.db').as_posix()}"),
                 *("--disable-auto-launch", "--preview-method", "none"),

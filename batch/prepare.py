@@ -6,10 +6,10 @@ import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .checks import Checker
+from .check_rows import Checker
 from .errors import Refused
+from .find_nodes import understood
 from .hosts import python_of
-from .nodes import understood
 from .places import Place
 from .table import OWN, Source, find
 from .worker import Task

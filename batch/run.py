@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from . import report
-from .engine import Engine, actor, share_of_gpu
 from .errors import Refused
 from .job import DONE, FAILED, Job
 from .manifest import Manifest
 from .plan import SKIPPED, TODO, Plan
-from .pool import AT_A_TIME, Pool, Seat
 from .prepare import Setup, check_writable, findings
 from .progress import Progress, say, span
+from .ray_cluster import RayCluster, actor, share_of_gpu
 from .stop import Stop
 from .worker import Worker
+from .worker_pool import AT_A_TIME, Pool, Seat
 
 SHOWN = 20
 SCHEDULE = "LatentRepaint_Schedule"
@@ -40,11 +40,11 @@ def run(options: argparse.Namespace, found: Setup, stop: Stop) -> int:
     schedule = next((n for n, node in found.task.workflow.prompt.items() if node["class_type"] == SCHEDULE), "")
     if not (options.host or options.comfyui) and (schedule or not options.dry_run):
         _install(Path(found.task.repository))
-    with Engine(options.address) as engine, Plan(options.retry_failed) as plan:
+    with RayCluster(options.address) as cluster, Plan(options.retry_failed) as plan:
         plan.remember(Manifest(found.task.out).entries())
-        for jobs in engine.jobs(found.source, found.checker.masks_beside, found.checker):
+        for jobs in cluster.jobs(found.source, found.checker.masks_beside, found.checker):
             plan.add(jobs)
-        this = Run(options, found, stop, engine, plan, Progress(plan.counts()[TODO]))
+        this = Run(options, found, stop, cluster, plan, Progress(plan.counts()[TODO]))
         this.tell()
         if options.dry_run:
             this.preview(schedule)
@@ -78,7 +78,7 @@ class Run:
     options: argparse.Namespace
     found: Setup
     stop: Stop
-    engine: Engine
+    cluster: RayCluster
     plan: Plan
     progress: Progress
     hosts: Counter[str] = field(default_factory=Counter)
@@ -167,7 +167,7 @@ class Run:
 
     def _pool(self, at_most: int) -> Pool:
         """The workers: one for each host that was named, or as many as were asked for, or one a GPU, or one."""
-        gpus = 0 if self.options.host else self.engine.gpus()
+        gpus = 0 if self.options.host else self.cluster.gpus()
         wanted = min(len(self.options.host) or self.options.workers or gpus or 1, at_most)
         addresses = (self.options.host or [""] * wanted)[:wanted]
         share = share_of_gpu(gpus, wanted)

@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from . import pictures
-from .comfyui import FOLDER
+from .comfyui_api import FOLDER
 from .errors import BadPicture, HostFailed, HostGone, Refused
 from .fit import misfits
 from .hosts import EmbeddedHost, OwnHost, RunningHost

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batch.checks import Checker
+from batch.check_rows import Checker
 from batch.options import parsed
 from batch.prepare import Setup, prepare
 from benchmarks.batch.trial import DEMO_MODEL, PLUGIN, Trial, make_mask, make_picture

@@ -155,7 +155,7 @@ def test_progress_says_how_long_it_will_take():
 
 @pytest.mark.parametrize(("gpus", "workers", "share"), [(0, 3, 0), (1, 1, 1), (8, 8, 1), (1, 2, 0.5), (2, 3, 0.5)])
 def test_workers_share_gpus_so_that_all_find_a_place(gpus, workers, share):
-    from batch.engine import share_of_gpu
+    from batch.ray_cluster import share_of_gpu
 
     assert share_of_gpu(gpus, workers) == share
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from batch.errors import Refused
+from batch.find_nodes import understood
 from batch.fit import misfits
 from batch.install import NEEDS
-from batch.nodes import understood
 from batch.workflow import parse
 from comfyui_host.workflow import to_prompt
 

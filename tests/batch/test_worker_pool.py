@@ -5,15 +5,15 @@ import time
 
 import pytest
 
-from batch.engine import Engine, actor
 from batch.job import DONE, FAILED, Job
-from batch.pool import AT_A_TIME, Pool, Seat
+from batch.ray_cluster import RayCluster, actor
+from batch.worker_pool import AT_A_TIME, Pool, Seat
 
 
 @pytest.fixture
 def pool(cluster):
     """pool(paint) has two workers that do `paint(job)` and return what it returns as the entry's "result"."""
-    with Engine(cluster.address):
+    with RayCluster(cluster.address):
 
         def made(paint):
             class Painter:

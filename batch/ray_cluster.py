@@ -19,7 +19,7 @@ import ray
 import ray.data
 import ray.exceptions
 
-from .checks import Checker
+from .check_rows import Checker
 from .errors import Refused
 from .job import Job
 from .table import Source
@@ -33,7 +33,7 @@ NEXT_TO_NO_CPU = 0.01
 """A worker waits for its host and wants no processor, but Ray spreads over machines only what wants some."""
 
 
-class Engine:
+class RayCluster:
     """A connection to Ray, in a `with` statement.
 
     Arguments:
@@ -46,7 +46,7 @@ class Engine:
     def __init__(self, address: str):
         self.address = address
 
-    def __enter__(self) -> Engine:
+    def __enter__(self) -> RayCluster:
         self._knock()
         for attempt in range(STARTS):
             try:

@@ -1,4 +1,4 @@
-"""Runs a ComfyUI's main.py under its own Python: `python child.py <main.py> <folder to delete> <arguments>`.
+"""Runs a ComfyUI's main.py under its own Python: `python launch_comfyui.py <main.py> <folder to delete> <arguments>`.
 
 Whoever starts it holds the other end of standard input. When that end closes, for whatever reason, this process deletes
 its folder and ends, so that a worker that was killed leaves neither a host nor files behind.
