@@ -24,6 +24,7 @@ from .errors import Refused
 from .job import Job
 from .table import Source
 
+ROOM = Path(__file__).parent
 STORE = 256 << 20  # bytes; only rows of the table go through Ray's object store, never a picture
 BLOCK = 1 << 20  # bytes; so that one large table is checked by many tasks
 ROWS = 500
@@ -82,15 +83,18 @@ class RayCluster:
     def _join(self) -> None:
         self._folder = "" if self.address else tempfile.mkdtemp(prefix="ray-", dir=_short_folder())
         alone = {"object_store_memory": STORE, "_temp_dir": self._folder}
-        ray.init(
-            address=self.address or "local",
-            include_dashboard=None if self.address else False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            # every machine needs this room's code, and nothing else of the repository
-            runtime_env={"py_modules": [str(Path(__file__).parent)]},
-            **({} if self.address else alone),  # type: ignore[arg-type]
-        )
+        with tempfile.TemporaryDirectory(prefix="batch-code-") as code:
+            # Every machine needs this room's code, and nothing else of the repository. As a working directory it comes
+            # before whatever is called `batch` in the folder that the user is in.
+            shutil.copytree(ROOM, Path(code) / ROOM.name, ignore=shutil.ignore_patterns("__pycache__"))
+            ray.init(
+                address=self.address or "local",
+                include_dashboard=None if self.address else False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                runtime_env={"working_dir": code},
+                **({} if self.address else alone),  # type: ignore[arg-type]
+            )
 
     def gpus(self) -> int:
         """How many GPUs the machine or the cluster has."""

@@ -166,7 +166,8 @@ def test_a_comfyui_by_its_folder_is_started_and_ended(tmp_path):
     far.mkdir()
     environment = {"COMFYUI_PYTHON": str(host.python), "PYTHONPATH": str(tmp_path / "site"), "TMPDIR": str(far)}
     arguments = [tmp_path / "flow.json", f"{tmp_path}/pictures/*/*[0-9].png", tmp_path / "out", "--comfyui", host.tree]
-    code, said = run(*arguments, environment=environment)
+    (tmp_path / "batch.py").write_text("raise ImportError('this is not the batch that was meant')")
+    code, said = run(*arguments, environment=environment, cwd=tmp_path)
     assert code == 0, said
     assert len(digests(tmp_path / "out")) == 3
     before, after = (Image.open(tmp_path / root / "picture 0001.png") for root in ("pictures/0", "out/0"))
