@@ -7,7 +7,6 @@ python tests help_pictures   draws web/docs/*.webp anew, in the real page
 
 from __future__ import annotations
 
-import functools
 import os
 import subprocess
 import sys
@@ -82,11 +81,7 @@ def run_tier(name: str) -> dict[str, int]:
             f"--junitxml={report}",
             str(TESTS / name),
         ]
-        run = functools.partial(subprocess.run, cwd=TESTS.parent, env=os.environ | {"OMP_NUM_THREADS": "1"})
-        status = run(command).returncode
-        if status and name == "browser":  # the page itself stumbles now and then: a fault of ours fails twice
-            say("== browser: what failed, once more")
-            status = run([*command, "--last-failed"]).returncode
+        status = subprocess.run(command, cwd=TESTS.parent, env=os.environ | {"OMP_NUM_THREADS": "1"}).returncode
         if not report.is_file():  # pytest itself broke down
             return {"passed": 0, "failed": 1}
         suite = ElementTree.parse(report).getroot()[0]

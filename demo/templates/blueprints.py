@@ -29,6 +29,8 @@ SAMPLING = (
 )
 SETTINGS: dict[str, Any] = {"seed": 0, "steps": 25, "cfg": 7.0, "sampler_name": "euler", "scheduler": "normal"}
 BOX = [330, 420]
+FIRST = 9000  # above what a workflow has: a page gives a node inside another number if its own is taken
+PREVIEW = "$$canvas-image-preview"  # the page's own name of the picture on a node
 
 
 def border(**inputs: str) -> Node:
@@ -150,7 +152,10 @@ def folded(
     end = Node(-20, {"inputs": [{"link": None} for _ in outputs]}, 0)
     for position, (node, slot) in enumerate(outputs.values()):
         graph.link(node, slot, end, position)
+    for link in graph.links:
+        link[1], link[3] = (FIRST + end if end > 0 else end for end in (link[1], link[3]))
     for index, node in enumerate(graph.nodes):
+        node.id = node.data["id"] = FIRST + node.id
         node.data["pos"], node.data["size"] = [460 * (index // 2), 480 * (index % 2)], [420, node.height or 100]
     identity = _uuid(name, "definition")
     entries = [
@@ -162,13 +167,14 @@ def folded(
          "linkIds": [slot["link"]]}
         for (key, source), slot in zip(outputs.items(), end.data["inputs"], strict=True)
     ]  # fmt: skip
+    sampler = str(next(node.id for node, widget in shown if widget == "seed"))
     width = 460 * ((len(graph.nodes) + 1) // 2)
     definition = {
         "id": identity,
         "version": 1,
         "state": {
             "lastGroupId": 0,
-            "lastNodeId": len(graph.nodes),
+            "lastNodeId": FIRST + len(graph.nodes),
             "lastLinkId": len(graph.links),
             "lastRerouteId": 0,
         },
@@ -205,6 +211,7 @@ def folded(
         "title": name,
         "properties": {
             "proxyWidgets": [[str(node.id), widget] for node, widget in shown],
+            "previewExposures": [{"name": PREVIEW, "sourceNodeId": sampler, "sourcePreviewName": PREVIEW}],
             "cnr_id": "latent-repaint",
             "ver": "0.2.0",
         },

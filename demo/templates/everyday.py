@@ -165,6 +165,7 @@ def cropped(graph: Graph, note: Node, picture: str, prompt: str, **crop: Any) ->
         "LatentRepaint_Crop",
         image=image["IMAGE"],
         mask=image["MASK"],
+        context_from_mask_extend_factor=2.5,  # the demo's model knows whole scenes, no details of them
         output_target_width=128,
         output_target_height=128,
         output_padding=8,
@@ -204,6 +205,8 @@ def soft_mask(graph: Graph) -> None:
         "example_soft.png",
         "sunset, yellow field, mountains, red house",
         encode={"spatial_method": "area", "mask_expand_cells": 0, "fill": "original"},
+        steps=25,
+        evaluations_per_step=4.0,
     )
 
 

@@ -43,7 +43,7 @@ def flow_models(graph: Graph) -> None:
     note = graph.note(
         "Flow models: SD 3.5 and Flux",
         ["**Load Checkpoint**: your SD 3.5 or Flux", PAINT],
-        "A checkpoint with text encoders and VAE inside (SD 1.5 and SDXL: see *01*). SD 3.5: **cfg** 4 to 5, scheduler "
+        "It holds its text encoders and its VAE (SD 1.5 and SDXL: see *01*). SD 3.5: **cfg** 4 to 5, scheduler "
         "sgm_uniform. Flux dev: **cfg** 1, **guidance** 3.5. **Shift** is bypassed; press Ctrl+B on it to raise it for "
         "SD 3.5 above 1024 pixels.",
         170,
@@ -74,7 +74,7 @@ def flow_models(graph: Graph) -> None:
 def edit_models(graph: Graph) -> None:
     note = graph.note(
         "Edit models: Qwen Image Edit, Flux Kontext",
-        ["Get the three files below", "**Prompt**: say what to change under the mask"],
+        ["Get **Qwen Image Edit**: three files", "**Prompt**: say what to change under the mask"],
         "*models/diffusion_models*: **qwen_image_edit_2509_fp8_e4m3fn**; *text_encoders*: "
         "**qwen_2.5_vl_7b_fp8_scaled**; *vae*: **qwen_image_vae**. The model sees the picture as a reference, and "
         "paints only the mask. For Flux Kontext take its loaders, and *ReferenceLatent* after the prompt. SD 1.5 and "
@@ -124,7 +124,7 @@ def edit_models(graph: Graph) -> None:
 def video(graph: Graph) -> None:
     note = graph.note(
         "Video with a moving mask: Wan 2.1",
-        ["Get the three files below", "**Load Video**: the film, and its mask as a film"],
+        ["Get **Wan 2.1**: three files", "**Load Video**: the film, and its mask as a film"],
         "*models/diffusion_models*: **wan2.1_t2v_1.3B_fp16**. *text_encoders*: **umt5_xxl_fp8_e4m3fn_scaled**. *vae*: "
         "**wan_2.1_vae**. Both films have 4n + 1 frames, 81 at most, of 832x480 pixels; in the mask, white is painted. "
         "SD 1.5, SDXL with *Load Checkpoint*: see *01*.",

@@ -1,7 +1,8 @@
 """`python tests help_pictures [node ...]`: draws the picture of each help page, web/docs/<node id>.webp.
 
-A picture shows the node in the real page, after a run of a template, between the nodes that it is connected to; of
-these, only those with a picture of their own are unfolded.
+A picture shows the node in the real page, after a run of a template: above it the nodes that it gets its inputs from,
+below it those that get its outputs. The page's help is a narrow column, so a picture is narrow, and drawn at twice the
+size: its letters can be read there.
 """
 
 from __future__ import annotations
@@ -31,40 +32,47 @@ TEMPLATES = {
     "LatentRepaint_Stitch": "04-large-picture-small-mask",
 }
 ARRANGE = """async (type) => {
-    const GAP = 60, TITLE = 30, WIDTH = 320, SIDE = 230, FOLDED = 170, MARGIN = 30
+    const WIDTH = 340, TITLE = 30, GAP = 14, MARGIN = 14
     const graph = app.graph, node = graph.nodes.find(node => node.type === type)
     const ends = (slots, end) => [...new Set(slots.flatMap(slot => slot.links ?? slot.link ?? [])
         .map(link => graph.getNodeById(graph.links.get(link)[end])))]
-    const left = ends(node.inputs, 'origin_id'), right = ends(node.outputs, 'target_id')
-    graph.nodes.filter(other => ![node, ...left, ...right].includes(other)).forEach(other => graph.remove(other))
+    const before = ends(node.inputs, 'origin_id'), after = ends(node.outputs, 'target_id')
+    graph.nodes.filter(other => ![node, ...before, ...after].includes(other)).forEach(other => graph.remove(other))
     graph.groups.slice().forEach(group => graph.remove(group))
-    const pictured = ['LoadImage', 'SaveImage', 'LatentRepaint_Schedule', 'PreviewAny']
-    if (!right.some(other => pictured.includes(other.type))) pictured.push('SamplerCustomAdvanced')
-    const column = (nodes, x) => nodes.reduce((y, other) => {
+    const pictured = {SaveImage: 270, PreviewAny: 110, LatentRepaint_Schedule: 250}
+    let y = 0, folded = 0
+    const place = other => {
         other.inputs.forEach((slot, i) => {
             if (slot.link && graph.links.get(slot.link).origin_id !== node.id) other.disconnectInput(i)
         })
-        const open = pictured.includes(other.type)
-        if (open) {
-            other.setSize([SIDE, {PreviewAny: 110, LatentRepaint_Schedule: 270}[other.type] ?? 330])
+        const height = after.includes(other) && pictured[other.type]
+        if (height) {
+            if (other.flags.collapsed) other.collapse()
+            if (folded % 2) folded++
+            other.setSize([WIDTH, height])
+            other.pos = [0, y + Math.ceil(folded / 2) * (TITLE + GAP) + TITLE]
+            y += height + TITLE + GAP
         } else {
             other.title = other.title.replace(' (Latent RePaint)', '')
-            other.collapse()
+            if (!other.flags.collapsed) other.collapse()
+            other.pos = [folded % 2 * (WIDTH / 2 + 5), y + Math.floor(folded++ / 2) * (TITLE + GAP) + TITLE]
         }
-        other.pos = [open || x > 0 ? x : SIDE - FOLDED, y]
-        return y + (open ? other.size[1] : 0) + TITLE + 20
-    }, 0)
-    column(left, 0)
-    column(right, SIDE + WIDTH + 2 * GAP)
-    node.pos = [SIDE + GAP, 0]
+    }
+    const end = () => { y += Math.ceil(folded / 2) * (TITLE + GAP); folded = 0 }
+    if (node.flags.collapsed) node.collapse()
+    before.forEach(place)
+    end()
     node.setSize([WIDTH, node.computeSize()[1]])
+    node.pos = [0, y + TITLE]
+    y += node.size[1] + TITLE + GAP
+    after.forEach(place)
     app.canvas.deselectAll()
     app.canvas.ds.scale = 1
     await new Promise(requestAnimationFrame)
     const boxes = graph.nodes.map(other => other.getBounding())
     const low = i => Math.min(...boxes.map(box => box[i])) - MARGIN
     const high = i => Math.max(...boxes.map(box => box[i] + box[i + 2])) + MARGIN
-    const corner = [200, 160]  // past the page's own bars
+    const corner = [200, 130]  // past the page's own bars
     app.canvas.ds.offset = [corner[0] - low(0), corner[1] - low(1)]
     app.canvas.setDirty(true, true)
     return {x: corner[0], y: corner[1], width: high(0) - low(0), height: high(1) - low(1)}
@@ -73,7 +81,7 @@ ARRANGE = """async (type) => {
 
 def main() -> None:
     names = sys.argv[1:] or sorted(TEMPLATES)
-    with tempfile.TemporaryDirectory() as folder, open_desk(Path(folder)) as desk:
+    with tempfile.TemporaryDirectory() as folder, open_desk(Path(folder), scale=2) as desk:
         for name in names:
             path = DOCS / f"{name}.webp"
             draw(desk, name).save(path, quality=85, method=6)
