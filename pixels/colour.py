@@ -15,7 +15,7 @@ that part of it is the plain decoded original."""
 SAME_CONTENT = 32 / 255
 """Farther than this from the median difference, two pixels do not show the same thing in two colours."""
 
-CHUNK, SAMPLE = 2**14, 2**12
+CHUNK, SAMPLE = 2**10, 2**12
 """Blocks that are compared at a time, and blocks on which the ring is judged as a whole."""
 
 
@@ -76,8 +76,12 @@ class ColourShift:
         sample of the ring."""
         if not len(self._blocks):
             return 0.0
-        mean, counted = self._means(self._sample(), strength)
-        return 255 * float(mean.abs().mean(1)[counted].sum()) / max(int(counted.sum()), 1)
+        left, blocks = 0.0, 0
+        for at in self._sample().split(CHUNK):
+            mean, counted = self._means(at, strength)
+            left += float(mean.abs().mean(1)[counted].sum())
+            blocks += int(counted.sum())
+        return 255 * left / max(blocks, 1)
 
     def _means(self, at: Tensor, strength: float) -> tuple[Tensor, Tensor]:
         """The mean difference in some blocks, (n, 3), and which of them show the same content at all, (n,)."""

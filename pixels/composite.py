@@ -15,7 +15,7 @@ from .work import HERE, Work
 
 BLENDS = ["feather", "multiband"]
 
-STRIP, SAMPLE = 2**20, 2**18
+STRIP, SAMPLE = 2**17, 2**18
 """Pixels that are copied at a time, and pixels around the mask's edge on which the seam is measured, or a few more."""
 
 
@@ -147,6 +147,7 @@ class _Picture:
         else:
             mixed = x.lerp(matched, weight)
         result = torch.where(weight >= 1, matched, torch.where(weight > 0, mixed, x))
+        del mixed
         inner = box.seen_from(seen)
         box.of_one(z).copy_(inner.of_one(result[0].movedim(0, -1)))
         box.of_one(w).copy_(inner.of_one(weight[0, 0]))

@@ -103,15 +103,18 @@ def _mirrored(x: Tensor, box: Box) -> Tensor:
 def scale(image: Tensor, height: int, width: int, device: torch.device | None = None) -> Tensor:
     """Bicubic with antialiasing, (B, H, W, C) -> (B, height, width, C); the same tensor if nothing changes.
 
-    Computed on `device`, one picture at a time; the result is where the image is.
+    Computed on `device`, one channel at a time, so that little is in memory beside the result; that is where the image
+    is.
     """
     if image.shape[1:3] == (height, width):
         return image
     scaled = image.new_empty(len(image), height, width, image.shape[-1])
     for picture, result in zip(image, scaled, strict=True):
-        channels = picture.to(device or image.device).movedim(-1, 0)[None]
-        larger = F.interpolate(channels, (height, width), mode="bicubic", antialias=True)
-        result.copy_(larger[0].clamp(0, 1).movedim(0, -1))
+        for channel in range(image.shape[-1]):
+            one = picture[None, None, ..., channel].to(device or image.device)
+            larger = F.interpolate(one, (height, width), mode="bicubic", antialias=True)
+            result[..., channel].copy_(larger[0, 0].clamp_(0, 1))
+            del larger  # or the next one would be made beside it
     return scaled
 
 

@@ -14,7 +14,7 @@ BLOCK = 8
 TILE = 64
 """Pixels a side of the grid, from the picture's corner, on which parts begin and end."""
 
-MAX_PART = 1024
+MAX_PART = 256
 """Pixels a side of a part at most, so that memory stays small and a run can be cancelled."""
 
 

@@ -1,12 +1,12 @@
 """What Crop, Stitch and Composite cost by size, beside CropAndStitch where a copy of it is given."""
 
+import ctypes
 import gc
 import importlib.util
-import resource
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -20,9 +20,9 @@ from ..report import Table
 from .pictures import square
 
 SIDES, MASKS = (1024, 2048, 4096, 8192), (256, 1536)
-BLEND = (0, 16)
-FEWER_RUNS, MAX_BESIDE = 4096, 4096
-"""Pixels a side from which on everything runs once, and up to which CropAndStitch runs: it takes minutes at 8192."""
+BLENDING = (0, 16, "multiband", 1.0)
+REPEATS, FEWER_BESIDE = 3, 4096
+"""Runs of which the median counts, and the pixels a side from which on CropAndStitch runs once: it takes a minute."""
 
 
 def sizes(crop_and_stitch: Path | None) -> Table:
@@ -34,80 +34,68 @@ def sizes(crop_and_stitch: Path | None) -> Table:
     return Table(
         "Cost by size",
         [
-            "picture", "mask", "crop", "stitch", "stitch, feather", "crop + stitch", "CropAndStitch: crop", "stitch",
-            "together", "composite", "most memory of composite, pictures", "of stitch",
+            "picture", "mask", "crop", "stitch", "crop + stitch", "CropAndStitch: crop", "stitch", "together",
+            "composite", "most memory, pictures: crop", "stitch", "composite",
         ],
         rows,
-        "Seconds of one processor on one thread, the shortest of three runs (of one from 4096 pixels on, and for "
-        "CropAndStitch), with the crop scaled to 512x512. Mask: a square in the middle, its side in pixels. "
-        "CropAndStitch at its own defaults, on its CPU path. Most memory: the most taken beside what was there before, "
-        "results included, in float32 pictures of that size.",
+        f"Seconds, the median of {REPEATS} runs on one thread (CropAndStitch from {FEWER_BESIDE} pixels on: of one), "
+        "with the crop scaled to 512x512, the blend `multiband` and a ramp of 16 pixels. Mask: a square in the middle, "
+        "its side in pixels. CropAndStitch at its own defaults, on its CPU path, in the same process. Most memory: by "
+        "how much the process grew at most, results included, in pictures of that size in float32.",
     )  # fmt: skip
 
 
 def row(side: int, masked: int, beside: "CropAndStitch | None") -> list[str | float]:
     small = torch.rand(1, 3, side // 8, side // 8, generator=torch.Generator().manual_seed(0))
     picture = functional.interpolate(small, scale_factor=8, mode="bilinear").movedim(1, -1).contiguous()
-    generated, mask, repeats = 0.97 * picture, square(side, masked), 3 if side < FEWER_RUNS else 1
-    crop, (cut, cropped, _mask) = seconds(lambda: Crop.execute(picture, mask, 1.2, 512, 512, 32).args, repeats)
-    stitch, _ = seconds(lambda: Stitch.execute(cut, cropped, *BLEND, "multiband", 1.0), repeats)
-    feather, _ = seconds(lambda: Stitch.execute(cut, cropped, *BLEND, "feather", 1.0), repeats)
-    composite, _ = seconds(lambda: Composite.execute(picture, generated, mask, *BLEND, "multiband", 1.0), repeats)
+    generated, mask = 0.97 * picture, square(side, masked)
+    cut, cropped, _mask = Crop.execute(picture, mask, 1.2, 512, 512, 32).args
+    ours = {
+        "crop": lambda: Crop.execute(picture, mask, 1.2, 512, 512, 32),
+        "stitch": lambda: Stitch.execute(cut, cropped, *BLENDING),
+        "composite": lambda: Composite.execute(picture, generated, mask, *BLENDING),
+    }
+    crop, stitch, composite = (seconds(work, REPEATS) for work in ours.values())
     theirs: list[str | float] = ["", "", ""]
-    if beside is not None and side <= MAX_BESIDE:
-        crop_there, (stitcher, cropped_there) = seconds(lambda: beside.crop(picture, mask), 1)
-        stitch_there, _ = seconds(lambda: beside.stitch(stitcher, cropped_there), 1)
+    if beside is not None:
+        repeats = REPEATS if side < FEWER_BESIDE else 1
+        crop_there = seconds(lambda: beside.crop(picture, mask), repeats)
+        back = beside.crop(picture, mask)
+        stitch_there = seconds(lambda: beside.stitch(*back), repeats)
         theirs = [crop_there, stitch_there, crop_there + stitch_there]
     size = picture.numel() * picture.element_size()
-    most = [
-        peak_memory(work) / size
-        for work in (
-            lambda: Composite.execute(picture, generated, mask, *BLEND, "multiband", 1.0),
-            lambda: Stitch.execute(cut, cropped, *BLEND, "multiband", 1.0),
-        )
-    ]
-    return [
-        f"{side}x{side}", "whole" if masked == side else str(masked), crop, stitch, feather, crop + stitch, *theirs,
-        composite, *most,
-    ]  # fmt: skip
+    most = [peak_memory(work) / size for work in ours.values()]
+    name = "whole" if masked == side else str(masked)
+    return [f"{side}x{side}", name, crop, stitch, crop + stitch, *theirs, composite, *most]
 
 
-def seconds(work: Callable[[], Any], repeats: int) -> tuple[float, Any]:
-    """The least processor time of several runs, and the last result."""
+def seconds(work: Callable[[], Any], repeats: int) -> float:
+    """The median wall time of several runs."""
     spent = []
     for _ in range(repeats):
-        start = time.process_time()
-        result = work()
-        spent.append(time.process_time() - start)
-    return min(spent), result
+        start = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - start)
+    return median(spent)
 
 
 def peak_memory(work: Callable[[], Any]) -> int:
-    """Bytes that the process grows by at most while it works, looked at every few milliseconds."""
+    """Bytes that the process grows by at most while it works: the kernel's own high-water mark, so Linux alone."""
     gc.collect()
-    statm, page = Path("/proc/self/statm"), resource.getpagesize()
-
-    def resident() -> int:
-        return int(statm.read_text().split()[1]) * page
-
-    before = most = resident()
-    done = threading.Event()
-
-    def watch() -> None:
-        nonlocal most
-        while not done.wait(0.003):
-            most = max(most, resident())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        result = work()
-        most = max(most, resident())
-        del result
-    finally:
-        done.set()
-        watcher.join()
+    ctypes.CDLL(None).malloc_trim(0)  # or what was freed before would be taken again, and not be counted
+    Path("/proc/self/clear_refs").write_text("5")  # the mark begins anew
+    before = _high_water()
+    result = work()
+    most = _high_water()
+    del result
     return most - before
+
+
+def _high_water() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return 1024 * int(line.split()[1])
+    raise RuntimeError("/proc/self/status has no VmHWM, which tells the most memory: run this on Linux")
 
 
 class CropAndStitch:
