@@ -1,4 +1,4 @@
-"""The bridge to ComfyUI: a KSAMPLER in, a KSAMPLER out. It and solvers.py alone import comfy.
+"""The bridge to ComfyUI: a KSAMPLER in, a KSAMPLER out. It, solvers.py and solver_kinds.py alone import comfy.
 
 The host calls `KSAMPLER.sample` with everything explicit. Here it is checked, the walk over the noise levels is planned
 and announced, and the host's own KSAMPLER runs it, with our loop in the place of the solver.
@@ -24,7 +24,8 @@ from .noise_level import noise_level
 from .plan import Plan
 from .progress import Progress
 from .soft_mask import mask_of
-from .solvers import Handed, around, blamed, check_for_model, check_solver, evaluation_sigmas, segment_solver
+from .solver_kinds import around, check_for_model, check_solver
+from .solvers import Handed, blamed, evaluation_sigmas, segment_solver
 
 NOISE_OF_JUMPS = 1  # its stream of noise; 2 is that of the solvers
 

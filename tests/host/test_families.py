@@ -9,7 +9,7 @@ from benchmarks.matrix.cells import METHODS, SCHEDULERS, SOLVERS, Cell, cells, f
 from comfyui_host.families import FAMILIES
 from comfyui_host.tiny import sigmas
 from latent_repaint.samplers.noise_level import noise_levels
-from latent_repaint.samplers.solvers import NOT_FOR_FLOW
+from latent_repaint.samplers.solver_kinds import NOT_FOR_FLOW
 
 CHOOSE_THEIR_STEPS = {"dpm_fast", "dpm_adaptive"}
 STRIDE = 53  # a prime that divides no side of the matrix, so that every name comes up again and again
