@@ -88,7 +88,7 @@ def start_here(graph: Graph) -> None:
         [MODEL, PAINT, "**Prompt**: the whole picture. Then *Run*"],
         EDITOR + SETTINGS + "It need not be an inpainting model. Beyond the painted part and its soft edge nothing "
         "changes, to the last bit.",
-        180,
+        216,
     )
     one_picture(graph, note, "example_odd.png", "day, snow, sun, blue house")
 
@@ -100,7 +100,7 @@ def remove(graph: Graph) -> None:
         EDITOR
         + "Take its shadow and its rim, too. Without a prompt the surroundings decide. If the object comes back, "
         "describe what is behind it, and set **cfg** to 4 or more.",
-        180,
+        216,
     )
     one_picture(
         graph, note, "example_remove.png", "", composite={"mask_expand_pixels": 2}, cfg=1.0, evaluations_per_step=3.0
@@ -113,7 +113,7 @@ def outpaint(graph: Graph) -> None:
         [MODEL, "**Pad Image**: pixels to add on each side"],
         "Set **cfg** to 6 to 8 for SD 1.5 and SDXL. **Prompt**: the whole new picture. With *feathering* 0 and "
         "*mask_expand_cells* 1 no line is left at the old border.",
-        90,
+        128,
     )
     model, positive, negative = model_and_prompts(graph, "sunset, snow, mountains, red house, sun")
     image = graph.add("LoadImage", image="example_narrow.png")
@@ -124,9 +124,9 @@ def outpaint(graph: Graph) -> None:
     sampler = sampled(graph, model["MODEL"], positive["CONDITIONING"], negative["CONDITIONING"], latent["samples"])
     decode, composite, save = finished(graph, model["VAE"], sampler["samples"], padded["IMAGE"], latent["painted_mask"])
     graph.columns(
-        [model, (positive, negative), image],
+        [model, (positive, negative), image, decode],
         [latent, sampler],
-        [note, padded, decode, composite, save],
+        [note, padded, composite, save],
         stretch=[save],
     )
 
@@ -139,7 +139,7 @@ def large_picture(graph: Graph) -> None:
         + SETTINGS
         + "Crop to 512 pixels for SD 1.5, 1024 for SDXL; 128 is the demo's. **Prompt**: what is seen in the "
         "crop. The rest of the picture costs nothing.",
-        172,
+        216,
     )
     cropped(graph, note, "example_large.png", "sunset, yellow field, clouds")
 
@@ -152,7 +152,7 @@ def islands(graph: Graph) -> None:
         + SETTINGS
         + "Each spot gets a crop of its own, at the full resolution of the model. The crops are sampled "
         "as one batch, and **Stitch** puts all of them back.",
-        172,
+        216,
     )
     cropped(graph, note, "example_spots.png", "sunset, yellow field, clouds", islands="each")
 
@@ -197,7 +197,7 @@ def soft_mask(graph: Graph) -> None:
         [MODEL, PAINT, "Paint with a brush of less **opacity**"],
         SETTINGS + "The lighter the stroke, the more of the old picture stays: white is painted, grey only in the last "
         "steps. *spatial_method* **area** in **Encode** keeps the greys.",
-        180,
+        200,
     )
     one_picture(
         graph,
@@ -215,7 +215,7 @@ def batch(graph: Graph) -> None:
         "Two pictures at once, each with its own mask",
         [MODEL, "**Load Image**: two pictures of one size"],
         EDITOR + SETTINGS + "Picture 1 goes with mask 1, picture 2 with mask 2. For a whole folder see *python batch*.",
-        150,
+        164,
     )
     model, positive, negative = model_and_prompts(graph, "day, snow, sun, blue house")
     images = [graph.add("LoadImage", image=name) for name in ("example_masked.png", "example_second.png")]

@@ -16,7 +16,7 @@ def inpaint_model(graph: Graph) -> None:
         + SETTINGS
         + "The plain *KSampler* here may be any node that samples, of any pack: where the latent has a "
         "mask, it inpaints by the method of **Inpaint Model**.",
-        146,
+        164,
     )
     model, positive, negative = model_and_prompts(graph, PROMPT)
     image = graph.add("LoadImage", image=PICTURE)
@@ -32,9 +32,9 @@ def inpaint_model(graph: Graph) -> None:
     )
     decode, composite, save = finished(graph, model["VAE"], sampler["LATENT"], image["IMAGE"], latent["painted_mask"])
     graph.columns(
-        [model, (positive, negative), image],
+        [model, (positive, negative), image, decode],
         [latent, sampler],
-        [note, patched, decode, composite, save],
+        [note, patched, composite, save],
         stretch=[save],
     )
 
@@ -174,7 +174,7 @@ def lama(graph: Graph) -> None:
         SETTINGS
         + "Put **big-lama.pt** into *models/inpaint*. Two nodes are red without that pack. LaMa guesses what is "
         "behind the mask, and **Encode** (*fill* **original**) takes its guess; *denoise* 0.8 keeps a little of it.",
-        150,
+        164,
     )
     model, positive, negative = model_and_prompts(graph, PROMPT)
     image = graph.add("LoadImage", image=PICTURE)

@@ -51,7 +51,7 @@ def match(graph: Graph) -> None:
         [MODEL, PAINT],
         SETTINGS + "**Match Sampler** finds the noise under which the model itself would have painted the kept part. "
         "*inner_steps*: extra model evaluations in each step. 1 doubles the time, 0 costs nothing.",
-        150,
+        164,
     )
     custom_sampler(graph, note, "LatentRepaint_MatchSampler")
 
@@ -62,7 +62,7 @@ def repaint(graph: Graph) -> None:
         [MODEL, PAINT],
         SETTINGS + "**RePaint Sampler** adds noise again and repeats steps, so that the new part fits the kept part. "
         "*jump_n_sample* 3 takes about three times as long as 1.",
-        150,
+        164,
     )
     custom_sampler(graph, note, "LatentRepaint_RePaintSampler", folded=True)
 
@@ -74,7 +74,7 @@ def blend(graph: Graph) -> None:
         SETTINGS
         + "**Blend Sampler** shows the model the kept part at the noise of each step. It takes no longer than plain "
         "sampling. *known_noise* **predicted** is the best, *fixed* is what ComfyUI does.",
-        150,
+        164,
     )
     custom_sampler(graph, note, "LatentRepaint_BlendSampler")
 

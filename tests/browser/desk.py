@@ -21,6 +21,7 @@ PACK = "latent-repaint"
 LOADING = 420_000  # milliseconds: the page is 30 MB of scripts, and a busy machine takes minutes to read them
 PATIENCE = 120_000
 SCREEN = {"width": 1800, "height": 1050}
+SCREENS = ((1366, 768), (1600, 950))  # of laptops
 PICTURES = install.ROOT / ".artefacts"
 READY = """() => window.LiteGraph?.registered_node_types?.LatentRepaint_KSampler
     && window.app?.extensionManager?.workflow?.activeWorkflow?.isLoaded"""

@@ -4,7 +4,7 @@ import io
 import json
 
 import pytest
-from desk import SCREEN
+from desk import SCREEN, SCREENS
 from PIL import Image
 from prompts import differences, values
 
@@ -20,7 +20,6 @@ ELSEWHERE = ("10-edit-models-qwen-kontext", "11-video-wan-moving-mask", "12-fill
 SAMPLING = ("KSampler", "LatentRepaint_KSampler", "SamplerCustomAdvanced")
 EVALUATIONS = {"13-match-sampler": 40, "14-repaint-sampler": 58, "15-blend-sampler": 20}
 LAMA = ["INPAINT_LoadInpaintModel", "INPAINT_InpaintWithModel"]
-SCREENS = ((1366, 768), (1600, 950))
 SMALLEST = 9  # pixels of a letter on the screen
 VIEW = """() => {
     const boxes = app.graph.nodes.map(node => node.getBounding()), {scale, offset} = app.canvas.ds
