@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from ..report import RESULTS, Table, write
-from .cost import sampling, speed
+from .cost import sampling
 from .cut import cut
 from .exactness import exactness
 from .leak import leak
@@ -27,7 +27,7 @@ from .seams import seams
 from .second_pass import second_pass
 from .sizes import sizes
 
-PARTS = (exactness, seams, cut, leak, second_pass, sampling, speed)
+PARTS = (exactness, seams, cut, leak, second_pass, sampling)
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""What it costs: sampling on a crop against the whole picture, and the pixel work itself."""
+"""What it costs to sample on a crop against the whole picture; the pixel work itself is in `sizes`."""
 
 import time
 from collections.abc import Callable
@@ -6,14 +6,12 @@ from pathlib import Path
 
 import torch
 
-from latent_repaint.pixels.composite import Blending, composite
-from latent_repaint.pixels.crop_stitch import crop, stitch_crops
-from latent_repaint.pixels.fill import fill_masked
+from latent_repaint.pixels.crop_stitch import crop
 from latent_repaint.pixels.placement import Framing
 
 from ..report import Table
 from . import host
-from .pictures import demo, scene, square
+from .pictures import demo, square
 
 SIZE, SIDE = 2048, 256
 
@@ -51,25 +49,4 @@ def sampling(_: Path) -> Table:
         ["", "pixels", "megapixels", "seconds a step", "of the processors"],
         [*rows, ["times less", "", *ratios]],
         f"A mask of {SIDE}x{SIDE} pixels; the crop shows it 1.67 times enlarged.",
-    )
-
-
-def speed(_: Path) -> Table:
-    picture = scene(0, 512).repeat_interleave(4, 1).repeat_interleave(4, 2)
-    mask, generated = square(SIZE, SIDE), 1 - picture
-    cut, cropped, _mask = crop(picture, mask, Framing(1.2, 512, 512, 32))
-    rows = [
-        [f"{SIZE}x{SIZE}, mask {SIDE}x{SIDE}", name, *seconds(work)]
-        for name, work in {
-            "crop": lambda: crop(picture, mask, Framing(1.2, 512, 512, 32)),
-            "stitch (composites, too)": lambda: stitch_crops(cut, cropped, Blending()),
-            "composite alone": lambda: composite(picture, generated, mask, Blending()),
-            "fill for encoding": lambda: fill_masked(picture, mask, "diffuse"),
-        }.items()
-    ]
-    return Table(
-        "Speed of the pixel work",
-        ["picture", "work", "seconds", "of the processors"],
-        rows,
-        f"The shortest of several runs on {torch.get_num_threads()} threads; crop and stitch scale by 1.67.",
     )

@@ -41,7 +41,10 @@ def sizes(crop_and_stitch: Path | None) -> Table:
         f"Seconds, the median of {REPEATS} runs on one thread (CropAndStitch from {FEWER_BESIDE} pixels on: of one), "
         "with the crop scaled to 512x512, the blend `multiband` and a ramp of 16 pixels. Mask: a square in the middle, "
         "its side in pixels. CropAndStitch at its own defaults, on its CPU path, in the same process. Most memory: by "
-        "how much the process grew at most, results included, in pictures of that size in float32.",
+        "how much the process grew at most, results included, in pictures of that size in float32. Settled once on "
+        "512x512, so that nobody tries it again: SciPy's distance transform takes 0.018 s and kornia's 1.8; the "
+        "multiband blend as long as kornia's Laplacian pyramid, 0.17; the membrane 0.15 and SciPy's conjugate "
+        "gradients 1.0; torch scales in 0.03 and kornia in 0.05.",
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from comfy_extras.nodes_apg import APG
 from comfy_extras.nodes_perpneg import PerpNegGuider
+from foreign import passed_on
 from sampling import (
     METHODS,
     NEGATIVE,
@@ -285,22 +286,15 @@ def test_without_a_latent_the_sampler_refuses(eps_model, latent, mask):
         )
 
 
-def slowed(sampler):
-    """A sampler around a sampler, as other packs make them."""
-
-    def run(model, x, sigmas, extra_args=None, callback=None, disable=None):
-        return sampler.sampler_function(model, x, sigmas, extra_args=extra_args, callback=callback, disable=disable)
-
-    return comfy.samplers.KSAMPLER(run)
-
-
 def test_inside_of_another_packs_sampler_ours_refuses(eps_model, latent, mask):
     """Those run a sampler's function themselves, and would run it without its method."""
     with pytest.raises(ValueError, match="node: found its output inside another node's sampler"):
-        guided(cfg_guider(eps_model), slowed(combined("euler_ancestral", "match")), sigmas(eps_model, 4), latent, mask)
+        guided(
+            cfg_guider(eps_model), passed_on(combined("euler_ancestral", "match")), sigmas(eps_model, 4), latent, mask
+        )
 
 
 def test_around_another_packs_sampler_ours_works(eps_model, latent, mask):
-    around, schedule = combine(slowed(ksampler("euler")), METHODS["match"], "node"), sigmas(eps_model, 4)
+    around, schedule = combine(passed_on(ksampler("euler")), METHODS["match"], "node"), sigmas(eps_model, 4)
     ours = guided(cfg_guider(eps_model), around, schedule, latent, mask)
     assert torch.equal(ours, guided(cfg_guider(eps_model), combined("euler", "match"), schedule, latent, mask))
