@@ -117,6 +117,18 @@ def test_frames_of_a_video_are_masked_where_they_are_and_come_back(video_vae):
     assert encode(video, masks[:1], video_vae)[0]["noise_mask"].amax((-1, -2)).flatten().tolist() == [1, 1, 1]
 
 
+def test_a_video_is_cropped_by_a_box_that_moves_and_comes_back(video_vae):
+    video = picture(120, 160, batch=9)
+    masks = torch.cat([square(120, 160, 40 + 2 * t, 20 + 8 * t, 24) for t in range(9)])
+    stitch, cropped, cropped_mask = Crop.execute(video, masks, 1.0, 64, 64, 32, islands="moving").args
+    assert cropped.shape == (9, 64, 64, 3) and (cropped_mask.amax((1, 2)) == 1).all()
+    samples, _, painted = encode(cropped, cropped_mask, video_vae)
+    generated = video_vae.decode(samples["samples"])[0]
+    result, _, blended = Stitch.execute(stitch, generated, 0, 16, "multiband", 1.0, painted).args
+    assert result.shape == video.shape and (blended[masks > 0] == 1).all()
+    assert torch.equal(result[blended == 0], video[blended == 0]) and (blended == 0).any((1, 2)).all()
+
+
 @pytest.mark.parametrize("frames, wanted", [(2, "1 or 5"), (10, "9 or 13"), (12, "9 or 13")])
 def test_frames_that_the_vae_would_leave_out_are_refused(video_vae, frames, wanted):
     with pytest.raises(ValueError, match=f"LatentRepaint_Encode: input image: found {frames} frames, wanted {wanted}"):
