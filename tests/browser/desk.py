@@ -148,7 +148,8 @@ class Desk:
             self.load()
             yield
         finally:
-            self.set({"Comfy.Locale": "en"})
+            # and without the panel of a newer page, which would stay open and take room
+            self.set({"Comfy.Locale": "en", "Comfy.RightSidePanel.IsOpen": False})
             self.load()
 
     def command(self, name: str) -> None:
