@@ -14,6 +14,7 @@ from comfyui_host import in_process, install  # noqa: E402
 COMMANDS = {
     "exactness": ("exactness.command", "how far each sampler is from the exact answer"),
     "few_steps": ("exactness.few_steps", "large pictures and few steps, against the exact answer"),
+    "trained_few_steps": ("trained_few_steps", "few steps of the demo model, and of its distilled form"),
     "defaults": ("exactness.defaults", "what decided the defaults"),
     "learnt": ("exactness.learnt", "trains the small network that `exactness` also samples with"),
     "quality": ("quality.command", "any checkpoint of yours: seams, and the model's own judgement of pictures"),

@@ -1,0 +1,119 @@
+"""Few steps of a trained model, and of the same distilled: seams, the worst of them, and the model's own loss.
+
+    python benchmarks trained_few_steps
+
+64 held-out scenes of the demo model, four masks in turn, schedule `normal`. Seam and loss are ratios to the untouched
+scene: 1 is real. Each with its standard error. The undistilled model judges the loss of both. Steps behind a method
+are followed by evaluations a step; the host and Blend have one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from comfyui_host import in_process
+from demo_model.distil import DISTILLED
+from demo_model.measure import held_out
+from latent_repaint.pixels.report import seam_energy
+from latent_repaint.samplers.blend import Blend
+from latent_repaint.samplers.host import combine
+from latent_repaint.samplers.match import Match
+from latent_repaint.samplers.repaint import RePaintBudget
+
+from .quality.masks import MASKS
+from .quality.measures import denoising_loss
+from .report import RESULTS, Table, write
+
+SCENES, SEEDS, CELL = 64, (7, 8), 8
+METHODS: dict[str, Any] = {
+    "host": None,
+    "blend": Blend(),
+    "repaint x 2": RePaintBudget(evaluations_per_step=2.0),
+    "match x 2": Match(inner_steps=1.0),
+}
+
+
+class Setting(NamedTuple):
+    distilled: bool
+    solver: str
+    cfg: float
+    evaluations: int
+
+
+SETTINGS = [
+    *(Setting(False, "euler", cfg, evaluations) for cfg in (1.0, 4.0) for evaluations in (20, 40)),
+    *(Setting(True, solver, 1.0, evaluations) for solver in ("lcm", "euler") for evaluations in (4, 8)),
+]
+
+
+class Scenes:
+    """The held-out scenes, their masks, and both models."""
+
+    def __init__(self) -> None:
+        host = in_process.start()
+        self.nodes, core = host.custom_sampler, host.nodes
+        self.model, clip, self.vae = core.CheckpointLoaderSimple().load_checkpoint(host.demo_checkpoint)
+        lora = host.comfy.utils.load_torch_file(str(DISTILLED), safe_load=True)
+        self.distilled, _ = host.comfy.sd.load_lora_for_models(self.model, None, lora, 1.0, 0.0)
+        images, captions = held_out(SCENES)
+        self.latent = self.vae.encode(images)
+        self.untouched = self.vae.decode(self.latent)
+        encode = core.CLIPTextEncode().encode
+        self.positive = [[torch.cat([encode(clip, caption)[0][0][0] for caption in captions]), {}]]
+        self.negative = encode(clip, "")[0]
+        masks = [mask(*self.latent.shape[2:]) for mask in MASKS.values()]
+        self.unknown = torch.stack([masks[i % len(masks)] for i in range(SCENES)])
+        self.pixels = self.unknown.repeat_interleave(CELL, 1).repeat_interleave(CELL, 2).float()
+        self.loss = denoising_loss(self.model, self.latent, self.positive, self.unknown)
+
+    def measured(self, setting: Setting, method: str, seed: int) -> tuple[Tensor, Tensor]:
+        """Seam and loss of each scene, (SCENES,)."""
+        model = self.distilled if setting.distilled else self.model
+        steps = setting.evaluations // (2 if "x 2" in method else 1)
+        sampler = self.nodes.KSamplerSelect.execute(setting.solver)[0]
+        if METHODS[method] is not None:
+            sampler = combine(sampler, METHODS[method], "benchmark")
+        guider = self.nodes.CFGGuider.execute(model, self.positive, self.negative, setting.cfg)[0]
+        sigmas = self.nodes.BasicScheduler.execute(model, "normal", steps, 1.0)[0]
+        latent = {"samples": self.latent, "noise_mask": self.unknown[:, None].float()}
+        noise = self.nodes.RandomNoise.execute(seed)[0]
+        samples = self.nodes.SamplerCustomAdvanced.execute(noise, guider, sampler, sigmas, latent)[0]["samples"]
+        painted, original = (pictures.movedim(-1, 1) for pictures in (self.vae.decode(samples), self.untouched))
+        seams = [
+            seam_energy(painted[i : i + 1], original[i : i + 1], self.pixels[i : i + 1, None]) for i in range(SCENES)
+        ]
+        loss = denoising_loss(self.model, samples, self.positive, self.unknown) / self.loss
+        return torch.tensor(seams), loss.mean(1)
+
+
+@torch.inference_mode()
+def main() -> None:
+    torch.set_num_threads(1)
+    scenes, rows = Scenes(), []
+    for setting in SETTINGS:
+        for method in METHODS:
+            seams, losses = zip(*(scenes.measured(setting, method, seed) for seed in SEEDS), strict=True)
+            worst = ", ".join(f"{seam.max():.2f}" for seam in seams)
+            rows.append(
+                [
+                    "distilled" if setting.distilled else "demo",
+                    f"{setting.solver}, cfg {setting.cfg:g}",
+                    setting.evaluations,
+                    method,
+                    mean(torch.cat(seams)),
+                    worst,
+                    mean(torch.cat(losses)),
+                ]
+            )
+            print(*rows[-1], flush=True)  # noqa: T201
+    columns = ["model", "sampler", "evaluations", "method", "seam", f"worst of {SCENES}, seed by seed", "own loss"]
+    assert __doc__ is not None
+    text = Table("Few steps of a trained model", columns, rows).text + "\n\n" + __doc__
+    write(RESULTS / "trained_few_steps.md", text)
+
+
+def mean(values: Tensor) -> str:
+    return f"{values.mean():.3f} ± {values.std() / len(values) ** 0.5:.3f}"
