@@ -24,10 +24,12 @@ def test_a_small_network_of_every_shape_is_painted_without_a_wait(name):
 def test_parity_sees_coarse_weights_and_measures_them_by_the_hosts_own_difference(monkeypatch):
     monkeypatch.setattr(precision, "DTYPES", {"float8_e5m2": torch.float8_e5m2})
     monkeypatch.setattr(precision, "SHOWN", ("host", "Blend predicted"))
+    monkeypatch.setattr(precision, "SEEDS", range(2))
     table = precision.parity(small=True)
     (_, _, hosts, allowed, kept, _), (_, _, ours, limit, *_rest, within) = table.rows
     assert float(hosts) > precision.FEWEST
-    assert float(allowed) == float(limit) == pytest.approx(precision.ALLOWED * float(hosts), abs=2e-4)
+    assert float(allowed) == pytest.approx(precision.ALLOWED * float(hosts), abs=2e-4)
+    assert float(limit) == pytest.approx(precision.ALLOWED_WITH_FEEDBACK * float(hosts), abs=5e-4)
     assert float(kept) <= 1e-5
     assert (within == "yes") == (float(ours) <= float(limit))
     assert "once more differs by 0.0e+00" in table.note
