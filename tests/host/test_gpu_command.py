@@ -29,7 +29,7 @@ def test_parity_sees_coarse_weights_and_measures_them_by_the_hosts_own_differenc
     (_, _, hosts, allowed, kept, _), (_, _, ours, limit, *_rest, within) = table.rows
     assert float(hosts) > precision.FEWEST
     assert float(allowed) == pytest.approx(precision.ALLOWED * float(hosts), abs=2e-4)
-    assert float(limit) == pytest.approx(precision.ALLOWED_WITH_FEEDBACK * float(hosts), abs=5e-4)
+    assert float(limit) == pytest.approx(precision.WITH_FEEDBACK["Blend predicted"] * float(hosts), abs=5e-4)
     assert float(kept) <= 1e-5
     assert (within == "yes") == (float(ours) <= float(limit))
     assert "once more differs by 0.0e+00" in table.note
