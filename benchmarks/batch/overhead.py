@@ -16,7 +16,7 @@ from .trial import ends, make_pictures, run
 from .waiting import SECONDS_AN_EVALUATION, waiting_flow, waiting_hosts, with_picture
 
 STEPS, SIDES, GRAIN = 4, (512, 1024), 8.0
-PICTURES, REPEATS = 12, 5
+PICTURES, REPEATS = 10, 3
 
 
 def measure(folder: Path, repository: Path, count: int | None) -> None:

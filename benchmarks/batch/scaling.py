@@ -18,7 +18,7 @@ from .waiting import SECONDS_AN_EVALUATION, waiting_flow, waiting_hosts
 
 HOSTS = (1, 2, 4, 8, 16)
 STEPS, SIDE, GRAIN = 8, 512, 8.0
-PICTURES_A_HOST = 12
+PICTURES_A_HOST = 8
 SECONDS_BETWEEN_LOOKS = 1.0
 
 
