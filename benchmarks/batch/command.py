@@ -1,7 +1,7 @@
 """Measures `python batch`, a part at a time; benchmarks/results/batch.md has the tables.
 
-scaling    pictures a minute at 1, 2, 4, 8, 16 hosts whose model waits; 16 take 10 GB of memory
-overhead   what a picture costs more than by the same prompts, queued by hand
+scaling    pictures a minute at 1, 2, 4, 8, 16 hosts whose model waits, which take 10 GB of memory; and what a picture
+           costs more than by the same prompts, queued by hand
 losses     hosts and workers killed, the run interrupted and taken up again: the same bytes, none twice
 rows       time and memory of a dry run over a table of many rows
 """
@@ -12,10 +12,10 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from . import losses, overhead, rows, scaling
+from . import losses, rows, scaling
 from .trial import copy_of_repository
 
-PARTS = {"scaling": scaling.measure, "overhead": overhead.measure, "losses": losses.measure, "rows": rows.measure}
+PARTS = {"scaling": scaling.measure, "losses": losses.measure, "rows": rows.measure}
 
 
 def main() -> int:

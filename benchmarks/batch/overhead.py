@@ -13,41 +13,33 @@ from comfyui_host.client import Client
 from comfyui_host.server_process import Server
 
 from .trial import ends, make_pictures, run
-from .waiting import SECONDS_AN_EVALUATION, waiting_flow, waiting_hosts, with_picture
+from .waiting import SECONDS_AN_EVALUATION, waiting_flow, with_picture
 
 STEPS, SIDES, GRAIN = 4, (512, 1024), 8.0
 PICTURES, REPEATS = 10, 3
 
 
-def measure(folder: Path, repository: Path, count: int | None) -> None:
-    """Print the seconds from one result to the next, by hand and by batch, in turns.
-
-    Arguments:
-        count: Pictures in place of PICTURES.
-    """
+def measure(folder: Path, repository: Path, server: Server) -> None:
+    """Print the seconds from one result to the next, by hand and by batch, in turns."""
     (folder / "flow.json").write_text(json.dumps(waiting_flow(STEPS)))
     model = STEPS * SECONDS_AN_EVALUATION
-    count = count or PICTURES
-    say(f"{STEPS} evaluations of {SECONDS_AN_EVALUATION} s; medians of {REPEATS} repeats of {count} pictures")
+    say(f"\n{STEPS} evaluations of {SECONDS_AN_EVALUATION} s; medians of {REPEATS} repeats of {PICTURES} pictures")
     say(f"| pixels | by hand | by batch | more, of {model:.0f} s |\n|---|---|---|---|")
-    with waiting_hosts(1) as (server,):
-        for side in SIDES:
-            pictures = folder / f"in {side}"
-            make_pictures(pictures, count, side, GRAIN)
-            hand, batch = [], []
-            for repeat in range(REPEATS):
-                hand.append(_by_hand(pictures, server, repeat))
-                out = folder / f"out {side} {repeat}"
-                options = ["--host", server.address, "--seed", repeat]
-                code, said = run(folder / "flow.json", pictures, out, *options, repository=repository)
-                if code:
-                    raise SystemExit(said)
-                batch.append(_apart(ends(out)))
-            more = statistics.median(batch) - statistics.median(hand)
-            cells = [
-                f"{statistics.median(found):.3f} s ({min(found):.3f} to {max(found):.3f})" for found in (hand, batch)
-            ]
-            say(f"| {side} x {side} | {cells[0]} | {cells[1]} | {more / model:.1%} |")
+    for side in SIDES:
+        pictures = folder / f"one by one {side}"
+        make_pictures(pictures, PICTURES, side, GRAIN)
+        hand, batch = [], []
+        for repeat in range(REPEATS):
+            hand.append(_by_hand(pictures, server, repeat))
+            out = folder / f"results {side} {repeat}"
+            options = ["--host", server.address, "--seed", repeat]
+            code, said = run(folder / "flow.json", pictures, out, *options, repository=repository)
+            if code:
+                raise SystemExit(said)
+            batch.append(_apart(ends(out)))
+        more = statistics.median(batch) - statistics.median(hand)
+        cells = [f"{statistics.median(found):.3f} s ({min(found):.3f} to {max(found):.3f})" for found in (hand, batch)]
+        say(f"| {side} x {side} | {cells[0]} | {cells[1]} | {more / model:.1%} |")
 
 
 def _by_hand(pictures: Path, server: Server, repeat: int) -> float:

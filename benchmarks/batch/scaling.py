@@ -13,6 +13,7 @@ import psutil
 
 from comfyui_host.server_process import Server
 
+from . import overhead
 from .trial import WORKER, Trial, ends, make_pictures
 from .waiting import SECONDS_AN_EVALUATION, waiting_flow, waiting_hosts
 
@@ -23,7 +24,9 @@ SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def measure(folder: Path, repository: Path, count: int | None) -> None:
-    """Print the table. Rates count from the end of each host's first picture to the end of the last one.
+    """Print the tables of scaling and of the overhead.
+
+    Rates count from the end of each host's first picture to the end of the last one.
 
     Arguments:
         count: Pictures for each host.
@@ -52,6 +55,7 @@ def measure(folder: Path, repository: Path, count: int | None) -> None:
                 + " | ".join(f"{1000 * share:.0f} ms" for share in shares)
                 + f" | {busy:.2f} |"
             )
+        overhead.measure(folder, repository, servers[0])
 
 
 class Clock(threading.Thread):
