@@ -19,7 +19,7 @@ from .waiting import SECONDS_AN_EVALUATION, waiting_flow, waiting_hosts
 
 HOSTS = (1, 2, 4, 8, 16)
 STEPS, SIDE, GRAIN = 8, 512, 8.0
-PICTURES_A_HOST = 8
+PICTURES_A_HOST = 24  # with few, the end of a run, when some hosts have none left, counts for much
 SECONDS_BETWEEN_LOOKS = 1.0
 
 
