@@ -23,8 +23,9 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("paths", nargs="+", metavar="WORKFLOW.json PICTURES OUT", help=(
-        "the workflow, from File > Export (API) of ComfyUI (without one: the template 01-start-here-inpaint); the pictures, by folder, "
-        "pattern in quotes, or table (.csv, .jsonl); the folder of results. Folders and tables may be URLs"
+        "the workflow, from File > Export (API) of ComfyUI (without one: template 01-start-here-inpaint); "
+        "the pictures, by folder, pattern in quotes, or table (.csv, .jsonl); the folder of results. Folders and "
+        "tables may be URLs"
     ))  # fmt: skip
     what = made.add_argument_group("what is done")
     what.add_argument("--masks", metavar="DIR", help="masks with the pictures' names (else NAME_mask.png, else alpha)")

@@ -75,7 +75,7 @@ def check_writable(out: Place) -> None:
 def _workflow(options: argparse.Namespace) -> Workflow:
     path = Path(options.workflow).expanduser() if options.workflow else Path(__file__).with_name(SHIPPED)
     if not options.workflow and not (options.checkpoint and options.prompt):
-        raise Refused("without a workflow, the template 01-start-here-inpaint is used, which wants --checkpoint NAME and --prompt TEXT")
+        raise Refused("without a workflow, 01-start-here-inpaint is used: it wants --checkpoint NAME and --prompt TEXT")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
