@@ -13,13 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from comfyui_host import in_process
-from demo_model.measure import held_out
 from latent_repaint.samplers.blend import Blend
-from latent_repaint.samplers.host import combine
 from latent_repaint.samplers.match import Match
 from latent_repaint.samplers.repaint import RePaintBudget
 
+from .held_out import HeldOut
 from .quality.masks import box
 from .report import RESULTS, Table, write
 
@@ -32,38 +30,25 @@ METHODS: dict[str, Any] = {
 SOLVERS = ("euler", "euler_ancestral")
 DENOISE = (0.1, 0.2, 0.3, 0.5, 0.8, 1.0)
 VALUES = (0.1, 0.3, 0.5, 0.7, 0.9)
-SCENES, STEPS, CFG = 16, 20, 4.0
+SCENES, STEPS, CFG, SEED = 16, 20, 4.0, 7
 
 
-class Scenes:
-    """Held-out scenes with the middle masked, and the host's nodes to sample them with."""
+class Scenes(HeldOut):
+    """Held-out scenes with the middle masked."""
 
     def __init__(self) -> None:
-        host = in_process.start()
-        self.nodes, core = host.custom_sampler, host.nodes
-        self.model, clip, self.vae = core.CheckpointLoaderSimple().load_checkpoint(host.demo_checkpoint)
-        images, captions = held_out(SCENES)
-        self.latent = self.vae.encode(images)
-        self.picture = self.vae.decode(self.latent)
-        encode = core.CLIPTextEncode().encode
-        self.positive = [[torch.cat([encode(clip, caption)[0][0][0] for caption in captions]), {}]]
-        self.negative = encode(clip, "")[0]
+        super().__init__(SCENES)
         self.cells = box(*self.latent.shape[2:]).expand(SCENES, 1, -1, -1)
 
     def sample(self, method: str, solver: str, denoise: float, value: float = 1.0) -> Tensor:
         """The latents, with a mask of `value` in the middle; the host honours it by DifferentialDiffusion."""
-        model, sampler = self.model, self.nodes.KSamplerSelect.execute(solver)[0]
-        if METHODS[method] is not None:
-            sampler = combine(sampler, METHODS[method], "benchmark")
-        elif value < 1:
+        model = self.model
+        if METHODS[method] is None and value < 1:
             from comfy_extras.nodes_differential_diffusion import DifferentialDiffusion
 
             model = DifferentialDiffusion.execute(model)[0]
-        guider = self.nodes.CFGGuider.execute(model, self.positive, self.negative, CFG)[0]
-        sigmas = self.nodes.BasicScheduler.execute(model, "normal", STEPS, denoise)[0]
-        noise = self.nodes.RandomNoise.execute(7)[0]
-        latent = {"samples": self.latent, "noise_mask": value * self.cells.float()}
-        return self.nodes.SamplerCustomAdvanced.execute(noise, guider, sampler, sigmas, latent)[0]["samples"]
+        mask = value * self.cells.float()
+        return self.inpaint(model, METHODS[method], solver, cfg=CFG, steps=STEPS, denoise=denoise, mask=mask, seed=SEED)
 
     def change(self, samples: Tensor) -> float:
         pixels = self.cells[:, 0].repeat_interleave(8, 1).repeat_interleave(8, 2)

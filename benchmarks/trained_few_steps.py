@@ -16,13 +16,12 @@ from torch import Tensor
 
 from comfyui_host import in_process
 from demo_model.distil import DISTILLED
-from demo_model.measure import held_out
 from latent_repaint.pixels.report import seam_energy
 from latent_repaint.samplers.blend import Blend
-from latent_repaint.samplers.host import combine
 from latent_repaint.samplers.match import Match
 from latent_repaint.samplers.repaint import RePaintBudget
 
+from .held_out import HeldOut
 from .quality.masks import MASKS
 from .quality.measures import denoising_loss
 from .report import RESULTS, Table, write
@@ -49,21 +48,14 @@ SETTINGS = [
 ]
 
 
-class Scenes:
+class Scenes(HeldOut):
     """The held-out scenes, their masks, and both models."""
 
     def __init__(self) -> None:
-        host = in_process.start()
-        self.nodes, core = host.custom_sampler, host.nodes
-        self.model, clip, self.vae = core.CheckpointLoaderSimple().load_checkpoint(host.demo_checkpoint)
-        lora = host.comfy.utils.load_torch_file(str(DISTILLED), safe_load=True)
-        self.distilled, _ = host.comfy.sd.load_lora_for_models(self.model, None, lora, 1.0, 0.0)
-        images, captions = held_out(SCENES)
-        self.latent = self.vae.encode(images)
-        self.untouched = self.vae.decode(self.latent)
-        encode = core.CLIPTextEncode().encode
-        self.positive = [[torch.cat([encode(clip, caption)[0][0][0] for caption in captions]), {}]]
-        self.negative = encode(clip, "")[0]
+        super().__init__(SCENES)
+        comfy = in_process.start().comfy
+        lora = comfy.utils.load_torch_file(str(DISTILLED), safe_load=True)
+        self.distilled, _ = comfy.sd.load_lora_for_models(self.model, None, lora, 1.0, 0.0)
         masks = [mask(*self.latent.shape[2:]) for mask in MASKS.values()]
         self.unknown = torch.stack([masks[i % len(masks)] for i in range(SCENES)])
         self.pixels = self.unknown.repeat_interleave(CELL, 1).repeat_interleave(CELL, 2).float()
@@ -73,15 +65,11 @@ class Scenes:
         """Seam and loss of each scene, (SCENES,)."""
         model = self.distilled if setting.distilled else self.model
         steps = setting.evaluations // (2 if "x 2" in method else 1)
-        sampler = self.nodes.KSamplerSelect.execute(setting.solver)[0]
-        if METHODS[method] is not None:
-            sampler = combine(sampler, METHODS[method], "benchmark")
-        guider = self.nodes.CFGGuider.execute(model, self.positive, self.negative, setting.cfg)[0]
-        sigmas = self.nodes.BasicScheduler.execute(model, "normal", steps, 1.0)[0]
-        latent = {"samples": self.latent, "noise_mask": self.unknown[:, None].float()}
-        noise = self.nodes.RandomNoise.execute(seed)[0]
-        samples = self.nodes.SamplerCustomAdvanced.execute(noise, guider, sampler, sigmas, latent)[0]["samples"]
-        painted, original = (pictures.movedim(-1, 1) for pictures in (self.vae.decode(samples), self.untouched))
+        samples = self.inpaint(
+            model, METHODS[method], setting.solver, cfg=setting.cfg, steps=steps, denoise=1.0,
+            mask=self.unknown[:, None].float(), seed=seed,
+        )  # fmt: skip
+        painted, original = (pictures.movedim(-1, 1) for pictures in (self.vae.decode(samples), self.picture))
         seams = [
             seam_energy(painted[i : i + 1], original[i : i + 1], self.pixels[i : i + 1, None]) for i in range(SCENES)
         ]

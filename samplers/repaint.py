@@ -23,8 +23,9 @@ class Resampling(Method):
     def region(
         self, guided: Guidance, at: AtLevel, y: Tensor, noise: Tensor, draw: Callable[[], Tensor]
     ) -> KnownRegion:
-        has_old_content = self.known_noise == "fresh" and at.full_noise is not None
-        return KnownRegion(guided, at, y, noise, draw, "predicted" if has_old_content else self.known_noise)
+        has_old_content = at.full_noise is not None
+        known_noise = "predicted" if has_old_content and self.known_noise == "fresh" else self.known_noise
+        return KnownRegion(guided, at, y, noise, draw, known_noise)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -117,12 +117,20 @@ def test_a_blueprint_is_one_box_that_runs_and_comes_back_out_of_its_picture(desk
     assert differences(desk.page.evaluate(PROMPT), saved) == []
 
 
-def test_a_blueprint_samples_the_surroundings_of_the_mask_and_not_a_large_picture(desk):
+def place_with_picture(desk, file):
+    """The box of BLUEPRINT, quick to run, with another picture in Load Image."""
     desk.page.evaluate(PLACE, [BLUEPRINT, {"steps": 2, "method": "blend"} | BLUEPRINTS[BLUEPRINT][2]])
-    desk.page.evaluate("""() => {
+    desk.page.evaluate(
+        """file => {
         const widget = app.graph.nodes.find(node => node.type === 'LoadImage').widgets.find(w => w.name === 'image')
-        widget.value = 'example_large.png'
-    }""")
+        widget.value = file
+    }""",
+        file,
+    )
+
+
+def test_a_blueprint_samples_the_surroundings_of_the_mask_and_not_a_large_picture(desk):
+    place_with_picture(desk, "example_large.png")
     sizes = []
     run = desk.run()
     for output in run["outputs"].values():
@@ -133,11 +141,7 @@ def test_a_blueprint_samples_the_surroundings_of_the_mask_and_not_a_large_pictur
 
 
 def test_a_missing_mask_is_said_on_the_box(desk):
-    desk.page.evaluate(PLACE, [BLUEPRINT, {"steps": 2, "method": "blend"} | BLUEPRINTS[BLUEPRINT][2]])
-    desk.page.evaluate("""() => {
-        const widget = app.graph.nodes.find(node => node.type === 'LoadImage').widgets.find(w => w.name === 'image')
-        widget.value = 'example_image.png'
-    }""")
+    place_with_picture(desk, "example_image.png")
     desk.run()
     desk.page.wait_for_function(
         """title => app.graph.nodes.find(node => node.title === title).widgets
