@@ -79,5 +79,5 @@ def main() -> None:
     ]
     assert __doc__ is not None
     text = "\n".join(table.text for table in tables) + "\n" + __doc__
-    print(text)  # noqa: T201
+    print(text)
     write(RESULTS / "old_content.md", text)

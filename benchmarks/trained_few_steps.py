@@ -96,7 +96,7 @@ def main() -> None:
                     mean(torch.cat(losses)),
                 ]
             )
-            print(*rows[-1], flush=True)  # noqa: T201
+            print(*rows[-1])
     columns = ["model", "sampler", "evaluations", "method", "seam", f"worst of {SCENES}, seed by seed", "own loss"]
     assert __doc__ is not None
     text = Table("Few steps of a trained model", columns, rows).text + "\n\n" + __doc__

@@ -28,8 +28,7 @@ def main() -> None:
 
     try:
         with serve(host, arguments.port, plugin=arguments.plugin) as server:
-            sys.stdout.write(json.dumps({"address": server.address, "base": str(server.base)}) + "\n")
-            sys.stdout.flush()
+            print(json.dumps({"address": server.address, "base": str(server.base)}), flush=True)
             closing = threading.Thread(target=sys.stdin.buffer.read, daemon=True)  # it returns when that end closes
             closing.start()
             while closing.is_alive():

@@ -60,7 +60,7 @@ def run(name: str, command: list[str], folder: Path) -> None:
     log_path = folder / "install.log"
     environment = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_PROGRESS_BAR": "off"}
     start = last_line = time.monotonic()
-    sys.stdout.write(f"{name} ...\n")
+    print(f"{name} ...")
     with log_path.open("w+", encoding="utf-8", errors="replace") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
         try:
@@ -105,7 +105,4 @@ def _show(name: str, start: float, log_path: Path, done: bool = False) -> None:
     facts = [f"{minutes}:{seconds:02d}", f"{megabytes:.0f} MB downloaded", "" if done else doing(printed)]
     line = f"  {name}: {', '.join(filter(None, facts))}"
     terminal = sys.stdout.isatty()
-    sys.stdout.write(
-        ("\r" if terminal else "") + line.ljust(100 if terminal else 0) + ("" if terminal and not done else "\n")
-    )
-    sys.stdout.flush()
+    print("\r" + line.ljust(100) if terminal else line, end="" if terminal and not done else "\n", flush=True)

@@ -6,7 +6,6 @@ touch. A mask stands in the picture's alpha, as the page's editor saves it.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -68,4 +67,4 @@ def main() -> None:
     for name, picture in pictures().items():
         path = install.ROOT / "demo" / f"example_{name}.png"
         picture.save(path, optimize=True)
-        sys.stdout.write(f"{path.relative_to(install.ROOT)}\n")
+        print(path.relative_to(install.ROOT))

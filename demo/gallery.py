@@ -8,7 +8,6 @@ Encode, Set Latent Noise Mask, KSampler, VAE Decode, Image Composite Masked); ou
 picture carries.
 """
 
-import sys
 from dataclasses import dataclass
 
 import torch
@@ -102,19 +101,8 @@ class Painter:
 
         picture, mask = task.picture(), task.mask()
         latent, _, painted = Encode.execute(picture, mask, self.vae, "diffuse", "max", task.cells).result
-        latent = KSampler.execute(
-            self.model,
-            SEED,
-            20,
-            CFG,
-            "euler_ancestral",
-            "karras",
-            *self.prompts(task.prompt),
-            latent,
-            1.0,
-            "match",
-            2.0,
-        ).result[0]
+        settings = SEED, 20, CFG, "euler_ancestral", "karras", *self.prompts(task.prompt), latent, 1.0, "match", 2.0
+        latent = KSampler.execute(self.model, *settings).result[0]
         made = self.nodes.VAEDecode().decode(self.vae, latent)[0]
         return Composite.execute(picture, made, painted, 0, task.ramp, "multiband", 1.0).result[0]
 
@@ -140,4 +128,4 @@ def main() -> None:
             for column, shown in enumerate((picture, masked, painter.stock(task), painter.ours(task))):
                 sheet.paste(tile(shown), (LEFT + column * step, 26 + row * step))
     sheet.save(in_process.ROOT / "docs" / "gallery.png", optimize=True, pnginfo=carrying(TEMPLATE))
-    sys.stdout.write("docs/gallery.png\n")
+    print("docs/gallery.png")

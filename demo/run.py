@@ -45,10 +45,10 @@ def main() -> None:
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # so that the host is ended too
     try:
-        say("starting ComfyUI ...")
+        print("starting ComfyUI ...")
         started = time.monotonic()
         with serve(install.find_host(), arguments.port, previews=arguments.ui) as server:
-            say(f"ComfyUI answers at {server.address} after {time.monotonic() - started:.0f} s")
+            print(f"ComfyUI answers at {server.address} after {time.monotonic() - started:.0f} s")
             client = Client(server.address)
             for path in sorted(DEMO.glob("example_*.png")):
                 client.upload(path)
@@ -76,13 +76,13 @@ def compare(client: Client) -> None:
         panels[label] = Image.open(io.BytesIO(content))
         path = OUT / f"{method}.png"
         path.write_bytes(content)
-        say(
+        print(
             f"\r{label}: {path}\n    {run.evaluations('sample')} model evaluations in {seconds:.1f} s, "
             f"largest change of the kept latent {known_difference(client, run):.2g}"
         )
     sheet = OUT / "side_by_side.png"
     side_by_side(panels).save(sheet, pnginfo=carrying("13-match-sampler"))
-    say(f"side by side: {sheet}")
+    print(f"side by side: {sheet}")
 
 
 def prompt(method: str) -> dict[str, Any]:
@@ -103,18 +103,12 @@ def show_progress(label: str, value: int, total: int) -> None:
     """Draw how many of the model evaluations are done, on a terminal."""
     if sys.stdout.isatty():
         done = 30 * value // total
-        sys.stdout.write(f"\r{label}: [{'#' * done}{'.' * (30 - done)}] {value}/{total} model evaluations ")
-        sys.stdout.flush()
+        print(f"\r{label}: [{'#' * done}{'.' * (30 - done)}] {value}/{total} model evaluations ", end="")
 
 
 def stay(server: Server) -> None:
     """Wait for Ctrl-C."""
-    say(f"Open {server.address} in a browser: Browse Templates > Extensions > latent-repaint. Ctrl-C ends it.")
+    print(f"Open {server.address} in a browser: Browse Templates > Extensions > latent-repaint. Ctrl-C ends it.")
     while server.process.poll() is None:
         time.sleep(0.5)
     raise HostError(f"the host ended by itself:\n{server.tail()}")
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()

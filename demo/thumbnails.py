@@ -33,7 +33,7 @@ def main() -> None:
         for name in names:
             path = WORKFLOWS / f"{name}.jpg"
             draw(client, WORKFLOWS / f"{name}.json").save(path, quality=88, optimize=True)
-            sys.stdout.write(f"{path}\n")
+            print(path)
 
 
 def draw(client: Client, path: Path) -> Image.Image:

@@ -6,7 +6,6 @@ Samples as a user makes them: the host's stock loader, text encoder and KSampler
 empty negative prompt. The prompts are those of scenes never trained on, every attribute named.
 """
 
-import sys
 from collections import Counter
 
 import numpy as np
@@ -51,7 +50,7 @@ def table(attributes: list[dict[str, str]], *columns: Counter) -> str:
         shares = " | ".join(f"{sum(column[item] for item in kinds) / total:.1%}" for column in columns)
         worst = min(kinds, key=lambda item: columns[-1][item] / asked[item])
         lines.append(f"| {name} | {total} | {shares} | {worst[1]}: {columns[-1][worst] / asked[worst]:.0%} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -68,4 +67,4 @@ def main() -> None:
             rebuilt.append(vae.decode(vae.encode(torch.from_numpy(images[chunk]))))
             samples.append(sample(model, clip, vae, captions[chunk], seed=start))
     pictures = (images, torch.cat(rebuilt).numpy(), torch.cat(samples).numpy())
-    sys.stdout.write(table(attributes, *(count(some, attributes) for some in pictures)))
+    print(table(attributes, *(count(some, attributes) for some in pictures)))

@@ -3,8 +3,6 @@
 python demo_model measure      prints the figures of demo_model/README.md and draws demo_model/weights/samples.png
 """
 
-import sys
-
 import numpy as np
 import torch
 from PIL import Image
@@ -101,7 +99,7 @@ def main() -> None:
         model, clip, vae = host.nodes.CheckpointLoaderSimple().load_checkpoint(host.demo_checkpoint)
         images, captions = held_out(64)
         psnr = reconstruction_psnr(vae, images)
-        sys.stdout.write(f"PSNR of 64 held-out scenes: {psnr.mean():.2f} dB, least {psnr.min():.2f} dB\n")
+        print(f"PSNR of 64 held-out scenes: {psnr.mean():.2f} dB, least {psnr.min():.2f} dB")
         for level, losses in denoising_losses(model, clip, vae, images, captions).items():
-            sys.stdout.write(f"t = {level}: " + ", ".join(f"{name} {loss:.5f}" for name, loss in losses.items()) + "\n")
+            print(f"t = {level}:", ", ".join(f"{name} {loss:.5f}" for name, loss in losses.items()))
         Image.fromarray(sheet(model, clip, vae)).save(in_process.ROOT / "demo_model" / "samples.png", optimize=True)

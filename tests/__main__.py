@@ -46,7 +46,7 @@ def main() -> int:
     skipped = []
     for name in wanted:
         heading = TIERS.get(name) or static_checks.CHECKS[name].purpose
-        say(f"\n== {name}: {heading}")
+        print(f"\n== {name}: {heading}")
         tool = "pytest" if name in TIERS else static_checks.CHECKS[name].tool
         if tool in missing:
             totals["skipped"] += 1
@@ -58,12 +58,12 @@ def main() -> int:
             continue
         start = time.monotonic()
         counts = run_tier(name) if name in TIERS else static_checks.run(name)
-        say(f"== {name}: {listed(counts)}, {time.monotonic() - start:.0f} s")
+        print(f"== {name}: {listed(counts)}, {time.monotonic() - start:.0f} s")
         for what, count in counts.items():
             totals[what] += count
     for line in skipped:
-        say(f"SKIPPED {line}")
-    say(listed(totals))
+        print(f"SKIPPED {line}")
+    print(listed(totals))
     return 1 if totals["failed"] or not totals["passed"] else 0
 
 
@@ -102,11 +102,6 @@ def draw_help_pictures(names: list[str]) -> int:
 
 def listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {what}" for what, count in counts.items())
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

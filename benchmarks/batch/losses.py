@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from pathlib import Path
 
@@ -21,7 +20,7 @@ def measure(folder: Path, repository: Path, count: int | None) -> None:
         started = time.monotonic()
         code, _ = run(folder / "pictures", out, *DEMO_MODEL, "--workers", workers, repository=repository)
         _tell(f"{workers} workers", out, code, time.monotonic() - started)
-    say(f"the same bytes: {_same(one, two)}")
+    print(f"the same bytes: {_same(one, two)}")
     events = [
         (0.10, HOST),
         (0.20, WORKER),
@@ -42,18 +41,18 @@ def measure(folder: Path, repository: Path, count: int | None) -> None:
         if what == "Ctrl-C":
             trial.interrupt()
             code = trial.end()
-            say(f"Ctrl-C at {_lines(three)}: exit code {code}, left over: {trial.left_over() or 'nothing'}")
+            print(f"Ctrl-C at {_lines(three)}: exit code {code}, left over: {trial.left_over() or 'nothing'}")
             trial = Trial(*command, repository=repository)
         else:
-            say(f"kill -9 of {what} {_killed(trial, what)} at {_lines(three)}")
+            print(f"kill -9 of {what} {_killed(trial, what)} at {_lines(three)}")
     code = trial.end()
     _tell("2 workers, disturbed", three, code, time.monotonic() - started)
-    say(f"the same bytes: {_same(one, three)}; left over: {trial.left_over() or 'nothing'}")
+    print(f"the same bytes: {_same(one, three)}; left over: {trial.left_over() or 'nothing'}")
 
 
 def _tell(what: str, out: Path, code: int, seconds: float) -> None:
     names = [json.loads(line)["name"] for line in (out / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
-    say(
+    print(
         f"{what}: exit code {code}, {seconds:.0f} s, {len(digests(out))} results, {len(names)} lines in the manifest, "
         f"{len(names) - len(set(names))} of them a second time"
     )
@@ -76,8 +75,3 @@ def _same(one: Path, other: Path) -> str:
 def _lines(out: Path) -> int:
     path = out / "manifest.jsonl"
     return path.read_text(encoding="utf-8").count("\n") if path.exists() else 0
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()

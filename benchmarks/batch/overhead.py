@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -23,8 +22,8 @@ def measure(folder: Path, repository: Path, server: Server) -> None:
     """Print the seconds from one result to the next, by hand and by batch, in turns."""
     (folder / "flow.json").write_text(json.dumps(waiting_flow(STEPS)))
     model = STEPS * SECONDS_AN_EVALUATION
-    say(f"\n{STEPS} evaluations of {SECONDS_AN_EVALUATION} s; medians of {REPEATS} repeats of {PICTURES} pictures")
-    say(f"| pixels | by hand | by batch | more, of {model:.0f} s |\n|---|---|---|---|")
+    print(f"\n{STEPS} evaluations of {SECONDS_AN_EVALUATION} s; medians of {REPEATS} repeats of {PICTURES} pictures")
+    print(f"| pixels | by hand | by batch | more, of {model:.0f} s |\n|---|---|---|---|")
     for side in SIDES:
         pictures = folder / f"one by one {side}"
         make_pictures(pictures, PICTURES, side, GRAIN)
@@ -39,7 +38,7 @@ def measure(folder: Path, repository: Path, server: Server) -> None:
             batch.append(_apart(ends(out)))
         more = statistics.median(batch) - statistics.median(hand)
         cells = [f"{statistics.median(found):.3f} s ({min(found):.3f} to {max(found):.3f})" for found in (hand, batch)]
-        say(f"| {side} x {side} | {cells[0]} | {cells[1]} | {more / model:.1%} |")
+        print(f"| {side} x {side} | {cells[0]} | {cells[1]} | {more / model:.1%} |")
 
 
 def _by_hand(pictures: Path, server: Server, repeat: int) -> float:
@@ -64,8 +63,3 @@ def _by_hand(pictures: Path, server: Server, repeat: int) -> float:
 def _apart(times: list[float]) -> float:
     """Seconds from one to the next, all in all."""
     return (times[-1] - times[0]) / (len(times) - 1)
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()

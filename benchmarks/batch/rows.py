@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -20,8 +19,8 @@ MIB = 2**20
 
 def measure(folder: Path, repository: Path, count: int | None) -> None:
     """Print time and peak memory at several lengths of the table."""
-    say("| rows | seconds | peak memory, python batch | peak memory, largest process of Ray | plan on disk |")
-    say("|---|---|---|---|---|")
+    print("| rows | seconds | peak memory, python batch | peak memory, largest process of Ray | plan on disk |")
+    print("|---|---|---|---|---|")
     for rows in [count] if count else COUNTS:
         _measure(folder / str(rows), repository, rows)
 
@@ -42,7 +41,7 @@ def _measure(folder: Path, repository: Path, count: int) -> None:
     if f"{count} pictures: {count} to do" not in trial.output():
         raise SystemExit(trial.output()[-2000:])
     sizes = " | ".join(f"{size / MIB:.0f} MiB" for size in (command, others, plan))
-    say(f"| {count:,} | {seconds:.0f} | {sizes} |")
+    print(f"| {count:,} | {seconds:.0f} | {sizes} |")
 
 
 def _many(folder: Path, count: int) -> Path:
@@ -69,8 +68,3 @@ def _resident(process: psutil.Process) -> int:
         return process.memory_info().rss
     except psutil.Error:
         return 0
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()

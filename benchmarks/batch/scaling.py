@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Iterable
@@ -33,9 +32,9 @@ def measure(folder: Path, repository: Path, count: int | None) -> None:
     """
     count = count or PICTURES_A_HOST
     (folder / "flow.json").write_text(json.dumps(waiting_flow(STEPS)))
-    say(f"{SIDE} x {SIDE} pixels, {STEPS} evaluations of {SECONDS_AN_EVALUATION} s, {psutil.cpu_count()} processors")
-    say("| hosts | pictures | pictures a minute | efficiency | host | worker | Ray | command | processors busy |")
-    say("|---|---|---|---|---|---|---|---|---|")
+    print(f"{SIDE} x {SIDE} pixels, {STEPS} evaluations of {SECONDS_AN_EVALUATION} s, {psutil.cpu_count()} processors")
+    print("| hosts | pictures | pictures a minute | efficiency | host | worker | Ray | command | processors busy |")
+    print("|---|---|---|---|---|---|---|---|---|")
     first = 0.0
     with waiting_hosts(max(HOSTS)) as servers:
         for hosts in HOSTS:
@@ -50,7 +49,7 @@ def measure(folder: Path, repository: Path, count: int | None) -> None:
             rate = 60 * (len(ended) - hosts) / (ended[-1] - ended[hosts - 1])
             first = first or rate
             shares, busy = clock.between(ended[hosts - 1], ended)
-            say(
+            print(
                 f"| {hosts} | {len(ended)} | {rate:.1f} | {rate / hosts / first:.2f} | "
                 + " | ".join(f"{1000 * share:.0f} ms" for share in shares)
                 + f" | {busy:.2f} |"
@@ -95,8 +94,3 @@ class Clock(threading.Thread):
         pictures = sum(since < at <= until for at in ended)
         used = [late - early for early, late in zip(before, after, strict=True)]
         return [seconds / pictures for seconds in used], sum(used) / (until - since)
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()

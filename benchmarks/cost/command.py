@@ -68,8 +68,7 @@ def against_the_host(title: str, case: measure.Case, repeats: int) -> str:
                 str(measure.waits(case, method)),
             ]
         )
-        sys.stdout.write(" | ".join(rows[-1]) + "\n")
-        sys.stdout.flush()
+        print(*rows[-1], sep=" | ")
     header = [
         "method",
         "evaluations",

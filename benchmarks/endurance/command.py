@@ -10,7 +10,6 @@ the start. Exit status 1 if one differs.
 import argparse
 import random
 import re
-import sys
 import time
 
 from comfyui_host import install
@@ -37,7 +36,7 @@ def main() -> int:
     text = page(options.jobs, version, (time.monotonic() - start) / 60, ours, hosts_own)
     write(RESULTS / "endurance.md", text)
     wrong = ours.wrong + hosts_own.wrong
-    sys.stdout.write("\n".join(wrong) + "\n")
+    print(*wrong, sep="\n")
     return 1 if wrong else 0
 
 

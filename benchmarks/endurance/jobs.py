@@ -7,7 +7,7 @@ import json
 import queue
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -139,7 +139,6 @@ def endure(
     clients: int,
     interrupts: float,
     forgetful: int = 0,
-    say: Callable[[Stock], None] = print,
 ) -> Tally:
     """Run `jobs` jobs in each round after each one of the pool has run once alone.
 
@@ -147,19 +146,18 @@ def endure(
         clients: how many send them at once.
         interrupts: the share of jobs that is interrupted in the middle, and queued again.
         forgetful: before each of the first so many rounds the host is told to forget the prompts that it has run.
-        say: takes the stock of each round.
     """
     rng, tally = random.Random(0), Tally()
     for picture in PICTURES.values():
         Client(server.address).upload(ROOT / "demo" / picture)
     for job in pool:
         job.picture, job.evaluations = run(Client(server.address), job)
-    say(take_stock(server, tally))
+    print(take_stock(server, tally))
     for done in range(rounds):
         if done < forgetful:
             Client(server.address).clear_history()
         one_round(server, shuffled(pool, jobs, rng), clients, interrupts, tally, rng)
-        say(take_stock(server, tally))
+        print(take_stock(server, tally))
     return tally
 
 

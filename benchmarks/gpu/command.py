@@ -144,8 +144,7 @@ def main() -> None:
     parts = earlier(path.read_text(encoding="utf-8"), first) if path.exists() else {}
     for name in options.parts or PARTS:
         parts[name] = text_of(name, small)
-        sys.stdout.write(parts[name] + "\n")
-        sys.stdout.flush()
+        print(parts[name])
         body = [f"{KEPT.format(part)}\n{parts[part].strip()}\n" for part in PARTS if part in parts]
         write(path, "\n".join([f"# On a GPU\n\n{first}\n", *body]))
 

@@ -37,8 +37,7 @@ def main() -> None:
             for cell, found in own.found.items():
                 table.setdefault((name, cell.method, cell.scheduler), {})[cell.solver] = outcome(found)
             refusals |= {f"- `{cell.solver}`: {found.refused}" for cell, found in own.found.items() if found.refused}
-            sys.stdout.write(" | ".join(rows[name]) + "\n")
-            sys.stdout.flush()
+            print(*rows[name], sep=" | ")
     wrong = [
         f"- {' '.join((*key, solver))}: {what}"
         for key, found in table.items()
@@ -48,7 +47,7 @@ def main() -> None:
     if set(FAMILIES) <= set(rows):
         keep(table)
         write(RESULTS.with_suffix(".md"), page([rows[name] for name in FAMILIES], wrong, sorted(refusals)))
-    sys.stdout.write("\n".join(wrong) + "\n")
+    print(*wrong, sep="\n")
     sys.exit(bool(wrong))
 
 

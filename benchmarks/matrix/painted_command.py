@@ -51,14 +51,13 @@ def main() -> None:
         for group, outcomes in zip(groups, pool.map(judged, groups), strict=True):
             found |= dict(zip(group, outcomes, strict=True))
             keep(found)
-            sys.stdout.write(" ".join(group[0][:3]) + "\n")
-            sys.stdout.flush()
+            print(*group[0][:3])
     cells = [
         (" ".join((*row, solver)), what) for row in found for solver, what in zip(SOLVERS, found[row], strict=True)
     ]
     wrong = [f"- {name}: {what}" for name, what in cells if what.startswith("wrong")]
     write(RESULTS.with_suffix(".md"), page(found, wrong))
-    sys.stdout.write("\n".join(wrong) + "\n")
+    print(*wrong, sep="\n")
     sys.exit(bool(wrong))
 
 

@@ -116,10 +116,10 @@ def run(options: argparse.Namespace) -> None:
             for method in methods:
                 cell = bench.measure(case, place := Place(case.number, mask_of(case.number), method, cfg))
                 said = f"seam {cell['seam']:.3f}, loss {cell['loss']:.3f}" if cell else bench.failures[str(place)]
-                say(f"{place}: {said}")
+                print(f"{place}: {said}")
         page = Page(bench, title, machine(command, bench), cases, methods, cfgs)  # whole or not: who stops has it
         page.write(folder / "results", options.blind)
-    say(f"{folder / 'results.html'}")
+    print(f"{folder / 'results.html'}")
     if is_demo and not options.quick and not options.out:
         page.write_markdown(RESULTS / "quality")
 
@@ -141,7 +141,7 @@ def cases_of(
         bench.subject.notes.append("The pictures were made by the model itself.")
         for number in range(count):
             pictures.append(bench.made(number, texts[number % len(texts)], cfg))
-            say(f"picture {number + 1} of {count} made")
+            print(f"picture {number + 1} of {count} made")
     for number, picture in enumerate(pictures):
         yield Case(bench, number, picture, texts[number % len(texts)])
 
@@ -189,8 +189,3 @@ def machine(command: str, bench: Bench) -> str:
         f"{torch.__version__}, {device}. {bench.size} x {bench.size} pixels, {sampler}, {scheduler}, {steps} steps of "
         f"two evaluations. Command: python benchmarks quality {command}".rstrip()
     )
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()

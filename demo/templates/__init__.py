@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from typing import Any
 
 from comfyui_host import in_process, install
@@ -67,4 +66,4 @@ def _written(workflow: dict[str, Any]) -> str:
 def main() -> None:
     for path, text in texts().items():
         (install.ROOT / path).write_text(text, encoding="utf-8")
-        sys.stdout.write(f"{path}\n")
+        print(path)

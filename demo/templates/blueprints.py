@@ -13,20 +13,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from .everyday import prompts, sampled
-from .layout import Graph, Node
+from .layout import Graph, Node, Source
 
-Source = tuple[Node, int]
-SAMPLING = (
-    "seed",
-    "control_after_generate",
-    "steps",
-    "cfg",
-    "sampler_name",
-    "scheduler",
-    "denoise",
-    "method",
-    "evaluations_per_step",
-)
+SAMPLING = "seed control_after_generate steps cfg sampler_name scheduler denoise method evaluations_per_step".split()
 SETTINGS: dict[str, Any] = {"seed": 0, "steps": 25, "cfg": 7.0, "sampler_name": "euler", "scheduler": "normal"}
 BOX = [330, 420]
 FIRST = 9000  # above what a workflow has: a page gives a node inside another number if its own is taken
@@ -42,14 +31,11 @@ def around_the_mask(
     graph: Graph, box: Node, mask: Source, positive: Source, negative: Source, **sampling: Any
 ) -> tuple[Node, Node, Node]:
     """Crop, Encode, KSampler, VAE Decode and Stitch: a large picture is sampled around its mask alone."""
-    cut = graph.add("LatentRepaint_Crop", image=box["image"], mask=mask)
-    latent = graph.add("LatentRepaint_Encode", image=cut["image"], mask=cut["mask"], vae=box["vae"])
-    sampler = _random(sampled(graph, box["model"], positive, negative, latent["samples"], **SETTINGS | sampling))
-    decode = graph.add("VAEDecode", samples=sampler["samples"], vae=box["vae"])
-    stitch = graph.add(
-        "LatentRepaint_Stitch", stitch=cut["stitch"], generated=decode["IMAGE"], painted_mask=latent["painted_mask"]
-    )
-    return cut, sampler, stitch
+    cut = graph.add("LatentRepaint_Crop", image=box, mask=mask)
+    latent = graph.add("LatentRepaint_Encode", image=cut, mask=cut, vae=box)
+    sampler = _random(sampled(graph, box, positive, negative, latent, **SETTINGS | sampling))
+    decode = graph.add("VAEDecode", samples=sampler, vae=box)
+    return cut, sampler, graph.add("LatentRepaint_Stitch", stitch=cut, generated=decode, painted_mask=latent)
 
 
 def inpaint(graph: Graph) -> dict[str, Any]:
@@ -61,12 +47,12 @@ def inpaint(graph: Graph) -> dict[str, Any]:
         "to 0 to scale nothing. *Stitch* puts the result back: everything else stays as it is.",
         150,
     )
-    cut, sampler, stitch = around_the_mask(graph, box, box["mask"], box["positive"], box["negative"])
+    cut, sampler, stitch = around_the_mask(graph, box, box, box["positive"], box["negative"])
     shown = [(sampler, name) for name in SAMPLING] + [(cut, f"output_target_{side}") for side in ("width", "height")]
     return folded(
         graph,
         box,
-        {"image": stitch["image"], "report": stitch["report"]},
+        stitch,
         shown,
         "Inpaint: paint part of a picture anew, with any checkpoint and at any size. White in the mask is painted; "
         "everything else stays as it is. Set the output_target sizes to 512 for SD 1.5, 1024 for SDXL.",
@@ -82,23 +68,15 @@ def remove(graph: Graph) -> dict[str, Any]:
         "what stays visible of the object is continued.",
         150,
     )
-    positive, negative = prompts(graph, box["clip"], "")
-    grown = graph.add("GrowMask", height=80, mask=box["mask"], expand=6)
-    cut, sampler, stitch = around_the_mask(
-        graph,
-        box,
-        grown["MASK"],
-        positive["CONDITIONING"],
-        negative["CONDITIONING"],
-        cfg=1.0,
-        evaluations_per_step=3.0,
-    )
+    positive, negative = prompts(graph, box, "")
+    grown = graph.add("GrowMask", height=80, mask=box, expand=6)
+    cut, sampler, stitch = around_the_mask(graph, box, grown, positive, negative, cfg=1.0, evaluations_per_step=3.0)
     shown = [(sampler, name) for name in SAMPLING if name != "denoise"] + [(grown, "expand")]
     shown += [(cut, f"output_target_{side}") for side in ("width", "height")]
     return folded(
         graph,
         box,
-        {"image": stitch["image"], "report": stitch["report"]},
+        stitch,
         shown,
         "Remove an object: mask it with its shadow, and the surroundings are carried on where it stood. Needs no "
         "prompt. Set the output_target sizes to 512 for SD 1.5, 1024 for SDXL.",
@@ -113,36 +91,30 @@ def outpaint(graph: Graph) -> dict[str, Any]:
         "The last cells of the old picture are painted, too (*mask_expand_cells*), so that no line is left.",
         120,
     )
-    padded = graph.add("ImagePadForOutpaint", image=box["image"], left=128, top=0, right=128, bottom=0, feathering=0)
-    latent = graph.add("LatentRepaint_Encode", image=padded["IMAGE"], mask=padded["MASK"], vae=box["vae"])
-    sampler = _random(sampled(graph, box["model"], box["positive"], box["negative"], latent["samples"], **SETTINGS))
-    decode = graph.add("VAEDecode", samples=sampler["samples"], vae=box["vae"])
-    composite = graph.add(
-        "LatentRepaint_Composite",
-        original=padded["IMAGE"],
-        generated=decode["IMAGE"],
-        mask=latent["painted_mask"],
-    )
+    padded = graph.add("ImagePadForOutpaint", image=box, left=128, top=0, right=128, bottom=0, feathering=0)
+    latent = graph.add("LatentRepaint_Encode", image=padded, mask=padded, vae=box)
+    sampler = _random(sampled(graph, box, box["positive"], box["negative"], latent, **SETTINGS))
+    decode = graph.add("VAEDecode", samples=sampler, vae=box)
+    composite = graph.add("LatentRepaint_Composite", original=padded, generated=decode, mask=latent)
     shown = [(padded, side) for side in ("left", "top", "right", "bottom")] + [(sampler, name) for name in SAMPLING]
     return folded(
         graph,
         box,
-        {"image": composite["image"], "report": composite["report"]},
+        composite,
         shown,
         "Outpaint: a larger canvas around the picture, painted so that no line is left at the old border. The margins "
         "are in pixels; the prompt describes the whole new picture.",
     )
 
 
-def folded(
-    graph: Graph,
-    box: Node,
-    outputs: dict[str, Source],
-    shown: Sequence[tuple[Node, str]],
-    description: str,
-) -> dict[str, Any]:
-    """What the page loads: a graph of one node, whose definition holds the others."""
-    name = graph.name
+def folded(graph: Graph, box: Node, last: Node, shown: Sequence[tuple[Node, str]], description: str) -> dict[str, Any]:
+    """What the page loads: a graph of one node, whose definition holds the others.
+
+    Arguments:
+        last: the node whose image and report the box gives.
+        shown: the widgets on the box, each of a node inside.
+    """
+    name, outputs = graph.name, {output: last[output] for output in ("image", "report")}
     sockets = len(box.data["outputs"])
     for node, widget in shown:
         for position, slot in enumerate(node.data["inputs"]):
@@ -157,7 +129,7 @@ def folded(
     for index, node in enumerate(graph.nodes):
         node.id = node.data["id"] = FIRST + node.id
         node.data["pos"], node.data["size"] = [460 * (index // 2), 480 * (index % 2)], [420, node.height or 100]
-    identity = _uuid(name, "definition")
+    identity, top = _uuid(name, "definition"), FIRST + len(graph.nodes)
     entries = [
         {"id": _uuid(name, "in", slot["name"]), "name": slot["name"], "type": slot["type"], "linkIds": slot["links"]}
         for slot in box.data["outputs"]
@@ -172,12 +144,7 @@ def folded(
     definition = {
         "id": identity,
         "version": 1,
-        "state": {
-            "lastGroupId": 0,
-            "lastNodeId": FIRST + len(graph.nodes),
-            "lastLinkId": len(graph.links),
-            "lastRerouteId": 0,
-        },
+        "state": {"lastGroupId": 0, "lastNodeId": top, "lastLinkId": len(graph.links), "lastRerouteId": 0},
         "revision": 0,
         "config": {},
         "name": name,

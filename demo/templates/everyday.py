@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .layout import Graph, Node
+from .layout import Graph, Node, Source
 
 DEMO = "latent-repaint-demo.safetensors"
 MODEL = "**Load Checkpoint**: your SD 1.5 or SDXL model"
@@ -16,10 +16,10 @@ EDITOR = "Right-click *Load Image*, *Open in MaskEditor*, and paint over what sh
 def model_and_prompts(graph: Graph, prompt: str) -> tuple[Node, Node, Node]:
     """The loader, the prompt and the negative prompt."""
     model = graph.add("CheckpointLoaderSimple", ckpt_name=DEMO)
-    return model, *prompts(graph, model["CLIP"], prompt)
+    return model, *prompts(graph, model, prompt)
 
 
-def prompts(graph: Graph, clip: tuple[Node, int], prompt: str) -> tuple[Node, Node]:
+def prompts(graph: Graph, clip: Source, prompt: str) -> tuple[Node, Node]:
     positive = graph.add("CLIPTextEncode", "Prompt", clip=clip, text=prompt)
     negative = graph.add("CLIPTextEncode", "Negative prompt", clip=clip, text="")
     return graph.colour(positive, "positive"), graph.colour(negative, "negative")
@@ -27,10 +27,10 @@ def prompts(graph: Graph, clip: tuple[Node, int], prompt: str) -> tuple[Node, No
 
 def sampled(
     graph: Graph,
-    model: tuple[Node, int],
-    positive: tuple[Node, int],
-    negative: tuple[Node, int],
-    latent: tuple[Node, int],
+    model: Source,
+    positive: Source,
+    negative: Source,
+    latent: Source,
     kind: str = "LatentRepaint_KSampler",
     **given: Any,
 ) -> Node:
@@ -40,15 +40,15 @@ def sampled(
 
 
 def finished(
-    graph: Graph, vae: tuple[Node, int], latent: tuple[Node, int], original: tuple[Node, int], mask: tuple[Node, int]
+    graph: Graph, vae: Source, latent: Source, original: Source, mask: Source, **given: Any
 ) -> tuple[Node, Node, Node]:
-    """VAE Decode, Composite and Save Image."""
+    """VAE Decode, Composite with what it is given, and Save Image."""
     decode = graph.add("VAEDecode", folded=True, samples=latent, vae=vae)
-    composite = graph.add("LatentRepaint_Composite", original=original, generated=decode["IMAGE"], mask=mask)
-    return decode, composite, saved(graph, composite["image"])
+    composite = graph.add("LatentRepaint_Composite", original=original, generated=decode, mask=mask, **given)
+    return decode, composite, saved(graph, composite)
 
 
-def saved(graph: Graph, image: tuple[Node, int]) -> Node:
+def saved(graph: Graph, image: Source) -> Node:
     return graph.add("SaveImage", images=image, filename_prefix="latent-repaint")
 
 
@@ -64,22 +64,10 @@ def one_picture(
     """The plain graph: Load Image, Encode, KSampler, VAE Decode, Composite, Save Image."""
     model, positive, negative = model_and_prompts(graph, prompt)
     image = graph.add("LoadImage", image=picture)
-    latent = graph.add(
-        "LatentRepaint_Encode", image=image["IMAGE"], mask=image["MASK"], vae=model["VAE"], **(encode or {})
-    )
-    sampler = sampled(
-        graph, model["MODEL"], positive["CONDITIONING"], negative["CONDITIONING"], latent["samples"], **sampling
-    )
-    decode = graph.add("VAEDecode", folded=True, samples=sampler["samples"], vae=model["VAE"])
-    result = graph.add(
-        "LatentRepaint_Composite",
-        original=image["IMAGE"],
-        generated=decode["IMAGE"],
-        mask=latent["painted_mask"],
-        **(composite or {}),
-    )
-    save = saved(graph, result["image"])
-    graph.columns([model, (positive, negative), image], [latent, sampler], [note, decode, result, save], stretch=[save])
+    latent = graph.add("LatentRepaint_Encode", image=image, mask=image, vae=model, **(encode or {}))
+    sampler = sampled(graph, model, positive, negative, latent, **sampling)
+    end = finished(graph, model, sampler, image, latent, **(composite or {}))
+    graph.columns([model, (positive, negative), image], [latent, sampler], [note, *end], stretch=end[-1:])
 
 
 def start_here(graph: Graph) -> None:
@@ -117,17 +105,12 @@ def outpaint(graph: Graph) -> None:
     )
     model, positive, negative = model_and_prompts(graph, "sunset, snow, mountains, red house, sun")
     image = graph.add("LoadImage", image="example_narrow.png")
-    padded = graph.add(
-        "ImagePadForOutpaint", image=image["IMAGE"], left=28, top=0, right=28, bottom=0, feathering=0, height=184
-    )
-    latent = graph.add("LatentRepaint_Encode", image=padded["IMAGE"], mask=padded["MASK"], vae=model["VAE"])
-    sampler = sampled(graph, model["MODEL"], positive["CONDITIONING"], negative["CONDITIONING"], latent["samples"])
-    decode, composite, save = finished(graph, model["VAE"], sampler["samples"], padded["IMAGE"], latent["painted_mask"])
+    padded = graph.add("ImagePadForOutpaint", image=image, left=28, top=0, right=28, bottom=0, feathering=0, height=184)
+    latent = graph.add("LatentRepaint_Encode", image=padded, mask=padded, vae=model)
+    sampler = sampled(graph, model, positive, negative, latent)
+    decode, composite, save = finished(graph, model, sampler, padded, latent)
     graph.columns(
-        [model, (positive, negative), image, decode],
-        [latent, sampler],
-        [note, padded, composite, save],
-        stretch=[save],
+        [model, (positive, negative), image, decode], [latent, sampler], [note, padded, composite, save], stretch=[save]
     )
 
 
@@ -163,31 +146,21 @@ def cropped(graph: Graph, note: Node, picture: str, prompt: str, **crop: Any) ->
     image = graph.add("LoadImage", image=picture)
     cut = graph.add(
         "LatentRepaint_Crop",
-        image=image["IMAGE"],
-        mask=image["MASK"],
+        image=image,
+        mask=image,
         context_from_mask_extend_factor=2.5,  # the demo's model knows whole scenes, no details of them
         output_target_width=128,
         output_target_height=128,
         output_padding=8,
         **crop,
     )
-    latent = graph.add(
-        "LatentRepaint_Encode", "Encode", folded=True, image=cut["image"], mask=cut["mask"], vae=model["VAE"]
-    )
-    sampler = sampled(graph, model["MODEL"], positive["CONDITIONING"], negative["CONDITIONING"], latent["samples"])
-    decode = graph.add("VAEDecode", folded=True, samples=sampler["samples"], vae=model["VAE"])
-    stitch = graph.add(
-        "LatentRepaint_Stitch",
-        stitch=cut["stitch"],
-        generated=decode["IMAGE"],
-        painted_mask=latent["painted_mask"],
-    )
-    save = saved(graph, stitch["image"])
+    latent = graph.add("LatentRepaint_Encode", "Encode", folded=True, image=cut, mask=cut, vae=model)
+    sampler = sampled(graph, model, positive, negative, latent)
+    decode = graph.add("VAEDecode", folded=True, samples=sampler, vae=model)
+    stitch = graph.add("LatentRepaint_Stitch", stitch=cut, generated=decode, painted_mask=latent)
+    save = saved(graph, stitch)
     graph.columns(
-        [model, (positive, negative), image],
-        [cut, latent, sampler],
-        [note, decode, stitch, save],
-        stretch=[save],
+        [model, (positive, negative), image], [cut, latent, sampler], [note, decode, stitch, save], stretch=[save]
     )
 
 
@@ -219,22 +192,18 @@ def batch(graph: Graph) -> None:
     )
     model, positive, negative = model_and_prompts(graph, "day, snow, sun, blue house")
     images = [graph.add("LoadImage", image=name) for name in ("example_masked.png", "example_second.png")]
-    pictures = graph.add("ImageBatch", folded=True, image1=images[0]["IMAGE"], image2=images[1]["IMAGE"])
-    drawn = [graph.add("MaskToImage", folded=True, mask=image["MASK"]) for image in images]
-    both = graph.add("ImageBatch", "Batch Masks", folded=True, image1=drawn[0]["IMAGE"], image2=drawn[1]["IMAGE"])
-    masks = graph.add("ImageToMask", folded=True, image=both["IMAGE"], channel="red")
-    latent = graph.add(
-        "LatentRepaint_Encode", "Encode", folded=True, image=pictures["IMAGE"], mask=masks["MASK"], vae=model["VAE"]
-    )
-    sampler = sampled(graph, model["MODEL"], positive["CONDITIONING"], negative["CONDITIONING"], latent["samples"])
-    decode, composite, save = finished(
-        graph, model["VAE"], sampler["samples"], pictures["IMAGE"], latent["painted_mask"]
-    )
+    pictures = graph.add("ImageBatch", folded=True, image1=images[0], image2=images[1])
+    drawn = [graph.add("MaskToImage", folded=True, mask=image) for image in images]
+    both = graph.add("ImageBatch", "Batch Masks", folded=True, image1=drawn[0], image2=drawn[1])
+    masks = graph.add("ImageToMask", folded=True, image=both, channel="red")
+    latent = graph.add("LatentRepaint_Encode", "Encode", folded=True, image=pictures, mask=masks, vae=model)
+    sampler = sampled(graph, model, positive, negative, latent)
+    end = finished(graph, model, sampler, pictures, latent)
     graph.columns(
         [*images, (drawn[0], drawn[1])],
         [model, (positive, negative), (pictures, both), (masks, latent), sampler],
-        [note, decode, composite, save],
-        stretch=[save],
+        [note, *end],
+        stretch=end[-1:],
         widths=(462, 462, 366),
     )
 

@@ -20,17 +20,10 @@ def inpaint_model(graph: Graph) -> None:
     )
     model, positive, negative = model_and_prompts(graph, PROMPT)
     image = graph.add("LoadImage", image=PICTURE)
-    patched = graph.add("LatentRepaint_InpaintModel", model=model["MODEL"])
-    latent = graph.add("LatentRepaint_Encode", image=image["IMAGE"], mask=image["MASK"], vae=model["VAE"])
-    sampler = sampled(
-        graph,
-        patched["model"],
-        positive["CONDITIONING"],
-        negative["CONDITIONING"],
-        latent["samples"],
-        kind="KSampler",
-    )
-    decode, composite, save = finished(graph, model["VAE"], sampler["LATENT"], image["IMAGE"], latent["painted_mask"])
+    patched = graph.add("LatentRepaint_InpaintModel", model=model)
+    latent = graph.add("LatentRepaint_Encode", image=image, mask=image, vae=model)
+    sampler = sampled(graph, patched, positive, negative, latent, kind="KSampler")
+    decode, composite, save = finished(graph, model, sampler, image, latent)
     graph.columns(
         [model, (positive, negative), image, decode],
         [latent, sampler],
@@ -50,19 +43,12 @@ def flow_models(graph: Graph) -> None:
     )
     model, positive, negative = model_and_prompts(graph, PROMPT)
     image = graph.add("LoadImage", image=PICTURE)
-    shift = graph.add("ModelSamplingSD3", "Shift (SD 3.5)", model=model["MODEL"], shift=3.0)
+    shift = graph.add("ModelSamplingSD3", "Shift (SD 3.5)", model=model, shift=3.0)
     shift.data["mode"] = 4  # bypassed: the demo's model is no flow model
-    guidance = graph.add("FluxGuidance", conditioning=positive["CONDITIONING"], guidance=3.5)
-    latent = graph.add("LatentRepaint_Encode", image=image["IMAGE"], mask=image["MASK"], vae=model["VAE"])
-    sampler = sampled(
-        graph,
-        shift["MODEL"],
-        guidance["CONDITIONING"],
-        negative["CONDITIONING"],
-        latent["samples"],
-        scheduler="simple",
-    )
-    decode, composite, save = finished(graph, model["VAE"], sampler["samples"], image["IMAGE"], latent["painted_mask"])
+    guidance = graph.add("FluxGuidance", conditioning=positive, guidance=3.5)
+    latent = graph.add("LatentRepaint_Encode", image=image, mask=image, vae=model)
+    sampler = sampled(graph, shift, guidance, negative, latent, scheduler="simple")
+    decode, composite, save = finished(graph, model, sampler, image, latent)
     graph.columns(
         [model, (positive, negative), image, (shift, guidance)],
         [latent, sampler],
@@ -84,34 +70,16 @@ def edit_models(graph: Graph) -> None:
     unet = graph.add("UNETLoader", unet_name="qwen_image_edit_2509_fp8_e4m3fn.safetensors")
     clip = graph.add("CLIPLoader", clip_name="qwen_2.5_vl_7b_fp8_scaled.safetensors", type="qwen_image")
     vae = graph.add("VAELoader", vae_name="qwen_image_vae.safetensors")
-    shift = graph.add("ModelSamplingAuraFlow", model=unet["MODEL"], shift=3.0)
+    shift = graph.add("ModelSamplingAuraFlow", model=unet, shift=3.0)
     image = graph.add("LoadImage", image=PICTURE)
     texts = [
-        graph.add(
-            "TextEncodeQwenImageEditPlus",
-            title,
-            clip=clip["CLIP"],
-            vae=vae["VAE"],
-            image1=image["IMAGE"],
-            prompt=text,
-        )
+        graph.add("TextEncodeQwenImageEditPlus", title, clip=clip, vae=vae, image1=image, prompt=text)
         for title, text in (("Prompt", "replace the house by a red car"), ("Negative prompt", ""))
     ]
     positive, negative = graph.colour(texts[0], "positive"), graph.colour(texts[1], "negative")
-    latent = graph.add(
-        "LatentRepaint_Encode", "Encode", folded=True, image=image["IMAGE"], mask=image["MASK"], vae=vae["VAE"]
-    )
-    sampler = sampled(
-        graph,
-        shift["MODEL"],
-        positive["CONDITIONING"],
-        negative["CONDITIONING"],
-        latent["samples"],
-        steps=20,
-        cfg=2.5,
-        scheduler="simple",
-    )
-    decode, composite, save = finished(graph, vae["VAE"], sampler["samples"], image["IMAGE"], latent["painted_mask"])
+    latent = graph.add("LatentRepaint_Encode", "Encode", folded=True, image=image, mask=image, vae=vae)
+    sampler = sampled(graph, shift, positive, negative, latent, steps=20, cfg=2.5, scheduler="simple")
+    decode, composite, save = finished(graph, vae, sampler, image, latent)
     graph.columns(
         [unet, clip, image],
         [(vae, shift), (positive, negative), latent, sampler],
@@ -133,31 +101,21 @@ def video(graph: Graph) -> None:
     unet = graph.add("UNETLoader", unet_name="wan2.1_t2v_1.3B_fp16.safetensors")
     clip = graph.add("CLIPLoader", clip_name="umt5_xxl_fp8_e4m3fn_scaled.safetensors", type="wan")
     vae = graph.add("VAELoader", vae_name="wan_2.1_vae.safetensors")
-    shift = graph.add("ModelSamplingSD3", model=unet["MODEL"], shift=8.0)
-    positive, negative = prompts(graph, clip["CLIP"], "an empty beach at sunset")
+    shift = graph.add("ModelSamplingSD3", model=unet, shift=8.0)
+    positive, negative = prompts(graph, clip, "an empty beach at sunset")
     film = graph.add("LoadVideo", file="film.mp4")
     moving = graph.add("LoadVideo", "Load Video: mask", file="mask.mp4")
-    frames = graph.add("GetVideoComponents", folded=True, video=film["VIDEO"])
-    white = graph.add("GetVideoComponents", folded=True, video=moving["VIDEO"])
-    mask = graph.add("ImageToMask", folded=True, image=white["images"], channel="red")
-    latent = graph.add("LatentRepaint_Encode", image=frames["images"], mask=mask["MASK"], vae=vae["VAE"])
+    frames = graph.add("GetVideoComponents", folded=True, video=film)
+    white = graph.add("GetVideoComponents", folded=True, video=moving)
+    mask = graph.add("ImageToMask", folded=True, image=white, channel="red")
+    latent = graph.add("LatentRepaint_Encode", image=frames, mask=mask, vae=vae)
     sampler = sampled(
-        graph,
-        shift["MODEL"],
-        positive["CONDITIONING"],
-        negative["CONDITIONING"],
-        latent["samples"],
-        steps=30,
-        cfg=6.0,
-        sampler_name="uni_pc",
-        scheduler="simple",
+        graph, shift, positive, negative, latent, steps=30, cfg=6.0, sampler_name="uni_pc", scheduler="simple"
     )
-    decode = graph.add("VAEDecode", folded=True, samples=sampler["samples"], vae=vae["VAE"])
-    composite = graph.add(
-        "LatentRepaint_Composite", original=frames["images"], generated=decode["IMAGE"], mask=latent["painted_mask"]
-    )
-    joined = graph.add("CreateVideo", folded=True, images=composite["image"], fps=frames["fps"], audio=frames["audio"])
-    save = graph.add("SaveVideo", video=joined["VIDEO"], filename_prefix="video/latent-repaint")
+    decode = graph.add("VAEDecode", folded=True, samples=sampler, vae=vae)
+    composite = graph.add("LatentRepaint_Composite", original=frames, generated=decode, mask=latent)
+    joined = graph.add("CreateVideo", folded=True, images=composite, fps=frames, audio=frames)
+    save = graph.add("SaveVideo", video=joined, filename_prefix="video/latent-repaint")
     graph.columns(
         [unet, clip, (vae, shift), (positive, negative), (frames, white), (film, moving)],
         [latent, sampler],
@@ -180,25 +138,11 @@ def lama(graph: Graph) -> None:
     image = graph.add("LoadImage", image=PICTURE)
     loader = graph.add("INPAINT_LoadInpaintModel", model_name="big-lama.pt")
     filled = graph.add(
-        "INPAINT_InpaintWithModel",
-        "Fill with LaMa",
-        folded=True,
-        inpaint_model=loader["INPAINT_MODEL"],
-        image=image["IMAGE"],
-        mask=image["MASK"],
+        "INPAINT_InpaintWithModel", "Fill with LaMa", folded=True, inpaint_model=loader, image=image, mask=image
     )
-    latent = graph.add(
-        "LatentRepaint_Encode", image=filled["IMAGE"], mask=image["MASK"], vae=model["VAE"], fill="original"
-    )
-    sampler = sampled(
-        graph,
-        model["MODEL"],
-        positive["CONDITIONING"],
-        negative["CONDITIONING"],
-        latent["samples"],
-        denoise=0.8,
-    )
-    decode, composite, save = finished(graph, model["VAE"], sampler["samples"], image["IMAGE"], latent["painted_mask"])
+    latent = graph.add("LatentRepaint_Encode", image=filled, mask=image, vae=model, fill="original")
+    sampler = sampled(graph, model, positive, negative, latent, denoise=0.8)
+    decode, composite, save = finished(graph, model, sampler, image, latent)
     graph.columns(
         [model, (positive, negative), image, filled],
         [latent, sampler],

@@ -54,15 +54,23 @@ COLOURS = {"note": ("#432", "#653"), "positive": ("#232", "#353"), "negative": (
 
 @dataclass
 class Node:
-    """A node; `node["NAME"]` is its output of that name, for the input of another one."""
+    """A node; `node["NAME"]` is its output of that name, for the input of another one.
+
+    The node itself stands there for its first output of the type that is wanted.
+    """
 
     id: int
     data: dict[str, Any]
     height: int
 
     def __getitem__(self, output: str) -> tuple[Node, int]:
-        names = [slot["name"] for slot in self.data["outputs"]]
-        return self, names.index(output)
+        return self, [slot["name"] for slot in self.data["outputs"]].index(output)
+
+    def of_type(self, kind: str) -> tuple[Node, int]:
+        return self, [slot["type"] for slot in self.data["outputs"]].index(kind)
+
+
+Source = Node | tuple[Node, int]
 
 
 @dataclass
@@ -91,14 +99,14 @@ class Graph:
             title: In place of its own name.
             height: Pixels below its title, if not those of HEIGHTS.
             folded: Whether only its title is shown.
-            given: Its inputs: an output of another node, or a widget's value; a widget that is not named has its
+            given: Its inputs: a node, an output of one, or a widget's value; a widget that is not named has its
                 default.
         """
         defined = self.kinds[kind].INPUT_TYPES()
         slots = {**defined.get("required", {}), **defined.get("optional", {})}
-        unknown = given.keys() - slots.keys()
-        if unknown:
+        if unknown := given.keys() - slots.keys():
             raise ValueError(f"{self.name}: {kind} has no input {', '.join(sorted(unknown))}")
+        given = {name: x.of_type(slots[name][0]) if isinstance(x, Node) else x for name, x in given.items()}
         sockets, widgets, values, behind = [], [], [], []
         for name, (type_, *options) in slots.items():
             options = options[0] if options else {}

@@ -11,31 +11,16 @@ def custom_sampler(graph: Graph, note: Node, kind: str, folded: bool = False) ->
     """SamplerCustomAdvanced, with one of our samplers in place of the plain one."""
     model, positive, negative = model_and_prompts(graph, PROMPT)
     image = graph.add("LoadImage", image=PICTURE)
-    latent = graph.add(
-        "LatentRepaint_Encode", "Encode", folded=folded, image=image["IMAGE"], mask=image["MASK"], vae=model["VAE"]
-    )
+    latent = graph.add("LatentRepaint_Encode", "Encode", folded=folded, image=image, mask=image, vae=model)
     solver = graph.add("KSamplerSelect", sampler_name="euler_ancestral")
-    ours = graph.add(
-        kind, kind.removeprefix("LatentRepaint_").replace("Sampler", " Sampler"), sampler=solver["SAMPLER"]
-    )
-    sigmas = graph.add("BasicScheduler", model=model["MODEL"], scheduler="karras", steps=20)
+    ours = graph.add(kind, kind.removeprefix("LatentRepaint_").replace("Sampler", " Sampler"), sampler=solver)
+    sigmas = graph.add("BasicScheduler", model=model, scheduler="karras", steps=20)
     noise = graph.add("RandomNoise", noise_seed=1)
-    guider = graph.add(
-        "CFGGuider",
-        model=model["MODEL"],
-        positive=positive["CONDITIONING"],
-        negative=negative["CONDITIONING"],
-        cfg=4.0,
-    )
+    guider = graph.add("CFGGuider", model=model, positive=positive, negative=negative, cfg=4.0)
     sampler = graph.add(
-        "SamplerCustomAdvanced",
-        noise=noise["NOISE"],
-        guider=guider["GUIDER"],
-        sampler=ours["sampler"],
-        sigmas=sigmas["SIGMAS"],
-        latent_image=latent["samples"],
+        "SamplerCustomAdvanced", noise=noise, guider=guider, sampler=ours, sigmas=sigmas, latent_image=latent
     )
-    decode, composite, save = finished(graph, model["VAE"], sampler["output"], image["IMAGE"], latent["painted_mask"])
+    decode, composite, save = finished(graph, model, sampler, image, latent)
     graph.columns(
         [model, (positive, negative), image, (solver, noise)],
         [latent, (ours, sigmas), sampler],
@@ -90,19 +75,13 @@ def mask_and_schedule(graph: Graph) -> None:
     )
     model = graph.add("CheckpointLoaderSimple", ckpt_name="latent-repaint-demo.safetensors")
     image = graph.add("LoadImage", image=PICTURE)
-    encoded = graph.add("VAEEncode", folded=True, pixels=image["IMAGE"], vae=model["VAE"])
-    latent = graph.add(
-        "LatentRepaint_MaskToLatent",
-        mask=image["MASK"],
-        samples=encoded["LATENT"],
-        vae=model["VAE"],
-        image=image["IMAGE"],
-    )
-    save = saved(graph, latent["preview"])
+    encoded = graph.add("VAEEncode", folded=True, pixels=image, vae=model)
+    latent = graph.add("LatentRepaint_MaskToLatent", mask=image, samples=encoded, vae=model, image=image)
+    save = saved(graph, latent)
     solver = graph.add("KSamplerSelect", sampler_name="euler_ancestral")
-    ours = graph.add("LatentRepaint_RePaintSampler", sampler=solver["SAMPLER"])
-    sigmas = graph.add("BasicScheduler", model=model["MODEL"], scheduler="karras", steps=20)
-    plot = graph.add("LatentRepaint_Schedule", model=model["MODEL"], sampler=ours["sampler"], sigmas=sigmas["SIGMAS"])
+    ours = graph.add("LatentRepaint_RePaintSampler", sampler=solver)
+    sigmas = graph.add("BasicScheduler", model=model, scheduler="karras", steps=20)
+    plot = graph.add("LatentRepaint_Schedule", model=model, sampler=ours, sigmas=sigmas)
     graph.columns(
         [note, model, image, encoded],
         [latent, save],

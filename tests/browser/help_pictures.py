@@ -85,7 +85,7 @@ def main() -> None:
         for name in names:
             path = DOCS / f"{name}.webp"
             draw(desk, name).save(path, quality=85, method=6)
-            sys.stdout.write(f"{path} {path.stat().st_size // 1024} KiB\n")
+            print(f"{path} {path.stat().st_size // 1024} KiB")
 
 
 def draw(desk: Desk, name: str) -> Image.Image:
