@@ -56,10 +56,10 @@ def cut(folder: Path) -> Table:
         counted,
         f"{SCENES} scenes never trained on, one seed, masks across the horizon, Encode > KSampler (Latent RePaint) > "
         "VAE Decode > Composite at the defaults; each put back once with the mask as drawn, once with Encode's "
-        "painted_mask. The labels were given by looking at the pictures before the report was asked, on what an "
-        "earlier version of Match had painted. The measure and its thresholds were chosen on 96 pictures of other "
-        "scenes, after a simpler measure had called eight whole "
-        "ones here cut. `unclear` is what one person could have called either. The sheet "
+        "painted_mask. The labels were given by looking at these pictures before the report was asked; the measure and "
+        "its thresholds were chosen earlier, on 96 pictures of other scenes. `unclear` is what one person could have "
+        "called either. With painted_mask nothing painted is thrown away; what is cut there is something of the "
+        "original that lay half under the mask, and that the model did not complete. The sheet "
         "`cut.jpg` shows all pictures; a red frame is labelled cut, a green one whole; a cross is the report's word.",
     )
 
