@@ -4,13 +4,11 @@ from typing import Any
 
 from comfy_api.v0_0_2 import io
 
-from ..checks import check_window, naming
 from ..samplers.blend import Blend
-from ..samplers.host import combine
 from .schema import (
     checked,
+    combined,
     kept_input,
-    kept_latent,
     known_noise_input,
     sampler_input,
     sampler_output,
@@ -44,8 +42,5 @@ class BlendSampler(io.ComfyNode):
     def execute(
         cls, sampler: Any, known_noise: str, start_percent: float, end_percent: float, kept: dict | None = None
     ) -> io.NodeOutput:
-        with naming(ID):
-            check_window(start_percent, end_percent)
-            clean = kept_latent(kept)
         method = Blend(known_noise=known_noise, start_percent=start_percent, end_percent=end_percent)
-        return io.NodeOutput(combine(sampler, method, ID, kept=clean))
+        return combined(ID, sampler, method, kept)

@@ -90,11 +90,7 @@ class Composite(io.ComfyNode):
             "ramp, every pixel stays exactly as it was.",
             inputs=[
                 io.Image.Input("original", tooltip="The picture before inpainting. The result has its size."),
-                io.Image.Input(
-                    "generated",
-                    lazy=True,
-                    tooltip="The picture from VAE Decode.",
-                ),
+                io.Image.Input("generated", lazy=True, tooltip="The picture from VAE Decode."),
                 io.Mask.Input(
                     "mask",
                     tooltip="Encode's painted_mask: nothing that was painted is cut off. Or your own mask: nothing "

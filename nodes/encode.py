@@ -12,7 +12,7 @@ from ..pixels.pad import pad_to_multiple, unpad
 from ..pixels.preview import draw_mask
 from .composite import work
 from .notice import NOTHING_MASKED, notice
-from .schema import checked, schema, spatial_method_input
+from .schema import checked, grid_inputs, schema
 
 ID = "LatentRepaint_Encode"
 
@@ -49,15 +49,7 @@ class Encode(io.ComfyNode):
                     "grey. noise: noise in the colours of the picture. Under grey parts of the mask some of "
                     "the original stays.",
                 ),
-                spatial_method_input(),
-                io.Int.Input(
-                    "mask_expand_cells",
-                    default=1,
-                    min=0,
-                    max=64,
-                    tooltip="Also paint this many cells around the mask (8 pixels each for most models). The cells "
-                    "next to it carry traces of the old content.",
-                ),
+                *grid_inputs(),
             ],
             outputs=[
                 io.Latent.Output(

@@ -55,11 +55,7 @@ class KSampler(io.ComfyNode):
                     tooltip="How closely to follow the prompt (classifier-free guidance). At 1 the negative prompt is "
                     "ignored.",
                 ),
-                io.Combo.Input(
-                    "sampler_name",
-                    options=SAMPLERS,
-                    tooltip="The algorithm that removes the noise.",
-                ),
+                io.Combo.Input("sampler_name", options=SAMPLERS, tooltip="The algorithm that removes the noise."),
                 io.Combo.Input(
                     "scheduler",
                     options=comfy.samplers.KSampler.SCHEDULERS,

@@ -10,7 +10,7 @@ from ..checks import check_image, check_latent, naming
 from ..pixels.latent_grid import TEMPORAL_METHODS, centre_crop, mask_to_grid, noise_mask
 from ..pixels.preview import draw_mask
 from .notice import NOTHING_MASKED, notice
-from .schema import checked, schema, spatial_method_input
+from .schema import checked, grid_inputs, schema
 
 ID = "LatentRepaint_MaskToLatent"
 PREVIEW_PIXELS_PER_CELL = 8  # of a preview without a picture
@@ -32,15 +32,7 @@ class MaskToLatent(io.ComfyNode):
                     "one for each.",
                 ),
                 io.Latent.Input("samples", tooltip="The encoded picture or video that the mask belongs to."),
-                spatial_method_input(),
-                io.Int.Input(
-                    "mask_expand_cells",
-                    default=1,
-                    min=0,
-                    max=64,
-                    tooltip="Also paint this many cells around the mask (8 pixels each for most models). The cells "
-                    "next to it carry traces of the old content.",
-                ),
+                *grid_inputs(),
                 io.Float.Input(
                     "mask_hipass_filter",
                     default=0.0,
@@ -93,23 +85,14 @@ class MaskToLatent(io.ComfyNode):
         with naming(ID):
             latent = check_latent(samples, "samples")
             image = None if image is None else check_image("image", image)
-            # without a VAE, what the host's empty latents say of themselves from 0.11 on
-            spatial_ratio = samples.get("downscale_ratio_spacial") if vae is None else vae.spacial_compression_decode()
-            temporal_ratio = (
-                samples.get("downscale_ratio_temporal") if vae is None else vae.temporal_compression_decode()
-            )
-            cells = mask_to_grid(
-                mask,
-                latent.shape,
-                spatial_method,
-                mask_expand_cells,
-                mask_hipass_filter,
-                temporal_method,
-                spatial_ratio,
-                temporal_ratio,
-            )
+            if vae is None:  # what the host's empty latents say of themselves from 0.11 on
+                ratios = [samples.get(f"downscale_ratio_{what}") for what in ("spacial", "temporal")]
+            else:
+                ratios = [vae.spacial_compression_decode(), vae.temporal_compression_decode()]
+            settings = spatial_method, mask_expand_cells, mask_hipass_filter, temporal_method
+            cells = mask_to_grid(mask, latent.shape, *settings, *ratios)
         if image is None:
-            side = spatial_ratio or PREVIEW_PIXELS_PER_CELL
+            side = ratios[0] or PREVIEW_PIXELS_PER_CELL
             image = torch.zeros(1, 1, 1, 3).expand(-1, cells.shape[-2] * side, cells.shape[-1] * side, -1)
         else:
             image = _encoded_part(image, cells)

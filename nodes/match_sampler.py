@@ -4,10 +4,8 @@ from typing import Any
 
 from comfy_api.v0_0_2 import io
 
-from ..checks import check_window, naming
-from ..samplers.host import combine
 from ..samplers.match import Match
-from .schema import checked, kept_input, kept_latent, sampler_input, sampler_output, schema, window_inputs
+from .schema import checked, combined, kept_input, sampler_input, sampler_output, schema, window_inputs
 
 ID = "LatentRepaint_MatchSampler"
 
@@ -44,8 +42,5 @@ class MatchSampler(io.ComfyNode):
     def execute(
         cls, sampler: Any, inner_steps: float, start_percent: float, end_percent: float, kept: dict | None = None
     ) -> io.NodeOutput:
-        with naming(ID):
-            check_window(start_percent, end_percent)
-            clean = kept_latent(kept)
         method = Match(inner_steps=inner_steps, start_percent=start_percent, end_percent=end_percent)
-        return io.NodeOutput(combine(sampler, method, ID, kept=clean))
+        return combined(ID, sampler, method, kept)

@@ -4,13 +4,11 @@ from typing import Any
 
 from comfy_api.v0_0_2 import io
 
-from ..checks import check_window, naming
-from ..samplers.host import combine
 from ..samplers.repaint import RePaint
 from .schema import (
     checked,
+    combined,
     kept_input,
-    kept_latent,
     known_noise_input,
     sampler_input,
     sampler_output,
@@ -67,9 +65,6 @@ class RePaintSampler(io.ComfyNode):
         known_noise: str,
         kept: dict | None = None,
     ) -> io.NodeOutput:
-        with naming(ID):
-            check_window(start_percent, end_percent)
-            clean = kept_latent(kept)
         method = RePaint(
             jump_length=jump_length,
             jump_n_sample=jump_n_sample,
@@ -77,4 +72,4 @@ class RePaintSampler(io.ComfyNode):
             end_percent=end_percent,
             known_noise=known_noise,
         )
-        return io.NodeOutput(combine(sampler, method, ID, kept=clean))
+        return combined(ID, sampler, method, kept)

@@ -8,9 +8,10 @@ from typing import Any
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
-from ..checks import check_choice, check_latent, naming
+from ..checks import check_choice, check_latent, check_window, naming
 from ..pixels.latent_grid import SPATIAL_METHODS
 from ..samplers.blend import Blend
+from ..samplers.host import combine
 from ..samplers.known_region import KNOWN_NOISE, Method
 from ..samplers.match import Match
 from ..samplers.repaint import RePaintBudget
@@ -114,15 +115,26 @@ def known_noise_input(default: str) -> io.Input:
     )
 
 
-def spatial_method_input() -> io.Input:
-    return io.Combo.Input(
-        "spatial_method",
-        options=list(SPATIAL_METHODS),
-        default="max",
-        tooltip="How the pixels under a cell decide about it. max: one white pixel is enough, so no stroke is lost. "
-        "area, mean: the share of white pixels, a soft mask. nearest: the pixel in the middle. min: only if "
-        "all are white.",
-    )
+def grid_inputs() -> list[io.Input]:
+    """How a mask becomes cells of the latent."""
+    return [
+        io.Combo.Input(
+            "spatial_method",
+            options=list(SPATIAL_METHODS),
+            default="max",
+            tooltip="How the pixels under a cell decide about it. max: one white pixel is enough, so no stroke is "
+            "lost. area, mean: the share of white pixels, a soft mask. nearest: the pixel in the middle. min: only if "
+            "all are white.",
+        ),
+        io.Int.Input(
+            "mask_expand_cells",
+            default=1,
+            min=0,
+            max=64,
+            tooltip="Also paint this many cells around the mask (8 pixels each for most models). The cells "
+            "next to it carry traces of the old content.",
+        ),
+    ]
 
 
 def sampler_input() -> io.Input:
@@ -175,6 +187,14 @@ def method_of(name: str, evaluations_per_step: float) -> Method:
     if name == "match":
         return Match(inner_steps=evaluations_per_step - 1)
     return RePaintBudget(evaluations_per_step=evaluations_per_step)
+
+
+def combined(node_id: str, sampler: Any, method: Method, kept: dict | None) -> io.NodeOutput:
+    """What a node returns that makes a SAMPLER of a SAMPLER and a method."""
+    with naming(node_id):
+        check_window(method.start_percent, method.end_percent)
+        clean = kept_latent(kept)
+    return io.NodeOutput(combine(sampler, method, node_id, kept=clean))
 
 
 def sampler_output() -> io.Output:
