@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from comfyui_host.families import FAMILIES, Family
+from comfyui_host.passes import counted
 from comfyui_host.tiny import ksampler
 from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine
@@ -80,18 +81,18 @@ def family(name: str) -> Family:
 def run(cell: Cell) -> Found:
     """Samples once; a refusal must come before the first pass."""
     tiny = family(cell.family)
-    model, passes = counted(tiny.model)
-    announced: set[int] = set()
+    model, announced = tiny.model, set[int]()
     latent, mask, (positive, negative) = tiny.latent(), tiny.mask(), tiny.prompts()
     schedule = comfy.samplers.KSampler(model, STEPS, "cpu", cell.solver, cell.scheduler).sigmas
     noise = comfy.sample.prepare_noise(latent, 3)
     cfg = 3.0 if "cfg_pp" in cell.solver else 1.0  # these need the unconditional prediction, batched with the other
     try:
-        sampler = combine(ksampler(cell.solver), METHODS[cell.method], "matrix")
-        samples = comfy.sample.sample_custom(
-            model, noise, cfg, sampler, schedule, positive, negative, latent, noise_mask=mask, seed=3,
-            disable_pbar=True, callback=lambda done, denoised, x, total: announced.add(total),
-        )  # fmt: skip
+        with counted(model) as passes:
+            sampler = combine(ksampler(cell.solver), METHODS[cell.method], "matrix")
+            samples = comfy.sample.sample_custom(
+                model, noise, cfg, sampler, schedule, positive, negative, latent, noise_mask=mask, seed=3,
+                disable_pbar=True, callback=lambda done, denoised, x, total: announced.add(total),
+            )  # fmt: skip
     except ValueError as refusal:
         late = f"refused after {len(passes)} passes" if passes else ""
         return Found(refused=str(refusal), wrong=late)
@@ -108,19 +109,6 @@ def broken_promise(samples: Tensor, latent: Tensor, mask: Tensor, passes: int, a
     if (change * mask).max() < 0.01:
         return "nothing was painted"
     return "" if {passes} == announced else f"{passes} evaluations, {sorted(announced)} announced"
-
-
-def counted(model: Any) -> tuple[Any, list[float]]:
-    """The model, and a list that grows by one with every pass through its network."""
-    passes: list[float] = []
-
-    def count(apply_model, arguments):
-        passes.append(float(arguments["timestep"][0]))
-        return apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
-
-    model = model.clone()
-    model.set_model_unet_function_wrapper(count)
-    return model, passes
 
 
 def jump_error(model_sampling: Any, start: float, stop: float, count: int, seed: int = 0) -> float:

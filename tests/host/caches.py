@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sampling import wrapped
 from torch import Tensor
 
 
@@ -39,9 +40,7 @@ def activation_cache(model: Any, skipped: list[int], interval: int = 3) -> Any:
         finally:
             layer.forward = whole
 
-    model = model.clone()
-    model.set_model_unet_function_wrapper(wrapper)
-    return model
+    return wrapped(model, wrapper)
 
 
 def first_block_cache(model: Any, skipped: list[int], threshold: float = 0.6) -> Any:
@@ -61,6 +60,4 @@ def first_block_cache(model: Any, skipped: list[int], threshold: float = 0.6) ->
         state.update(x=scaled.clone(), noise=(x - denoised) / sigma)
         return denoised
 
-    model = model.clone()
-    model.set_model_unet_function_wrapper(wrapper)
-    return model
+    return wrapped(model, wrapper)

@@ -35,3 +35,9 @@ def mask() -> torch.Tensor:
     mask = torch.zeros(1, 1, 16, 16)
     mask[..., 4:12, 5:13] = 1.0
     return mask
+
+
+@pytest.fixture
+def masked(latent: torch.Tensor, mask: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Both, as Encode hands them on."""
+    return {"samples": latent, "noise_mask": mask}

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import comfy.samplers
+import pytest
 import torch
 import torch.nn.functional as F
 from comfy.k_diffusion.sampling import sample_euler
+from sampling import cfg_guider
 from torch import Tensor
 
-from comfyui_host.tiny import conditioning, host
+from comfyui_host.tiny import host
 from latent_repaint.nodes.blend_sampler import BlendSampler
 from latent_repaint.nodes.match_sampler import MatchSampler
 from latent_repaint.nodes.repaint_sampler import RePaintSampler
@@ -25,7 +27,7 @@ METHODS: dict[str, Callable[[Any], Any]] = {
     "repaint": lambda sampler: RePaintSampler.execute(sampler, 1, 2, 0.0, 1.0, "fresh")[0],
     "match": lambda sampler: MatchSampler.execute(sampler, 1.0, 0.0, 1.0)[0],
 }
-POSITIVE, NEGATIVE = conditioning(1), conditioning(2)
+every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def run(
     # behind the wrappers that may answer in the network's place
     first = getattr(model.model.diffusion_model, "time_embed", model.model.diffusion_model)
     hook = first.register_forward_pre_hook(lambda _, args: passes.append(len(args[0])))
-    guider = guider or host.custom_sampler.CFGGuider.execute(model, POSITIVE, NEGATIVE, cfg)[0]
+    guider = guider or cfg_guider(model, cfg=cfg)
     noise = host.custom_sampler.RandomNoise.execute(seed)[0].generate_noise({"samples": latent})
     try:
         samples = guider.sample(
@@ -66,10 +68,6 @@ def run(
     finally:
         hook.remove()
     return Run(samples, passes, steps[-1][1] if steps else 0, len(steps))
-
-
-def kept_error(samples: Tensor, latent: Tensor, mask: Tensor) -> float:
-    return ((samples - latent) * (mask == 0)).abs().max().item()
 
 
 def euler_that(look: Callable[[Any, Tensor, Tensor, dict], Any], name: str) -> Any:

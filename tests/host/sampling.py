@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+import pytest
 import torch
 
 from comfyui_host.tiny import conditioning, host, ksampler
@@ -23,6 +25,7 @@ METHODS = {
     "match": Match(inner_steps=1.0),
 }
 ONE_OF_EACH = ("predicted", "repaint", "match")  # Blend, RePaint, Match
+one_of_each = pytest.mark.parametrize("method", ONE_OF_EACH)
 TOLERANCE = 1e-5  # of a kept latent, in float32: the host scales it on its way in and out
 POSITIVE, NEGATIVE = conditioning(1), conditioning(2)
 
@@ -42,6 +45,13 @@ def kept_error(samples: torch.Tensor, latent: torch.Tensor, mask: torch.Tensor) 
     return float(((samples - latent) * (1 - mask)).abs().max())
 
 
+def wrapped(model: Any, wrapper: Callable[[Callable[..., Any], dict[str, Any]], Any]) -> Any:
+    """A clone of the model, with a wrapper around every pass through its network."""
+    model = model.clone()
+    model.set_model_unet_function_wrapper(wrapper)
+    return model
+
+
 def watched(model: Any, see: Callable[[dict[str, Any]], Any]) -> tuple[Any, list[Any]]:
     """A clone of the model, and the list of what `see` makes of the arguments of every pass through its network."""
     seen: list[Any] = []
@@ -50,9 +60,7 @@ def watched(model: Any, see: Callable[[dict[str, Any]], Any]) -> tuple[Any, list
         seen.append(see(arguments))
         return apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
 
-    model = model.clone()
-    model.set_model_unet_function_wrapper(watch)
-    return model, seen
+    return wrapped(model, watch), seen
 
 
 def passes(model: Any) -> tuple[Any, list[float]]:
@@ -68,9 +76,7 @@ def one_by_one(model: Any) -> Any:
         own = [{n: v[k : k + 1] if torch.is_tensor(v) else v for n, v in c.items()} for k in range(len(x))]
         return torch.cat([apply_model(x[k : k + 1], t[k : k + 1], **own[k]) for k in range(len(x))])
 
-    model = model.clone()
-    model.set_model_unet_function_wrapper(separately)
-    return model
+    return wrapped(model, separately)
 
 
 def cfg_guider(model: Any, positive: Any = POSITIVE, negative: Any = NEGATIVE, cfg: float = 3.0) -> Any:
@@ -86,22 +92,23 @@ def guided(guider: Any, sampler: Any, schedule: Any, latent: Any, mask: Any, noi
     return host.custom_sampler.SamplerCustomAdvanced.execute(noise, guider, sampler, schedule, masked)[0]["samples"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Watched(Blend):
+    """Blend with predicted noise that shows `look` the region of a run before it is walked with."""
+
+    look: Callable[[Any], Any]
+
+    def region(self, *parts: Any) -> Any:
+        region = super().region(*parts)
+        self.look(region)
+        return region
+
+
 @torch.inference_mode()
 def drop_in(model: Any, latent: Any, **changed: Any) -> dict[str, Any]:
     """The LATENT of the node KSampler (Latent RePaint): five steps of Euler unless said otherwise."""
     inputs = {
-        "model": model,
-        "seed": 3,
-        "steps": 5,
-        "cfg": 2.0,
-        "sampler_name": "euler",
-        "scheduler": "normal",
-        "positive": POSITIVE,
-        "negative": NEGATIVE,
-        "latent_image": latent,
-        "denoise": 1.0,
-        "method": "match",
-        "evaluations_per_step": 2.0,
-        **changed,
-    }
-    return KSampler.execute(**inputs).result[0]
+        "seed": 3, "steps": 5, "cfg": 2.0, "sampler_name": "euler", "scheduler": "normal", "positive": POSITIVE,
+        "negative": NEGATIVE, "denoise": 1.0, "method": "match", "evaluations_per_step": 2.0,
+    }  # fmt: skip
+    return KSampler.execute(model=model, latent_image=latent, **inputs | changed).result[0]

@@ -1,20 +1,19 @@
 """Runs that go wrong, or nearly: not a number, half precision, no step to walk, the wrong object over a link."""
 
+import comfy.model_management as management
 import comfy.samplers
 import pytest
 import torch
-from foreign import METHODS, kept_error, run
+from comfy.k_diffusion import sampling as k_diffusion
+from foreign import METHODS, every_method, run
+from sampling import TOLERANCE, drop_in, kept_error, wrapped
 
 from comfyui_host.tiny import ksampler, sample, sigmas, tiny_model
 from latent_repaint.nodes.composite import Composite
 from latent_repaint.nodes.crop_stitch import Crop, Stitch
 from latent_repaint.nodes.encode import Encode
-from latent_repaint.nodes.ksampler import KSampler
 from latent_repaint.nodes.mask_to_latent import MaskToLatent
-
-TOLERANCE = 1e-5
-
-every_method = pytest.mark.parametrize("method", METHODS)
+from latent_repaint.nodes.schedule import Schedule
 
 
 def broken(model, at: int, value: float = float("nan")):
@@ -26,9 +25,7 @@ def broken(model, at: int, value: float = float("nan")):
         denoised = apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
         return denoised * value if len(passes) > at else denoised
 
-    model = model.clone()
-    model.set_model_unet_function_wrapper(wrapper)
-    return model
+    return wrapped(model, wrapper)
 
 
 @every_method
@@ -36,13 +33,13 @@ def broken(model, at: int, value: float = float("nan")):
 def test_not_a_number_out_of_the_model_is_an_error(eps_model, latent, mask, at, method):
     """The host hands it on, and the picture is black; with a kept part around it that would hardly be seen."""
     with pytest.raises(ValueError, match=r"LatentRepaint_\w+: .*NaN.*model.*precision"):
-        run(broken(eps_model, at), METHODS[method](ksampler("euler")), sigmas(eps_model, 5), latent, mask)
+        run(broken(eps_model, at), method(ksampler("euler")), sigmas(eps_model, 5), latent, mask)
 
 
 @every_method
 def test_not_a_number_under_a_full_mask_is_the_hosts_own_result(eps_model, latent, mask, method):
     full = torch.ones_like(mask)
-    found = run(broken(eps_model, 1), METHODS[method](ksampler("euler")), sigmas(eps_model, 4), latent, full)
+    found = run(broken(eps_model, 1), method(ksampler("euler")), sigmas(eps_model, 4), latent, full)
     assert found.samples.isnan().all()
 
 
@@ -50,8 +47,8 @@ def test_not_a_number_under_a_full_mask_is_the_hosts_own_result(eps_model, laten
 def test_a_half_precision_latent_at_cfg_1_under_a_mask_of_floats(eps_model, latent, mask, method):
     """The host divides by 1e-37, which is 0 in half precision; its own mask makes the state float32 before that."""
     schedule = sigmas(eps_model, 6)
-    whole = run(eps_model, METHODS[method](ksampler("euler")), schedule, latent, mask)
-    found = run(eps_model, METHODS[method](ksampler("euler")), schedule, latent.half(), mask)
+    whole = run(eps_model, method(ksampler("euler")), schedule, latent, mask)
+    found = run(eps_model, method(ksampler("euler")), schedule, latent.half(), mask)
     assert found.samples.isfinite().all()
     error = (found.samples - whole.samples)[mask.expand_as(latent) > 0].norm() / whole.samples.norm()
     assert error < 0.01
@@ -62,8 +59,8 @@ def test_a_half_precision_latent_at_cfg_1_under_a_mask_of_floats(eps_model, late
 @pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
 def test_half_precision_sigmas(any_model, latent, mask, half, method):
     schedule = sigmas(any_model, 12).to(half)
-    found = run(any_model, METHODS[method](ksampler("euler_ancestral")), schedule, latent, mask)
-    whole = run(any_model, METHODS[method](ksampler("euler_ancestral")), schedule.float(), latent, mask)
+    found = run(any_model, method(ksampler("euler_ancestral")), schedule, latent, mask)
+    whole = run(any_model, method(ksampler("euler_ancestral")), schedule.float(), latent, mask)
     assert found.samples.isfinite().all() and kept_error(found.samples, latent, mask) <= 1e-3
     error = (found.samples - whole.samples).norm() / whole.samples.norm()
     assert error < 0.05
@@ -71,19 +68,18 @@ def test_half_precision_sigmas(any_model, latent, mask, half, method):
 
 @every_method
 @pytest.mark.parametrize("sigma", [0.0, 2.5])
-def test_a_single_sigma_is_no_step_as_in_the_host(any_model, latent, mask, sigma, method):
+def test_a_single_sigma_is_no_step_as_in_the_host(any_model, latent, masked, sigma, method):
     """SplitSigmas at an end: the latent as it comes in, with as much noise as the host adds."""
     if any_model.get_model_object("model_sampling").sigma_max <= 1:
         sigma /= 5
-    schedule, masked = torch.tensor([sigma]), {"samples": latent, "noise_mask": mask}
+    schedule = torch.tensor([sigma])
     plain = sample(any_model, ksampler("euler"), schedule, masked, seed=4)
-    found = sample(any_model, METHODS[method](ksampler("euler")), schedule, masked, seed=4)
+    found = sample(any_model, method(ksampler("euler")), schedule, masked, seed=4)
     assert found.evaluations == 0
     torch.testing.assert_close(found.samples, plain.samples, rtol=1e-4, atol=1e-4)
 
 
-def test_no_sigma_is_no_run(eps_model, latent, mask):
-    masked = {"samples": latent, "noise_mask": mask}
+def test_no_sigma_is_no_run(eps_model, latent, masked):
     assert torch.equal(sample(eps_model, METHODS["match"](ksampler("euler")), torch.empty(0), masked).samples, latent)
 
 
@@ -132,16 +128,6 @@ class Vae:
         return torch.zeros(len(pixels), 4, pixels.shape[1] // 8, pixels.shape[2] // 8)
 
 
-def drop_in(model, latent_image, **changed):
-    from comfyui_host.tiny import conditioning
-
-    inputs = {"seed": 1, "steps": 2, "cfg": 1.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0,
-              "method": "match", "evaluations_per_step": 2.0, "positive": conditioning(1), "negative": conditioning(2),
-              **changed}  # fmt: skip
-    with torch.inference_mode():
-        return KSampler.execute(model=model, latent_image=latent_image, **inputs)[0]
-
-
 @pytest.mark.parametrize("wrong", [object(), "x", [1]], ids=repr)
 def test_a_wrong_model_is_named(latent, wrong):
     with pytest.raises(ValueError, match="LatentRepaint_KSampler: input model: found .*, wanted "):
@@ -171,17 +157,6 @@ def test_a_wrong_noise_mask_is_named(eps_model, latent, wrong):
         drop_in(eps_model, {"samples": latent, "noise_mask": wrong})
 
 
-def counted_plan(model, solver: str, method: str, steps: int, **changed):
-    """Model evaluations found before the first, and the time of the processor that took."""
-    import time
-
-    from latent_repaint.nodes.schedule import Schedule
-
-    start = time.process_time()
-    found = Schedule.execute(model, METHODS[method](ksampler(solver)), sigmas(model, steps), **changed)
-    return found.args[1], time.process_time() - start
-
-
 @pytest.mark.parametrize(("solver", "method", "steps"), [
     ("lms", "blend", 10_000), ("lms", "match", 5_000), ("deis", "repaint", 10_000), ("uni_pc", "blend", 10_000),
     ("heun", "match", 5_000),
@@ -189,8 +164,6 @@ def counted_plan(model, solver: str, method: str, steps: int, **changed):
 def test_planning_asks_a_solver_only_so_often(eps_model, monkeypatch, solver, method, steps):
     """What a long walk costs is told from its beginning, so that no schedule can hold the machine."""
     monkeypatch.setattr("latent_repaint.nodes.schedule.ui.PreviewImage", lambda *args, **kwargs: None)
-    from comfy.k_diffusion import sampling as k_diffusion
-
     asked = 0
     coefficient = k_diffusion.linear_multistep_coeff
 
@@ -200,7 +173,7 @@ def test_planning_asks_a_solver_only_so_often(eps_model, monkeypatch, solver, me
         return coefficient(*args)
 
     monkeypatch.setattr(k_diffusion, "linear_multistep_coeff", counted)
-    found, _ = counted_plan(eps_model, solver, method, steps)
+    found = Schedule.execute(eps_model, METHODS[method](ksampler(solver)), sigmas(eps_model, steps)).args[1]
     per_step = {"heun": 2}.get(solver, 1)
     walked = {"blend": steps, "match": 2 * steps, "repaint": 2 * steps - 1}[method]
     inner = steps if method == "match" else 0
@@ -210,8 +183,6 @@ def test_planning_asks_a_solver_only_so_often(eps_model, monkeypatch, solver, me
 
 def test_planning_can_be_cancelled(eps_model, latent, mask, monkeypatch):
     """While a solver is walked without the model, before the first evaluation."""
-    import comfy.model_management as management
-
     steps = []
 
     def slow(model, x, sigmas, extra_args=None, callback=None, disable=None):

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import comfy.sample
 import pytest
 import torch
 
@@ -9,9 +10,8 @@ from benchmarks.matrix.cells import METHODS, SCHEDULERS, SOLVERS, Cell, cells, f
 from comfyui_host.families import FAMILIES
 from comfyui_host.tiny import sigmas
 from latent_repaint.samplers.noise_level import noise_levels
-from latent_repaint.samplers.solver_kinds import NOT_FOR_FLOW
+from latent_repaint.samplers.solver_kinds import CHOOSES_ITS_STEPS, NOT_FOR_FLOW
 
-CHOOSE_THEIR_STEPS = {"dpm_fast", "dpm_adaptive"}
 STRIDE = 53  # a prime that divides no side of the matrix, so that every name comes up again and again
 FEW = list(cells())[::STRIDE]
 
@@ -28,7 +28,7 @@ def test_a_cell_keeps_every_promise_or_is_refused_for_its_solver(cell):
     assert not found.wrong
     is_flow = noise_levels(family(cell.family).model.get_model_object("model_sampling"), torch.tensor([0.5]))[0].a < 1
     unfit = is_flow and f"sample_{cell.solver}" in NOT_FOR_FLOW
-    assert bool(found.refused) == (cell.solver in CHOOSE_THEIR_STEPS or unfit)
+    assert bool(found.refused) == (cell.solver in CHOOSES_ITS_STEPS or unfit)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -58,10 +58,6 @@ def test_a_wrong_jump_is_noticed():
 
 def test_a_cell_that_breaks_a_promise_is_noticed(monkeypatch):
     """A solver that leaves the known part alone only nearly."""
-    import comfy.sample
-
-    from benchmarks.matrix import cells
-
     exact = comfy.sample.sample_custom
     monkeypatch.setattr(comfy.sample, "sample_custom", lambda *args, **named: exact(*args, **named) + 2e-5)
-    assert "kept part" in cells.run(Cell("eps", "Blend", "euler", "normal")).wrong
+    assert "kept part" in run(Cell("eps", "Blend", "euler", "normal")).wrong

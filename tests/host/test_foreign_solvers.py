@@ -9,7 +9,7 @@ from foreign import (
     detailed,
     euler,
     euler_that,
-    kept_error,
+    every_method,
     of_another_size,
     of_two_steps,
     own_noise,
@@ -17,12 +17,10 @@ from foreign import (
     run,
     seeded,
 )
+from sampling import TOLERANCE, kept_error, wrapped
 
+from comfyui_host.passes import counted
 from comfyui_host.tiny import ksampler, sigmas
-
-TOLERANCE = 1e-5
-
-every_method = pytest.mark.parametrize("method", METHODS)
 
 
 @every_method
@@ -30,8 +28,8 @@ every_method = pytest.mark.parametrize("method", METHODS)
 def test_a_solver_may_look_behind_the_denoiser(eps_model, latent, mask, look, method):
     """It gets what the host would give it, while the run is planned too: the result is Euler's."""
     schedule = sigmas(eps_model, 5)
-    found = run(eps_model, METHODS[method](euler_that(LOOKS[look], look)), schedule, latent, mask, cfg=2.0)
-    plain = run(eps_model, METHODS[method](ksampler("euler")), schedule, latent, mask, cfg=2.0)
+    found = run(eps_model, method(euler_that(LOOKS[look], look)), schedule, latent, mask, cfg=2.0)
+    plain = run(eps_model, method(ksampler("euler")), schedule, latent, mask, cfg=2.0)
     torch.testing.assert_close(found.samples, plain.samples)
     assert kept_error(found.samples, latent, mask) <= TOLERANCE
     assert found.announced == found.made == len(found.passes) == plain.announced
@@ -48,8 +46,8 @@ def test_where_planning_fails_the_run_goes_on_with_an_estimate(eps_model, latent
             raise RuntimeError("where is the network?")
 
     schedule = sigmas(eps_model, 5)
-    found = run(eps_model, METHODS[method](euler_that(look, "unsure")), schedule, latent, mask)
-    plain = run(eps_model, METHODS[method](ksampler("euler")), schedule, latent, mask)
+    found = run(eps_model, method(euler_that(look, "unsure")), schedule, latent, mask)
+    plain = run(eps_model, method(ksampler("euler")), schedule, latent, mask)
     assert torch.equal(found.samples, plain.samples)
     assert found.announced == plain.announced  # a step for an evaluation is right for most
 
@@ -61,7 +59,7 @@ def test_a_solver_of_two_evaluations_a_step_is_announced_so(eps_model, latent, m
     def again(model, x, sigmas, extra_args):
         model(x, sigmas[0] * x.new_ones(len(x)), **extra_args)
 
-    found = run(eps_model, METHODS[method](euler_that(again, "twice")), sigmas(eps_model, 4), latent, mask)
+    found = run(eps_model, method(euler_that(again, "twice")), sigmas(eps_model, 4), latent, mask)
     assert found.announced == found.made == len(found.passes)
 
 
@@ -70,12 +68,12 @@ def test_a_solvers_own_noise_is_its_own(eps_model, latent, mask, method):
     """Other packs let their users choose the kind of noise. The seed moves on from piece to piece."""
     drawn: list = []
     schedule = sigmas(eps_model, 4)
-    ours = run(eps_model, METHODS[method](own_noise(drawn)), schedule, latent, mask)
+    ours = run(eps_model, method(own_noise(drawn)), schedule, latent, mask)
     assert drawn.count((1, 4, 16, 16)) >= 3
     assert kept_error(ours.samples, latent, mask) <= TOLERANCE
     full = torch.ones_like(mask)
     plain = run(eps_model, own_noise([]), schedule, latent, None)
-    assert torch.equal(run(eps_model, METHODS[method](own_noise([])), schedule, latent, full).samples, plain.samples)
+    assert torch.equal(run(eps_model, method(own_noise([])), schedule, latent, full).samples, plain.samples)
 
 
 @every_method
@@ -83,11 +81,13 @@ def test_a_solvers_own_noise_is_its_own(eps_model, latent, mask, method):
 def test_a_solver_that_begins_its_noise_anew_does_not_repeat_it(eps_model, latent, mask, options, method):
     """RES4LYF seeds each call from the global generator or an option; in pieces it would draw one noise for all."""
     schedule, drawn = sigmas(eps_model, 6), []
-    found = run(eps_model, METHODS[method](seeded(drawn, **options)), schedule, latent, mask)
-    made = drawn[-found.made :] if method != "match" else drawn[-6:]  # the others were drawn while it was planned
+    found = run(eps_model, method(seeded(drawn, **options)), schedule, latent, mask)
+    made = (
+        drawn[-found.made :] if method is not METHODS["match"] else drawn[-6:]
+    )  # the others were drawn while it was planned
     assert len({noise[0, 0, 0, 0].item() for noise in made}) == len(made)
     again: list = []
-    assert torch.equal(run(eps_model, METHODS[method](seeded(again, **options)), schedule, latent, mask).samples,
+    assert torch.equal(run(eps_model, method(seeded(again, **options)), schedule, latent, mask).samples,
                        found.samples)  # fmt: skip
 
 
@@ -101,13 +101,9 @@ def test_a_solver_of_two_steps_works_whole_and_says_so_in_pieces(eps_model, late
 
 @every_method
 def test_a_solver_that_asks_about_another_size_is_refused_before_the_first_pass(eps_model, latent, mask, method):
-    passes: list = []
-    hook = eps_model.model.diffusion_model.register_forward_pre_hook(lambda *args: passes.append(1))
-    try:
-        with pytest.raises(ValueError, match=r"LatentRepaint_\w+: .*sample_smea.*8 x 8.*16 x 16"):
-            run(eps_model, METHODS[method](of_another_size()), sigmas(eps_model, 4), latent, mask)
-    finally:
-        hook.remove()
+    refused = pytest.raises(ValueError, match=r"LatentRepaint_\w+: .*sample_smea.*8 x 8.*16 x 16")
+    with counted(eps_model) as passes, refused:
+        run(eps_model, method(of_another_size()), sigmas(eps_model, 4), latent, mask)
     assert passes == []
 
 
@@ -116,19 +112,18 @@ def test_a_wrapper_that_fails_is_named(eps_model, latent, mask, method):
     def sample_lying(model, x, sigmas, *, inside, **rest):
         raise KeyError("dishonesty")
 
-    sampler = METHODS[method](comfy.samplers.KSAMPLER(sample_lying, extra_options={"inside": euler()}))
+    sampler = method(comfy.samplers.KSAMPLER(sample_lying, extra_options={"inside": euler()}))
     with pytest.raises(ValueError, match=r"LatentRepaint_\w+: .*sample_lying.*KeyError.*take euler"):
         run(eps_model, sampler, sigmas(eps_model, 4), latent, mask)
 
 
 def test_an_error_of_the_model_stays_what_it_is(eps_model, latent, mask):
     """The host frees memory on its own OutOfMemoryError, and must still see it."""
-    model = eps_model.clone()
 
     def exhausted(apply_model, arguments):
         raise torch.OutOfMemoryError("no memory")
 
-    model.set_model_unet_function_wrapper(exhausted)
+    model = wrapped(eps_model, exhausted)
     for method in METHODS.values():
         with pytest.raises(torch.OutOfMemoryError, match="no memory"):
             run(model, method(ksampler("euler")), sigmas(model, 4), latent, mask)
@@ -139,7 +134,7 @@ def test_a_wrapper_sees_the_whole_schedule(eps_model, latent, mask, method):
     """Whatever the walk: at each level the model is told what the wrapper tells it in the host."""
     schedule, theirs, ours = sigmas(eps_model, 8), [], []
     run(eps_model, detailed(euler(), theirs), schedule, latent, None)
-    found = run(eps_model, METHODS[method](detailed(euler(), ours)), schedule, latent, mask)
+    found = run(eps_model, method(detailed(euler(), ours)), schedule, latent, mask)
     assert kept_error(found.samples, latent, mask) <= TOLERANCE
     assert dict(ours) == dict(theirs) and len(set(ours)) == len(schedule) - 1
     assert found.announced == found.made == len(found.passes)
@@ -149,14 +144,14 @@ def test_a_wrapper_sees_the_whole_schedule(eps_model, latent, mask, method):
 def test_a_wrapper_in_a_wrapper_sees_it_too(eps_model, latent, mask, method):
     schedule, outer, inner, theirs = sigmas(eps_model, 8), [], [], []
     run(eps_model, detailed(euler(), theirs), schedule, latent, None)
-    run(eps_model, METHODS[method](detailed(detailed(euler(), inner), outer)), schedule, latent, mask)
+    run(eps_model, method(detailed(detailed(euler(), inner), outer)), schedule, latent, mask)
     assert dict(inner) == dict(theirs) and len(outer) == len(inner)
 
 
 @every_method
 def test_a_wrapper_that_does_nothing_changes_nothing(eps_model, latent, mask, method):
     schedule = sigmas(eps_model, 6)
-    plain = run(eps_model, METHODS[method](ksampler("euler_ancestral")), schedule, latent, mask)
+    plain = run(eps_model, method(ksampler("euler_ancestral")), schedule, latent, mask)
 
     def transparent(model, x, sigmas, *, inside, **rest):
         return inside.sampler_function(model, x, sigmas, **rest, **inside.extra_options)
@@ -165,7 +160,7 @@ def test_a_wrapper_that_does_nothing_changes_nothing(eps_model, latent, mask, me
         passed_on(ksampler("euler_ancestral")),
         comfy.samplers.KSAMPLER(transparent, extra_options={"inside": ksampler("euler_ancestral")}),
     ):
-        found = run(eps_model, METHODS[method](sampler), schedule, latent, mask)
+        found = run(eps_model, method(sampler), schedule, latent, mask)
         assert kept_error(found.samples, latent, mask) <= TOLERANCE and found.announced == plain.announced
     assert torch.equal(found.samples, plain.samples)
 
@@ -174,4 +169,4 @@ def test_a_wrapper_that_does_nothing_changes_nothing(eps_model, latent, mask, me
 def test_a_wrapper_around_ours_is_refused_with_the_way_round(eps_model, latent, mask, method):
     for wrapper in (passed_on, lambda sampler: detailed(sampler, [])):
         with pytest.raises(ValueError, match=r"LatentRepaint_\w+: .*the other way round"):
-            run(eps_model, wrapper(METHODS[method](euler())), sigmas(eps_model, 4), latent, mask)
+            run(eps_model, wrapper(method(euler())), sigmas(eps_model, 4), latent, mask)

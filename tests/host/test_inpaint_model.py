@@ -37,15 +37,13 @@ def advanced(model, latent, add_noise, start, end, leftover):
 @every_method
 @pytest.mark.parametrize("solver", ["euler", "dpmpp_2m_sde", "uni_pc", "ddim"])
 @pytest.mark.parametrize("denoise", [1.0, 0.6])
-def test_the_hosts_ksampler_is_our_drop_in_bit_for_bit(any_model, latent, mask, method, solver, denoise):
-    masked = {"samples": latent, "noise_mask": mask}
+def test_the_hosts_ksampler_is_our_drop_in_bit_for_bit(any_model, masked, method, solver, denoise):
     ours = drop_in(any_model, masked, method=method, sampler_name=solver, denoise=denoise)["samples"]
     assert torch.equal(hosts_ksampler(inpaint(any_model, method), masked, solver, denoise=denoise), ours)
 
 
 @every_method
-def test_advanced_in_two_stages_keeps_the_clean_latent(any_model, latent, mask, method):
-    masked = {"samples": latent, "noise_mask": mask}
+def test_advanced_in_two_stages_keeps_the_clean_latent(any_model, latent, mask, masked, method):
     model = inpaint(any_model, method, kept=masked)
     first = advanced(model, masked, "enable", 0, 3, "enable")
     second = advanced(model, first, "disable", 3, 6, "disable")["samples"]
@@ -54,9 +52,9 @@ def test_advanced_in_two_stages_keeps_the_clean_latent(any_model, latent, mask, 
 
 
 @every_method
-def test_advanced_without_the_clean_latent_says_what_to_connect(eps_model, latent, mask, method):
+def test_advanced_without_the_clean_latent_says_what_to_connect(eps_model, masked, method):
     model = inpaint(eps_model, method)
-    first = advanced(model, {"samples": latent, "noise_mask": mask}, "enable", 0, 3, "enable")
+    first = advanced(model, masked, "enable", 0, 3, "enable")
     with pytest.raises(ValueError, match="LatentRepaint_InpaintModel: input kept"):
         advanced(model, first, "disable", 3, 6, "disable")
 
@@ -68,33 +66,31 @@ def test_without_a_mask_nothing_changes(any_model, latent, method):
 
 
 @pytest.mark.parametrize("solver", ["dpm_fast", "dpm_adaptive"])
-def test_a_solver_of_its_own_steps_runs_as_ever_and_the_log_says_so(eps_model, latent, mask, solver, caplog):
-    masked = {"samples": latent, "noise_mask": mask}
+def test_a_solver_of_its_own_steps_runs_as_ever_and_the_log_says_so(eps_model, masked, solver, caplog):
     with caplog.at_level(logging.WARNING):
         samples = hosts_ksampler(inpaint(eps_model), masked, solver)
     assert torch.equal(samples, hosts_ksampler(eps_model, masked, solver))
     assert f"found {solver}" in caplog.text
 
 
-def test_a_solver_that_leaves_noise_in_a_flow_runs_as_ever_and_the_log_says_so(latent, mask, caplog):
-    flow, masked = tiny_model("flow"), {"samples": latent, "noise_mask": mask}
+def test_a_solver_that_leaves_noise_in_a_flow_runs_as_ever_and_the_log_says_so(masked, caplog):
+    flow = tiny_model("flow")
     with caplog.at_level(logging.WARNING):
         samples = hosts_ksampler(inpaint(flow), masked, "ddpm")
     assert torch.equal(samples, hosts_ksampler(flow, masked, "ddpm"))
     assert "found ddpm" in caplog.text
 
 
-def test_around_a_combinator_of_ours_it_does_nothing(eps_model, latent, mask):
-    schedule, masked = sigmas(eps_model, 5), {"samples": latent, "noise_mask": mask}
+def test_around_a_combinator_of_ours_it_does_nothing(eps_model, masked):
+    schedule = sigmas(eps_model, 5)
     plain = sample(eps_model, combined("euler", "match"), schedule, masked).samples
     assert torch.equal(
         sample(inpaint(eps_model, "repaint"), combined("euler", "match"), schedule, masked).samples, plain
     )
 
 
-def test_of_two_the_last_one_counts_and_only_once(eps_model, latent, mask):
+def test_of_two_the_last_one_counts_and_only_once(eps_model, masked):
     model, counted = passes(eps_model)
-    masked = {"samples": latent, "noise_mask": mask}
     twice = inpaint(inpaint(model, "repaint", 4.0), "match", 2.0)
     samples = hosts_ksampler(twice, masked)
     assert len(counted) == 10
@@ -102,16 +98,15 @@ def test_of_two_the_last_one_counts_and_only_once(eps_model, latent, mask):
     assert not model.wrappers.get(WrappersMP.SAMPLER_SAMPLE)  # the given model is left alone
 
 
-def test_it_survives_clones_hooks_and_merges(eps_model, latent, mask):
-    masked = {"samples": latent, "noise_mask": mask}
+def test_it_survives_clones_hooks_and_merges(eps_model, masked):
     ours = drop_in(eps_model, masked)["samples"]
     for model in (inpaint(eps_model).clone(), inpaint(eps_model.clone())):
         model.set_model_sampler_post_cfg_function(lambda args: args["denoised"])
         assert torch.equal(hosts_ksampler(model, masked), ours)
 
 
-def test_other_wrappers_go_around_it_whether_they_come_before_or_after(eps_model, latent, mask):
-    masked, seen = {"samples": latent, "noise_mask": mask}, []
+def test_other_wrappers_go_around_it_whether_they_come_before_or_after(eps_model, masked):
+    seen = []
 
     def wrapper(executor, *args, **kwargs):
         seen.append(type(executor.class_obj).__name__)
@@ -127,9 +122,8 @@ def test_other_wrappers_go_around_it_whether_they_come_before_or_after(eps_model
 
 
 @every_method
-def test_detailers_direct_calls_inpaint(eps_model, latent, mask, method):
+def test_detailers_direct_calls_inpaint(eps_model, latent, mask, masked, method):
     """Impact's detailers build a guider and call its `sample`; their mask has the latent's size."""
-    masked = {"samples": latent, "noise_mask": mask}
     schedule = sigmas(eps_model, 5)
     noise = comfy.sample.prepare_noise(latent, 3)
     guider = comfy.samplers.CFGGuider(inpaint(eps_model, method))
@@ -140,11 +134,10 @@ def test_detailers_direct_calls_inpaint(eps_model, latent, mask, method):
     assert torch.equal(direct, drop_in(eps_model, masked, method=method)["samples"])
 
 
-def test_a_tiled_upscalers_calls_sample_as_ever_and_a_masked_tile_inpaints(eps_model, latent, mask):
+def test_a_tiled_upscalers_calls_sample_as_ever_and_a_masked_tile_inpaints(eps_model, latent, mask, masked):
     """Ultimate SD Upscale samples tile after tile with denoise below 1, most of them without a mask."""
     model = inpaint(eps_model)
     for tile in latent.split(8, -1):
         plain = hosts_ksampler(eps_model, {"samples": tile}, steps=4, denoise=0.4)
         assert torch.equal(hosts_ksampler(model, {"samples": tile}, steps=4, denoise=0.4), plain)
-    masked = {"samples": latent, "noise_mask": mask}
     assert kept_error(hosts_ksampler(model, masked, steps=4, denoise=0.4), latent, mask) <= TOLERANCE

@@ -84,10 +84,9 @@ def test_mask_to_latent_refuses_by_name(latent, mask, samples, message):
 
 @pytest.mark.parametrize("effort", [1.0, 2.0, 2.6])
 @pytest.mark.parametrize("method", ["match", "repaint", "blend"])
-def test_the_drop_in_keeps_the_kept_part_and_the_budget(eps_model, latent, mask, method, effort):
+def test_the_drop_in_keeps_the_kept_part_and_the_budget(eps_model, latent, mask, masked, method, effort):
     model, counted = passes(eps_model)
-    given = {"samples": latent, "noise_mask": mask}
-    result = drop_in(model, given, cfg=1.0, method=method, evaluations_per_step=effort)
+    result = drop_in(model, masked, cfg=1.0, method=method, evaluations_per_step=effort)
     assert kept_error(result["samples"], latent, mask) <= TOLERANCE
     assert len(counted) == (5 if method == "blend" else round(5 * effort))
 
@@ -166,9 +165,9 @@ def test_combinators_refuse_by_name():
 
 
 @pytest.mark.parametrize(("start", "end"), [(0.0, 0.0), (0.3, 0.7), (1.0, 1.0)])
-def test_any_window_keeps_the_kept_part(any_model, latent, mask, start, end):
+def test_any_window_keeps_the_kept_part(any_model, latent, mask, masked, start, end):
     for _, build in combinators(ksampler("euler_ancestral"), start, end):
-        result = sample(any_model, build().result[0], sigmas(any_model, 6), {"samples": latent, "noise_mask": mask})
+        result = sample(any_model, build().result[0], sigmas(any_model, 6), masked)
         assert result.samples.isfinite().all() and kept_error(result.samples, latent, mask) <= TOLERANCE
 
 

@@ -11,24 +11,25 @@ import torch
 from caches import activation_cache, first_block_cache
 from comfy_extras.nodes_context_windows import ContextWindowsManualNode
 from comfy_extras.nodes_easycache import EasyCacheNode, LazyCacheNode
-from foreign import METHODS, NEGATIVE, POSITIVE, kept_error, run
+from comfy_extras.nodes_pag import PerturbedAttentionGuidance
+from foreign import METHODS, every_method, run
+from sampling import NEGATIVE, POSITIVE, TOLERANCE, Watched, kept_error
 
 from benchmarks.matrix import closed_form
+from comfyui_host.passes import counted
 from comfyui_host.tiny import ksampler, sigmas, tiny_model
+from latent_repaint.samplers.host import combine
 
-TOLERANCE = 1e-5
 STEPS = 12
-
-every_method = pytest.mark.parametrize("method", METHODS)
 
 
 @every_method
 @pytest.mark.parametrize("cfg", [1.0, 5.0])
 def test_easycache_skips_and_changes_little(eps_model, latent, mask, cfg, method):
     schedule = sigmas(eps_model, STEPS)
-    whole = run(eps_model, METHODS[method](ksampler("euler")), schedule, latent, mask, cfg)
+    whole = run(eps_model, method(ksampler("euler")), schedule, latent, mask, cfg)
     model = EasyCacheNode.execute(eps_model, 1.0, 0.1, 0.95, False)[0]
-    found = run(model, METHODS[method](ksampler("euler")), schedule, latent, mask, cfg)
+    found = run(model, method(ksampler("euler")), schedule, latent, mask, cfg)
     assert len(found.passes) < len(whole.passes) and found.made == whole.made
     check_near(found, whole, latent, mask)
 
@@ -52,37 +53,33 @@ def test_what_is_painted_under_a_cache_that_skips_whole_answers(name, prediction
               "first block": lambda: first_block_cache(model, skipped, 0.2)}[name]()  # fmt: skip
     laws = []
     for network in (model, cached):
-        found = run(network, METHODS[method](ksampler("euler")), sigmas(model, 20), given, closed_form.mask())
+        found = run(network, method(ksampler("euler")), sigmas(model, 20), given, closed_form.mask())
         laws.append((closed_form.conditional_law(found.samples, given), len(found.passes)))
     (whole, passes), (law, fewer) = laws
-    assert fewer < passes or skipped or method == "repaint"  # whose noise changes more than the cache lets pass
+    assert (
+        fewer < passes or skipped or method is METHODS["repaint"]
+    )  # whose noise changes more than the cache lets pass
     assert abs(law.pull - 1) < abs(whole.pull - 1) + 0.25 and 0.4 < law.variance < 1.4
 
 
 def test_nothing_is_fed_back_where_nothing_was_asked(eps_model, latent, mask):
     """LazyCache answers in the guider's place, with guided predictions of before: predicted noise must not move."""
-    from latent_repaint.samplers.blend import Blend
-    from latent_repaint.samplers.host import combine
+    fed = []
 
-    fed, passes = [], []
+    def look(region):
+        feed_back = region.feed_back
 
-    class Watched(Blend):
-        def region(self, *parts):
-            region = super().region(*parts)
-            feed_back = region.feed_back
+        def watch(*args, **kwargs):
+            fed.append(len(passes))
+            return feed_back(*args, **kwargs)
 
-            def watch(*args, **kwargs):
-                fed.append(len(passes))
-                return feed_back(*args, **kwargs)
-
-            region.feed_back = watch
-            return region
+        region.feed_back = watch
 
     model = LazyCacheNode.execute(eps_model, 0.3, 0.1, 0.95, False)[0]
-    hook = eps_model.model.diffusion_model.register_forward_pre_hook(lambda *args: passes.append(1))
-    sampler = combine(ksampler("euler"), Watched(known_noise="predicted"), "node")
-    found = run(model, sampler, sigmas(model, STEPS), latent, mask, 3.0)
-    hook.remove()
+    with counted(eps_model) as passes:
+        found = run(
+            model, combine(ksampler("euler"), Watched(look=look), "node"), sigmas(model, STEPS), latent, mask, 3.0
+        )
     assert len(found.passes) < found.made  # it did skip
     assert fed == list(range(1, len(found.passes) + 1))
 
@@ -91,13 +88,12 @@ def test_nothing_is_fed_back_where_nothing_was_asked(eps_model, latent, mask):
 def test_context_windows(eps_model, latent, mask, method):
     """The host's own: several passes over parts of the batch make one prediction, also of an extra evaluation."""
     batch = torch.cat([latent, latent.flip(-1), latent.flip(-2), -latent, latent.roll(3, -1), latent.roll(5, -2)])
-    newer = (
-        {"freenoise": False} if "freenoise" in signature(ContextWindowsManualNode.execute).parameters else {}
-    )  # 0.33
+    in_0_33 = "freenoise" in signature(ContextWindowsManualNode.execute).parameters
+    newer = {"freenoise": False} if in_0_33 else {}
     model = ContextWindowsManualNode.execute(eps_model, 4, 2, "standard_static", 1, False, "pyramid", 0, **newer)[0]
     schedule = sigmas(model, 5)
-    found = run(model, METHODS[method](ksampler("euler")), schedule, batch, mask)
-    whole = run(eps_model, METHODS[method](ksampler("euler")), schedule, batch, mask)
+    found = run(model, method(ksampler("euler")), schedule, batch, mask)
+    whole = run(eps_model, method(ksampler("euler")), schedule, batch, mask)
     assert kept_error(found.samples, batch, mask) <= TOLERANCE
     # 4 of the batch at a time; ComfyUI 0.33 shows a window the picture before it as well
     assert max(found.passes) in (4, 5) and max(whole.passes) == 6
@@ -111,9 +107,9 @@ def test_a_cache_of_activations_meets_batches_of_one_shape(latent, mask, cfg, me
     """It remembers what the network made of a batch, and lays it over the next."""
     model = tiny_model("eps")
     schedule = sigmas(model, STEPS)
-    whole = run(model, METHODS[method](ksampler("euler")), schedule, latent, mask, cfg)
+    whole = run(model, method(ksampler("euler")), schedule, latent, mask, cfg)
     skipped: list[int] = []
-    found = run(activation_cache(model, skipped), METHODS[method](ksampler("euler")), schedule, latent, mask, cfg)
+    found = run(activation_cache(model, skipped), method(ksampler("euler")), schedule, latent, mask, cfg)
     assert skipped and len(set(found.passes)) == 1
     check_near(found, whole, latent, mask)
 
@@ -134,19 +130,17 @@ def sharpened(args):
 @pytest.mark.parametrize("cfg", [1.0, 4.0])
 def test_hooks_before_cfg_do_not_reach_what_is_fed_back(eps_model, latent, mask, hook, cfg):
     """They write into the prediction in place, as the host invites them to; the noise follows the untouched one."""
-    from latent_repaint.samplers.blend import Blend
-    from latent_repaint.samplers.host import combine
 
     def first_noise(model):
         regions = []
-
-        class Watched(Blend):
-            def region(self, *parts):
-                regions.append(super().region(*parts))
-                return regions[-1]
-
-        sampler = combine(ksampler("euler"), Watched(known_noise="predicted"), "node")
-        run(model, sampler, sigmas(model, 6)[:2], latent, mask, cfg)
+        run(
+            model,
+            combine(ksampler("euler"), Watched(look=regions.append), "node"),
+            sigmas(model, 6)[:2],
+            latent,
+            mask,
+            cfg,
+        )
         return regions[-1].noise
 
     model = eps_model.clone()
@@ -170,10 +164,10 @@ def test_a_pack_that_replaces_the_hosts_sampling_function(eps_model, latent, mas
         return calc(model, conds, x_in, timestep, model_options)
 
     schedule = sigmas(eps_model, 5)
-    plain = run(eps_model, METHODS[method](ksampler("euler")), schedule, latent, mask, 4.0)
+    plain = run(eps_model, method(ksampler("euler")), schedule, latent, mask, 4.0)
     monkeypatch.setattr(comfy.samplers, "sampling_function", evolved)
     monkeypatch.setattr(comfy.samplers, "calc_cond_batch", needing)
-    found = run(eps_model, METHODS[method](ksampler("euler")), schedule, latent, mask, 4.0)
+    found = run(eps_model, method(ksampler("euler")), schedule, latent, mask, 4.0)
     assert torch.equal(found.samples, plain.samples)
     assert len(entered) == found.made and found.passes == plain.passes
 
@@ -194,8 +188,8 @@ def test_a_guider_without_positive(eps_model, latent, mask, cfg, method):
     guider.inner_set_conds({"unwanted": NEGATIVE, "wanted": POSITIVE})
     guider.set_cfg(cfg)
     schedule = sigmas(eps_model, 6)
-    found = run(eps_model, METHODS[method](ksampler("euler")), schedule, latent, mask, guider=guider)
-    whole = run(eps_model, METHODS[method](ksampler("euler")), schedule, latent, mask, cfg)
+    found = run(eps_model, method(ksampler("euler")), schedule, latent, mask, guider=guider)
+    whole = run(eps_model, method(ksampler("euler")), schedule, latent, mask, cfg)
     torch.testing.assert_close(found.samples, whole.samples, rtol=1e-4, atol=1e-4)
 
 
@@ -211,7 +205,7 @@ def test_a_guider_that_asks_the_network_itself(eps_model, latent, mask, method):
     guider = Direct(eps_model)
     guider.inner_set_conds({})
     schedule = sigmas(eps_model, 6)
-    found = run(eps_model, METHODS[method](ksampler("euler")), schedule, latent, mask, guider=guider)
+    found = run(eps_model, method(ksampler("euler")), schedule, latent, mask, guider=guider)
     assert found.samples.isfinite().all() and kept_error(found.samples, latent, mask) <= TOLERANCE
     assert len(found.passes) == found.made
 
@@ -223,8 +217,6 @@ def test_an_extra_evaluation_without_a_patch_is_one_pass_alone(eps_model, latent
 
 def test_perturbed_attention_is_asked_once_a_step(eps_model, latent, mask):
     """Its hook asks for a pass of its own after cfg: none of it in an extra evaluation."""
-    from comfy_extras.nodes_pag import PerturbedAttentionGuidance
-
     model = PerturbedAttentionGuidance.execute(eps_model, 3.0)[0]
     found = run(model, METHODS["match"](ksampler("euler")), sigmas(model, 6), latent, mask, 3.0)
     assert len(found.passes) == 6 + 6 + 6

@@ -12,6 +12,7 @@ from sampling import (
     combined,
     kept_error,
     one_by_one,
+    one_of_each,
     passes,
 )
 
@@ -27,12 +28,12 @@ STOCHASTIC = ["euler_ancestral", "dpmpp_2m_sde", "dpmpp_sde", "lcm", "ddpm"]
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_known_region_is_kept_and_evaluations_are_as_announced(any_model, latent, mask, solver, method):
+def test_known_region_is_kept_and_evaluations_are_as_announced(any_model, latent, mask, masked, solver, method):
     """cfg 1 makes one pass of one evaluation."""
     model, counted = passes(any_model)
     sampler, schedule = combined(solver, method), sigmas(any_model, 5)
     cfg = 3.0 if solver == "euler_cfg_pp" else 1.0  # its hook needs the unconditional pass, batched with the other
-    result = sample(model, sampler, schedule, {"samples": latent, "noise_mask": mask}, cfg=cfg)
+    result = sample(model, sampler, schedule, masked, cfg=cfg)
     assert result.samples.isfinite().all()
     assert kept_error(result.samples, latent, mask) <= TOLERANCE
     assert kept_error(result.denoised, latent, mask) <= TOLERANCE
@@ -40,11 +41,11 @@ def test_known_region_is_kept_and_evaluations_are_as_announced(any_model, latent
     assert len(counted) == announced(any_model, sampler, schedule)
 
 
-@pytest.mark.parametrize("method", ONE_OF_EACH)
+@one_of_each
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_known_region_through_split_sigmas(any_model, latent, mask, solver, method):
+def test_known_region_through_split_sigmas(any_model, latent, mask, masked, solver, method):
     """The first stage leaves it noised to its last sigma from the clean latent, the second gives back the clean one."""
-    schedule, masked = sigmas(any_model, 8), {"samples": latent, "noise_mask": mask}
+    schedule = sigmas(any_model, 8)
     first = sample(any_model, combined(solver, method), schedule[:5], masked, seed=3, cfg=2.0)
     sampling = any_model.get_model_object("model_sampling")
     ones, zeros = torch.ones(1), torch.zeros(1)
@@ -95,15 +96,15 @@ def test_an_empty_mask_costs_nothing_and_changes_nothing(any_model, latent, meth
 
 
 @pytest.mark.parametrize("solver", ["euler", "dpmpp_2m", "euler_ancestral", "dpmpp_2m_sde", "ddim", "heun"])
-def test_fixed_noise_is_what_the_host_does(any_model, latent, mask, solver):
-    schedule, masked = sigmas(any_model, 6), {"samples": latent, "noise_mask": mask}
+def test_fixed_noise_is_what_the_host_does(any_model, masked, solver):
+    schedule = sigmas(any_model, 6)
     ours = sample(any_model, combined(solver, "fixed"), schedule, masked, cfg=3.0)
     theirs = sample(any_model, ksampler(solver), schedule, masked, cfg=3.0)
     assert (ours.samples - theirs.samples).abs().max() <= TOLERANCE
 
 
-def test_match_without_inner_steps_is_predicted_noise(eps_model, latent, mask):
-    schedule, masked = sigmas(eps_model, 6), {"samples": latent, "noise_mask": mask}
+def test_match_without_inner_steps_is_predicted_noise(eps_model, masked):
+    schedule = sigmas(eps_model, 6)
     match = combine(ksampler("euler_ancestral"), Match(inner_steps=0.0), "node")
     predicted = combined("euler_ancestral", "predicted")
     ours, theirs = (sample(eps_model, sampler, schedule, masked).samples for sampler in (match, predicted))
@@ -149,7 +150,7 @@ def test_differential_diffusion_decides_where_it_is_applied(eps_model, latent, m
     torch.testing.assert_close(ours, own)
 
 
-def test_a_solvers_hook_is_handed_the_same_while_the_run_is_planned_and_while_it_runs(eps_model, latent, mask):
+def test_a_solvers_hook_is_handed_the_same_while_the_run_is_planned_and_while_it_runs(eps_model, masked):
     """The CFG++ solvers look at what the host makes of positive and negative, each at another part of it."""
     handed = []
 
@@ -165,7 +166,7 @@ def test_a_solvers_hook_is_handed_the_same_while_the_run_is_planned_and_while_it
     sampler, schedule = combine(comfy.samplers.KSAMPLER(solver), METHODS["fixed"], "node"), sigmas(eps_model, 3)
     planned = len(evaluations(sampler, eps_model.get_model_object("model_sampling"), schedule, "node"))
     while_planned, handed = handed, []
-    sample(eps_model, sampler, schedule, {"samples": latent, "noise_mask": mask})
+    sample(eps_model, sampler, schedule, masked)
     assert len(while_planned) == planned and len(handed) == 2 * planned  # the run is planned once more as it begins
     assert all(keys == handed[-1] for keys in while_planned)
 
@@ -198,7 +199,7 @@ def test_progress_counts_evaluations(eps_model, latent, mask):
     assert seen == [(k, total) for k in range(total)]
 
 
-def test_interruption_takes_effect_before_the_next_evaluation(eps_model, latent, mask):
+def test_interruption_takes_effect_before_the_next_evaluation(eps_model, masked):
     import comfy.model_management as management
 
     model, counted = passes(eps_model)
@@ -210,7 +211,7 @@ def test_interruption_takes_effect_before_the_next_evaluation(eps_model, latent,
 
     model.set_model_sampler_post_cfg_function(interrupt)
     with pytest.raises(management.InterruptProcessingException):
-        sample(model, combined("euler", "repaint"), sigmas(eps_model, 6), {"samples": latent, "noise_mask": mask})
+        sample(model, combined("euler", "repaint"), sigmas(eps_model, 6), masked)
     assert len(counted) == 3
 
 
@@ -255,10 +256,10 @@ def test_bad_latents_and_masks_are_refused(eps_model, latent, mask):
         run(eps_model, latent, mask * float("nan"), sigmas(eps_model, 4))
 
 
-def test_a_jump_longer_than_the_schedule_is_refused(eps_model, latent, mask):
+def test_a_jump_longer_than_the_schedule_is_refused(eps_model, masked):
     sampler = combine(ksampler("euler"), RePaint(jump_length=9, jump_n_sample=2, known_noise="fresh"), "node")
     with pytest.raises(ValueError, match="node: input jump_length: found 9, wanted at most 4"):
-        sample(eps_model, sampler, sigmas(eps_model, 4), {"samples": latent, "noise_mask": mask})
+        sample(eps_model, sampler, sigmas(eps_model, 4), masked)
 
 
 @pytest.mark.parametrize("solver", ["dpm_fast", "dpm_adaptive"])
@@ -286,10 +287,10 @@ def test_models_without_noise_are_refused(eps_model, latent, mask):
         run(model, latent, mask, sigmas(eps_model, 4))
 
 
-def test_a_run_without_end_is_refused(eps_model, latent, mask):
+def test_a_run_without_end_is_refused(eps_model, masked):
     sampler = combine(ksampler("euler"), RePaint(jump_length=1, jump_n_sample=100, known_noise="fresh"), "node")
     with pytest.raises(ValueError, match="wanted at most 100000"):
-        sample(eps_model, sampler, torch.linspace(10, 0, 2001), {"samples": latent, "noise_mask": mask})
+        sample(eps_model, sampler, torch.linspace(10, 0, 2001), masked)
 
 
 def test_video_latents_of_a_flow_model_keep_their_frames(latent):

@@ -6,20 +6,19 @@ import comfy.sample
 import pytest
 import torch
 from comfy_extras.nodes_differential_diffusion import DifferentialDiffusion
-from sampling import TOLERANCE, cfg_guider, combined, kept_error, one_by_one, passes
-from test_with_others import NODES, every_method
+from sampling import TOLERANCE, cfg_guider, combined, kept_error, one_by_one, one_of_each, passes, wrapped
 
-from comfyui_host.tiny import ksampler, sample, sigmas
+from comfyui_host.tiny import host, ksampler, sample, sigmas
 from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine
 from latent_repaint.samplers.noise_level import noise_level
 
 
-def test_two_stages_are_the_one_run_that_was_split(any_model, latent, mask):
+def test_two_stages_are_the_one_run_that_was_split(any_model, latent, mask, masked):
     """SplitSigmasDenoise, then a second sampler without noise; Euler and the given noise have nothing to forget."""
     sampler = combine(ksampler("euler"), Blend(known_noise="fixed"), "node", kept=latent)
-    schedule, masked = sigmas(any_model, 8), {"samples": latent, "noise_mask": mask}
-    high, low = NODES.SplitSigmasDenoise.execute(schedule, 0.5).args
+    schedule = sigmas(any_model, 8)
+    high, low = host.custom_sampler.SplitSigmasDenoise.execute(schedule, 0.5).args
     assert len(high) == len(low) == 5
     whole = sample(any_model, sampler, schedule, masked, seed=3, cfg=2.0).samples
     first = sample(any_model, sampler, high, masked, seed=3, cfg=2.0)
@@ -35,9 +34,7 @@ def exact(model):
         level = noise_level(model.get_model_object("model_sampling"), arguments["timestep"][0])
         return level.a * arguments["input"] / (level.a**2 + level.b**2)
 
-    model = model.clone()
-    model.set_model_unet_function_wrapper(denoise)
-    return model
+    return wrapped(model, denoise)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +68,7 @@ def test_denoise_below_one_leaves_of_the_old_content_what_blend_leaves(any_model
     assert change[0] == pytest.approx(change[1], rel=0.15)
 
 
-@pytest.mark.parametrize("method", ["predicted", "repaint", "match"])
+@one_of_each
 @pytest.mark.parametrize("value", [0.1, 0.3, 0.6, 0.9])
 def test_a_soft_mask_leaves_of_the_old_content_what_differential_diffusion_leaves(any_model, old, method, value):
     latent, mask, likeness = old
@@ -82,14 +79,14 @@ def test_a_soft_mask_leaves_of_the_old_content_what_differential_diffusion_leave
     assert likeness(ours) == pytest.approx(likeness(theirs), abs=0.05)
 
 
-@every_method
+@one_of_each
 def test_at_full_denoise_nothing_of_the_old_content_is_left(any_model, old, method):
     latent, mask, likeness = old
     masked, schedule = {"samples": latent, "noise_mask": mask}, sigmas(any_model, 8)
     assert abs(likeness(sample(exact(any_model), combined("euler_ancestral", method), schedule, masked).samples)) < 0.1
 
 
-@every_method
+@one_of_each
 def test_what_is_shown_holds_old_content_until_its_cell_is_free(any_model, latent, mask, method):
     """A cell of .05 joins at the last of ten steps: until then previews show the latent there."""
     soft, previews, scale = 0.05 + 0.95 * mask, [], any_model.model.latent_format.scale_factor
@@ -110,9 +107,9 @@ def test_what_is_shown_holds_old_content_until_its_cell_is_free(any_model, laten
     torch.testing.assert_close(previews[-1] / scale, samples, rtol=1e-4, atol=1e-4)
 
 
-@every_method
-def test_a_stage_without_noise_or_a_clean_latent_says_what_to_connect(eps_model, latent, mask, method):
-    schedule, masked = sigmas(eps_model, 6), {"samples": latent, "noise_mask": mask}
+@one_of_each
+def test_a_stage_without_noise_or_a_clean_latent_says_what_to_connect(eps_model, masked, method):
+    schedule = sigmas(eps_model, 6)
     model, counted = passes(eps_model)
     first = sample(model, combined("euler", method), schedule[:4], masked, seed=3)
     counted.clear()
@@ -122,7 +119,7 @@ def test_a_stage_without_noise_or_a_clean_latent_says_what_to_connect(eps_model,
 
 
 @pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
-@every_method
+@one_of_each
 def test_a_second_stage_keeps_what_it_is_given_whatever_ran_before(any_model, latent, mask, method, soft):
     """A first stage of the host's own, cast to bfloat16, and another picture's run between the two."""
     mask = 0.3 + 0.7 * mask if soft else mask
@@ -173,7 +170,6 @@ def test_equal_images_of_a_second_stage_get_noise_of_their_own(stages, latent, m
     assert all((a - b).abs().max() > 0.1 for a, b in itertools.combinations(samples, 2))
 
 
-def test_a_clean_latent_of_another_size_is_refused(eps_model, latent, mask):
-    masked = {"samples": latent, "noise_mask": mask}
+def test_a_clean_latent_of_another_size_is_refused(eps_model, latent, masked):
     with pytest.raises(ValueError, match=r"input kept: found shape \[1, 4, 8, 8\], wanted \[1, 4, 16, 16\]"):
         sample(eps_model, combined("euler", "match", latent[..., :8, :8]), sigmas(eps_model, 4), masked)

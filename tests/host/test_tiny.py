@@ -25,6 +25,6 @@ def test_heun_costs_two_evaluations_but_for_the_last_step(eps_model, latent):
     assert sample(eps_model, ksampler("heun"), sigmas(eps_model, 5), {"samples": latent}).evaluations == 9
 
 
-def test_the_host_keeps_the_known_region_with_its_own_mask(any_model, latent, mask):
-    result = sample(any_model, ksampler("euler"), sigmas(any_model, 5), {"samples": latent, "noise_mask": mask})
+def test_the_host_keeps_the_known_region_with_its_own_mask(any_model, latent, mask, masked):
+    result = sample(any_model, ksampler("euler"), sigmas(any_model, 5), masked)
     assert ((result.samples - latent) * (1 - mask)).abs().max() < 1e-5

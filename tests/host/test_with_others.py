@@ -14,25 +14,23 @@ from foreign import passed_on
 from sampling import (
     METHODS,
     NEGATIVE,
-    ONE_OF_EACH,
     POSITIVE,
     TOLERANCE,
+    Watched,
     announced,
     cfg_guider,
     combined,
     guided,
     kept_error,
+    one_of_each,
     watched,
 )
 
 from comfyui_host.tiny import CONTEXT_WIDTH, conditioning, fill, host, ksampler, sample, sigmas, tiny_model
-from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine, evaluations
 
 NODES = host.custom_sampler
 OTHER = conditioning(4)
-
-every_method = pytest.mark.parametrize("method", ONE_OF_EACH)
 
 
 def control_net(calls: list[float]):
@@ -70,7 +68,7 @@ def control_net(calls: list[float]):
     return Counted(network.to(device), load_device=device)
 
 
-@every_method
+@one_of_each
 def test_controlnet_steers_every_evaluation_within_its_window(eps_model, latent, mask, method):
     calls: list[float] = []
     hint = torch.rand(1, 128, 128, 3, generator=torch.Generator().manual_seed(0))
@@ -90,8 +88,8 @@ def test_controlnet_steers_every_evaluation_within_its_window(eps_model, latent,
     assert sorted(calls) == pytest.approx(sorted(s for s in visited if low <= s <= high))
 
 
-@every_method
-def test_a_lora_is_at_work_in_every_evaluation(latent, mask, method, tmp_path):
+@one_of_each
+def test_a_lora_is_at_work_in_every_evaluation(masked, method, tmp_path):
     """Through the host's loader; it must equal a model into whose weights it was multiplied by hand."""
     model, baked = tiny_model(), tiny_model()
     name = "middle_block.1.transformer_blocks.0.attn2.to_k"
@@ -102,19 +100,18 @@ def test_a_lora_is_at_work_in_every_evaluation(latent, mask, method, tmp_path):
     host.folder_paths.add_model_folder_path("loras", str(tmp_path))
     loaded = host.nodes.LoraLoaderModelOnly().load_lora_model_only(model, "tiny.safetensors", 0.5)[0]
     baked.model.diffusion_model.get_submodule(name).weight.data += 0.5 * up @ down
-    schedule, masked = sigmas(model, 5), {"samples": latent, "noise_mask": mask}
+    schedule = sigmas(model, 5)
     sampler = combined("euler_ancestral", method)
     ours, plain, expected = (sample(m, sampler, schedule, masked, cfg=3.0).samples for m in (loaded, model, baked))
     torch.testing.assert_close(ours, expected, rtol=1e-3, atol=1e-3)
     assert (ours - plain).abs().max() > 0.01
 
 
-@every_method
-def test_the_models_own_rule_decides_what_is_free(eps_model, latent, mask, method):
+@one_of_each
+def test_the_models_own_rule_decides_what_is_free(eps_model, latent, mask, masked, method):
     """As DifferentialDiffusion sets one; here one that frees nothing, so nothing may be painted."""
     model = eps_model.clone()
     model.set_model_denoise_mask_function(lambda sigma, mask, extra_options: torch.zeros_like(mask))
-    masked = {"samples": latent, "noise_mask": mask}
     painted = sample(eps_model, combined("euler_ancestral", method), sigmas(model, 4), masked).samples
     frozen = sample(model, combined("euler_ancestral", method), sigmas(model, 4), masked).samples
     assert (painted - latent).abs().max() > 0.1
@@ -130,7 +127,7 @@ GUIDERS = {
 }
 
 
-@every_method
+@one_of_each
 @pytest.mark.parametrize("guider", GUIDERS)
 def test_guiders_keep_the_known_part(eps_model, latent, mask, guider, method):
     schedule, sampler = sigmas(eps_model, 5), combined("euler_ancestral", method)
@@ -140,7 +137,7 @@ def test_guiders_keep_the_known_part(eps_model, latent, mask, guider, method):
     assert guider == "basic" or (samples - basic).abs().max() > 1e-3
 
 
-@every_method
+@one_of_each
 @pytest.mark.parametrize("style", ["regular", "nested"])
 def test_a_dual_guider_without_guidance_is_the_basic_one(eps_model, latent, mask, style, method):
     """The feedback follows the first prompt, also where the guider's own combination knows it by another name."""
@@ -154,19 +151,16 @@ def test_feedback_is_of_the_conditional_prediction_whatever_guidance_makes_of_it
     """APG hands on a conditional prediction that already holds the guidance."""
     seen = []
 
-    class Watched(Blend):
-        def region(self, *parts):
-            region = super().region(*parts)
-            region.feed_back = lambda sigma, conditional, free: seen.append(conditional)
-            return region
+    def look(region):
+        region.feed_back = lambda sigma, conditional, free: seen.append(conditional)
 
-    sampler = combine(ksampler("euler"), Watched(known_noise="predicted"), "node")
+    sampler = combine(ksampler("euler"), Watched(look=look), "node")
     for model in (eps_model, APG.execute(eps_model, 1.0, 5.0, 0.0)[0]):
         guided(cfg_guider(model, cfg=7.0), sampler, sigmas(model, 4)[:2], latent, mask)
     assert torch.equal(*seen)
 
 
-@every_method
+@one_of_each
 def test_wrappers_are_called(eps_model, latent, mask, method):
     """Around the run once, around all else at every evaluation: one that is there may remember what it sees, so none
     is asked for the conditional prediction alone."""
@@ -197,7 +191,7 @@ def test_wrappers_are_called(eps_model, latent, mask, method):
     }
 
 
-@every_method
+@one_of_each
 def test_a_wrapper_may_change_the_prediction(eps_model, latent, mask, method):
     model = eps_model.clone()
     model.add_wrapper(WrappersMP.PREDICT_NOISE, lambda executor, *args: 0 * executor(*args) + 3.0)
@@ -213,7 +207,7 @@ def vae():
         return host.nodes.CheckpointLoaderSimple().load_checkpoint(host.demo_checkpoint)[2]
 
 
-@every_method
+@one_of_each
 @pytest.mark.parametrize("noise_mask", [True, False])
 def test_an_inpainting_model_gets_mask_and_masked_picture(vae, noise_mask, method):
     """InpaintModelConditioning: without the noise mask nothing is kept, and the run is the plain sampler's."""
@@ -239,7 +233,7 @@ def test_an_inpainting_model_gets_mask_and_masked_picture(vae, noise_mask, metho
         assert torch.equal(ours, guided(guider, plain, schedule, latent["samples"], None))
 
 
-@every_method
+@one_of_each
 def test_detailers_direct_calls_are_the_nodes(eps_model, latent, method):
     """sample_custom, as the Impact Pack calls it, and samplers.sample under it, with a mask still in pixels."""
     schedule, sampler = sigmas(eps_model, 4), combined("euler_ancestral", method)
