@@ -8,6 +8,7 @@ size: its letters can be read there.
 from __future__ import annotations
 
 import io
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -18,19 +19,6 @@ from PIL import Image
 from comfyui_host import install
 
 DOCS = install.ROOT / "web" / "docs"
-TEMPLATES = {
-    "LatentRepaint_BlendSampler": "15-blend-sampler",
-    "LatentRepaint_Composite": "01-start-here-inpaint",
-    "LatentRepaint_Crop": "04-large-picture-small-mask",
-    "LatentRepaint_Encode": "01-start-here-inpaint",
-    "LatentRepaint_InpaintModel": "08-inpaint-model-any-sampler",
-    "LatentRepaint_KSampler": "01-start-here-inpaint",
-    "LatentRepaint_MaskToLatent": "16-mask-and-schedule",
-    "LatentRepaint_MatchSampler": "13-match-sampler",
-    "LatentRepaint_RePaintSampler": "14-repaint-sampler",
-    "LatentRepaint_Schedule": "16-mask-and-schedule",
-    "LatentRepaint_Stitch": "04-large-picture-small-mask",
-}
 ARRANGE = """async (type) => {
     const WIDTH = 340, TITLE = 30, GAP = 14, MARGIN = 14
     const graph = app.graph, node = graph.nodes.find(node => node.type === type)
@@ -80,7 +68,7 @@ ARRANGE = """async (type) => {
 
 
 def main() -> None:
-    names = sys.argv[1:] or sorted(TEMPLATES)
+    names = sys.argv[1:] or sorted(path.stem for path in DOCS.glob("*.md"))
     with tempfile.TemporaryDirectory() as folder, open_desk(Path(folder), scale=2) as desk:
         for name in names:
             path = DOCS / f"{name}.webp"
@@ -89,8 +77,9 @@ def main() -> None:
 
 
 def draw(desk: Desk, name: str) -> Image.Image:
-    """Run the node's template and photograph the node and its neighbours."""
-    desk.open(desk.template(TEMPLATES[name]))
+    """Run the template that the node's help names, and photograph the node and its neighbours."""
+    (template,) = re.findall(r"\*(\d\d-[\w-]+)\*", (DOCS / f"{name}.md").read_text(encoding="utf-8"))
+    desk.open(desk.template(template))
     desk.run()
     desk.fit()
     clip = desk.page.evaluate(ARRANGE, name)
