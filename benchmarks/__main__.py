@@ -3,6 +3,7 @@
 It installs what is missing first, as `python tests` does.
 """
 
+import ast
 import importlib
 import sys
 from pathlib import Path
@@ -28,11 +29,30 @@ COMMANDS = {
     "endurance": ("endurance.command", "hundreds of mixed jobs through the queue"),
 }
 
+USAGE = "usage: python benchmarks NAME [--help]\n" + "\n".join(
+    f"  {name:18} {purpose}" for name, (_, purpose) in COMMANDS.items()
+)
+
+
+def help_of(name: str) -> str:
+    """A benchmark's docstring and its options, read off its source: to import it takes a whole ComfyUI."""
+    path = Path(__file__).parent / f"{COMMANDS[name][0].replace('.', '/')}.py"
+    module = ast.parse(path.read_text(encoding="utf-8"))
+    lines = [ast.get_docstring(module) or "", ""]
+    for call in ast.walk(module):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "add_argument":
+            said = [word.value for word in call.keywords if word.arg == "help"]
+            words = [word.value for word in (*call.args, *said) if isinstance(word, ast.Constant)]
+            lines.append("  " + "  ".join([f"{words[0]:16}", *words[1:]]).rstrip())
+    return "\n".join(lines)
+
 
 def main() -> None:
-    if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
-        names = "\n".join(f"  {name:10} {purpose}" for name, (_, purpose) in COMMANDS.items())
-        sys.exit(f"usage: python benchmarks NAME [--help]\n{names}")
+    if not sys.argv[1:] or {"-h", "--help"} & set(sys.argv):
+        print(help_of(sys.argv[1]) if sys.argv[1:] and sys.argv[1] in COMMANDS else USAGE)
+        return
+    if sys.argv[1] not in COMMANDS:
+        sys.exit(f"found {sys.argv[1]}, wanted a NAME\n{USAGE}")
     install.run_under_host(test_tools=True)
     in_process.start()  # so that a benchmark can import it and the pack in any order
     name = sys.argv.pop(1)

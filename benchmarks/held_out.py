@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from comfyui_host import in_process
-from demo_model.measure import held_out
+from demo_model.measure import held_out, prompts
 from latent_repaint.samplers.host import combine
 
 
@@ -27,9 +26,7 @@ class HeldOut:
         images, captions = held_out(count)
         self.latent = self.vae.encode(images)
         self.picture = self.vae.decode(self.latent)
-        encode = core.CLIPTextEncode().encode
-        self.positive = [[torch.cat([encode(clip, caption)[0][0][0] for caption in captions]), {}]]
-        self.negative = encode(clip, "")[0]
+        self.positive, self.negative = prompts(clip, captions)
 
     def inpaint(
         self, model: Any, method: Any, solver: str, *, cfg: float, steps: int, denoise: float, mask: Tensor, seed: int

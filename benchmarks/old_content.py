@@ -8,6 +8,7 @@ and new latent in the cells of a soft mask. 20 steps at cfg 4, two evaluations a
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import torch
@@ -63,21 +64,16 @@ class Scenes(HeldOut):
 def main() -> None:
     torch.set_num_threads(1)
     scenes = Scenes()
-    change = [
-        [solver, method, *(round(scenes.change(scenes.sample(method, solver, d)), 2) for d in DENOISE)]
-        for solver in SOLVERS
-        for method in METHODS
-    ]
-    likeness = [
-        [solver, method, *(round(scenes.likeness(scenes.sample(method, solver, 1.0, v)), 3) for v in VALUES)]
-        for solver in SOLVERS
-        for method in METHODS
-    ]
+    change, likeness = [], []
+    for solver, method in itertools.product(SOLVERS, METHODS):
+        changes = [scenes.change(scenes.sample(method, solver, denoise)) for denoise in DENOISE]
+        likenesses = [scenes.likeness(scenes.sample(method, solver, 1.0, value)) for value in VALUES]
+        change.append([solver, method, *(round(x, 2) for x in changes)])
+        likeness.append([solver, method, *(round(x, 3) for x in likenesses)])
     tables = [
         Table("Change of the old content by denoise, of 255", ["solver", "method", *map(str, DENOISE)], change),
         Table("Likeness to the old content by the mask's value", ["solver", "method", *map(str, VALUES)], likeness),
     ]
-    assert __doc__ is not None
-    text = "\n".join(table.text for table in tables) + "\n" + __doc__
+    text = "\n".join([*(table.text for table in tables), str(__doc__)])
     print(text)
     write(RESULTS / "old_content.md", text)

@@ -42,6 +42,11 @@ class Table:
     note: str = ""
     level: int = 1
 
+    @classmethod
+    def of(cls, title: str, records: Sequence[dict[str, str | float]], note: str = "", level: int = 1) -> Table:
+        """A table of records, each with all columns by name."""
+        return cls(title, list(records[0]), [list(record.values()) for record in records], note, level)
+
     @property
     def text(self) -> str:
         header, *rows = ["| " + " | ".join(map(shown, line)) + " |" for line in (self.columns, *self.rows)]

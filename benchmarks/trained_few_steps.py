@@ -70,9 +70,8 @@ class Scenes(HeldOut):
             mask=self.unknown[:, None].float(), seed=seed,
         )  # fmt: skip
         painted, original = (pictures.movedim(-1, 1) for pictures in (self.vae.decode(samples), self.picture))
-        seams = [
-            seam_energy(painted[i : i + 1], original[i : i + 1], self.pixels[i : i + 1, None]) for i in range(SCENES)
-        ]
+        triples = zip(painted.split(1), original.split(1), self.pixels[:, None].split(1), strict=True)
+        seams = [seam_energy(*triple) for triple in triples]
         loss = denoising_loss(self.model, samples, self.positive, self.unknown) / self.loss
         return torch.tensor(seams), loss.mean(1)
 
@@ -84,22 +83,18 @@ def main() -> None:
     for setting in SETTINGS:
         for method in METHODS:
             seams, losses = zip(*(scenes.measured(setting, method, seed) for seed in SEEDS), strict=True)
-            worst = ", ".join(f"{seam.max():.2f}" for seam in seams)
-            rows.append(
-                [
-                    "distilled" if setting.distilled else "demo",
-                    f"{setting.solver}, cfg {setting.cfg:g}",
-                    setting.evaluations,
-                    method,
-                    mean(torch.cat(seams)),
-                    worst,
-                    mean(torch.cat(losses)),
-                ]
-            )
-            print(*rows[-1])
-    columns = ["model", "sampler", "evaluations", "method", "seam", f"worst of {SCENES}, seed by seed", "own loss"]
-    assert __doc__ is not None
-    text = Table("Few steps of a trained model", columns, rows).text + "\n\n" + __doc__
+            row = {
+                "model": "distilled" if setting.distilled else "demo",
+                "sampler": f"{setting.solver}, cfg {setting.cfg:g}",
+                "evaluations": setting.evaluations,
+                "method": method,
+                "seam": mean(torch.cat(seams)),
+                f"worst of {SCENES}, seed by seed": ", ".join(f"{seam.max():.2f}" for seam in seams),
+                "own loss": mean(torch.cat(losses)),
+            }
+            rows.append(row)
+            print(*row.values())
+    text = f"{Table.of('Few steps of a trained model', rows).text}\n\n{__doc__}"
     write(RESULTS / "trained_few_steps.md", text)
 
 

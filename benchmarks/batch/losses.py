@@ -21,15 +21,8 @@ def measure(folder: Path, repository: Path, count: int | None) -> None:
         code, _ = run(folder / "pictures", out, *DEMO_MODEL, "--workers", workers, repository=repository)
         _tell(f"{workers} workers", out, code, time.monotonic() - started)
     print(f"the same bytes: {_same(one, two)}")
-    events = [
-        (0.10, HOST),
-        (0.20, WORKER),
-        (0.35, HOST),
-        (0.50, "Ctrl-C"),
-        (0.60, HOST),
-        (0.70, WORKER),
-        (0.85, "Ctrl-C"),
-    ]
+    what = HOST, WORKER, HOST, "Ctrl-C", HOST, WORKER, "Ctrl-C"
+    events = zip((0.10, 0.20, 0.35, 0.50, 0.60, 0.70, 0.85), what, strict=True)
     command = [folder / "pictures", three, *DEMO_MODEL, "--workers", 2]
     started = time.monotonic()
     trial = Trial(*command, repository=repository)

@@ -56,30 +56,19 @@ def against_the_host(title: str, case: measure.Case, repeats: int) -> str:
     rows = []
     for name, method in measure.METHODS.items():
         seconds, own = taken[name][0], taken[name][1] - outside
-        rows.append(
-            [
-                name,
-                str(case.evaluations(method)),
-                f"{1000 * seconds:.2f}",
-                f"{seconds / whole:.3f}",
-                f"{1000 * own:+.2f}",
-                f"{own / whole:+.2%}",
-                f"{memory[name] - memory['host']:+.1f}",
-                str(measure.waits(case, method)),
-            ]
-        )
-        print(*rows[-1], sep=" | ")
-    header = [
-        "method",
-        "evaluations",
-        "ms an evaluation",
-        "against the host",
-        "own ms an evaluation",
-        "own share of the host's",
-        "peak memory, latents more",
-        "waits",
-    ]
-    return Table(title, header, rows, level=2).text
+        row = {
+            "method": name,
+            "evaluations": case.evaluations(method),
+            "ms an evaluation": f"{1000 * seconds:.2f}",
+            "against the host": f"{seconds / whole:.3f}",
+            "own ms an evaluation": f"{1000 * own:+.2f}",
+            "own share of the host's": f"{own / whole:+.2%}",
+            "peak memory, latents more": f"{memory[name] - memory['host']:+.1f}",
+            "waits": measure.waits(case, method),
+        }
+        rows.append(row)
+        print(*row.values(), sep=" | ")
+    return Table.of(title, rows, level=2).text
 
 
 def profiled(case: measure.Case) -> str:
@@ -96,17 +85,16 @@ def growth(repeats: int) -> tuple[str, list[Panel]]:
     """Milliseconds an evaluation outside the model, by steps, jumps, batch, size and frames."""
     parts, panels = [], []
     loaded = models.load("instant", torch.float32)
+    methods = {name: measure.METHODS[name] for name in SHOWN}
     for what, cases in GROWTH.items():
-        names = tuple(SHOWN)
-        methods = {name: measure.METHODS[name] for name in names}
-        lines: dict[str, list[Point]] = {name: [] for name in names}
+        lines: dict[str, list[Point]] = {name: [] for name in SHOWN}
         rows = []
         for value, shape, steps in cases:
             taken = measure.times(measure.Case(loaded, shape, steps), methods, repeats)
-            for name in names:
+            for name in SHOWN:
                 lines[name].append(Point(value, *[1000 * taken[name][1]] * 3))
-            rows.append([str(value), *(f"{1000 * taken[name][1]:.2f}" for name in names)])
-        parts.append(Table(f"Outside the model, ms an evaluation, by {what}", [what, *names], rows, level=2).text)
+            rows.append([str(value), *(f"{1000 * taken[name][1]:.2f}" for name in SHOWN)])
+        parts.append(Table(f"Outside the model, ms an evaluation, by {what}", [what, *SHOWN], rows, level=2).text)
         panels.append(Panel(f"ms an evaluation, by {what}", lines, [value for value, _, _ in cases]))
     jumps = {
         f"{length}/{visits}": measure.RePaint(jump_length=length, jump_n_sample=visits)
@@ -127,13 +115,8 @@ def import_milliseconds(repeats: int) -> str:
         "import comfy_api.v0_0_2, comfy_extras.nodes_mask, latent_preview; start = time.perf_counter(); "
         "import latent_repaint.nodes; sys.stdout.write(str(time.perf_counter() - start))"
     )
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", code], cwd=RESULTS.parents[1], capture_output=True, text=True, check=True
-        ).stdout
-        for _ in range(repeats)
-    ]
-    milliseconds = sorted(1000 * float(run) for run in runs)
+    command, pipes = [sys.executable, "-c", code], {"cwd": RESULTS.parents[1], "capture_output": True, "check": True}
+    milliseconds = sorted(1000 * float(subprocess.run(command, **pipes).stdout) for _ in range(repeats))
     return f"{milliseconds[len(milliseconds) // 2]:.0f} ms (least {milliseconds[0]:.0f})"
 
 
@@ -166,10 +149,6 @@ def main() -> None:
     text, panels = growth(options.repeats)
     plot(panels, SHOWN, "outside the model:", RESULTS / "cost.png")
     command = "python benchmarks cost " + " ".join(sys.argv[1:])
-    introduction = INTRODUCTION.format(
-        command=command.strip(),
-        machine=machine(),
-        repeats=options.repeats,
-        importing=import_milliseconds(options.repeats),
-    )
+    facts = {"command": command.strip(), "machine": machine(), "importing": import_milliseconds(options.repeats)}
+    introduction = INTRODUCTION.format(repeats=options.repeats, **facts)
     write(RESULTS / "cost.md", introduction + "\n".join([*parts, text]) + "\n![growth](cost.png)\n")

@@ -59,21 +59,17 @@ for byte with the same job run alone at the start, and the number of model evalu
 host's process, model weights not counted. History: what the host keeps of each prompt for its page, up to 10,000 of
 them, as Python counts its objects. Up to {last} jobs the host was told to forget it before each round, so that
 whatever else grows can be seen; from there on it was kept."""
+    spans = {"forgotten": (first, last, 1, FORGETFUL), "kept": (last, end, FORGETFUL, ROUNDS)}
     grown = [
-        [f"history forgotten, {first} to {last} jobs", *growth(ours, 1, FORGETFUL), *growth(hosts_own, 1, FORGETFUL)],
-        [
-            f"history kept, {last} to {end} jobs",
-            *growth(ours, FORGETFUL, ROUNDS),
-            *growth(hosts_own, FORGETFUL, ROUNDS),
-        ],
+        [f"history {what}, {since} to {until} jobs", *growth(ours, *rounds), *growth(hosts_own, *rounds)]
+        for what, (since, until, *rounds) in spans.items()
     ]
     header = ["growth after the first round, MB", *("resident memory", "history") * 2]
     last_note = """Resident memory also goes up and down by some 15 MB, with either kind of jobs: what a job needs
 for a moment, the process keeps or gives back."""
     tables = [Table("", ["jobs done", *stock, *stock], rows, note), Table("", header, grown, last_note)]
-    return "\n".join(
-        [introduction, "Left: this pack's jobs; right: the control.", "", *(table.text for table in tables)]
-    )
+    legend = "Left: this pack's jobs; right: the control.\n"
+    return "\n".join([introduction, legend, *(table.text for table in tables)])
 
 
 def growth(tally: Tally, first: int, last: int) -> list[str]:

@@ -132,13 +132,7 @@ def run(client: Client, job: Job, interrupt: bool = False) -> tuple[str, int]:
 
 
 def endure(
-    server: Server,
-    pool: list[Job],
-    rounds: int,
-    jobs: int,
-    clients: int,
-    interrupts: float,
-    forgetful: int = 0,
+    server: Server, pool: list[Job], rounds: int, jobs: int, clients: int, interrupts: float, forgetful: int = 0
 ) -> Tally:
     """Run `jobs` jobs in each round after each one of the pool has run once alone.
 

@@ -82,7 +82,7 @@ def jobs(small: bool) -> Table:
     note = (
         "Every picture against the same job alone, byte for byte; the tensors are those alive in the host at the end."
     )
-    return Table("Jobs", header, [[str(x) for x in row]], "\n".join([note, *tally.wrong]), level=2)
+    return Table("Jobs", header, [row], "\n".join([note, *tally.wrong]), level=2)
 
 
 def modes(small: bool) -> Table:
@@ -124,9 +124,8 @@ def text_of(name: str, small: bool) -> str:
         made = PARTS[name](small)
         return made.text if isinstance(made, Table) else "\n".join(made)
     except Exception as error:  # of any part, on any machine: the others are worth having
-        return (
-            f"## {name}\n\n**Stopped by {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}**\n"
-        )
+        first = [*str(error).splitlines(), ""][0]
+        return f"## {name}\n\n**Stopped by {type(error).__name__}: {first}**\n"
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import torch
 from comfy_api.torch_helpers import set_torch_compile_wrapper
 from torch import Tensor
 
+from ..cost import models
 from ..cost.measure import METHODS, Case
 from ..report import Table
 from . import HOST
@@ -33,20 +34,19 @@ SHOWN = ("host", "Blend predicted", "RePaint 1/2", "Match 1")
 def demo(dtype: torch.dtype) -> tuple[Any, list, list]:
     """The demo model with weights of this dtype, and two prompts."""
     path = HOST.folder_paths.get_full_path("checkpoints", HOST.demo_checkpoint)
-    _, clip, _ = HOST.nodes.CheckpointLoaderSimple().load_checkpoint(HOST.demo_checkpoint)
-    prefix = "model.diffusion_model."
-    weights = HOST.comfy.utils.load_torch_file(path)
-    weights = {name: weight for name, weight in weights.items() if name.startswith(prefix)}
+    weights = HOST.comfy.utils.load_torch_file(path).items()
+    weights = {name: weight for name, weight in weights if name.startswith("model.diffusion_model.")}
     model = HOST.comfy.sd.load_diffusion_model_state_dict(weights, {"dtype": dtype})
-    positive, negative = (HOST.nodes.CLIPTextEncode().encode(clip, text)[0] for text in ("day, lake, house", ""))
-    return model, positive, negative
+    return model, *models.load("demo", torch.float32)[1:]
 
 
 def painted(loaded: tuple[Any, list, list], name: str, steps: int, seed: int = 0) -> tuple[Tensor, float, float]:
-    """The painted part, the largest change of a kept cell, and the seconds that an evaluation took."""
+    """The painted part, the largest change of a kept cell, and the seconds that an evaluation took.
+
+    They tell something where the same was painted before: the first time it is loaded, and compiled.
+    """
     case = Case(loaded, steps=steps)
     case.noise = HOST.custom_sampler.RandomNoise.execute(seed)[0]
-    case.run(METHODS[name])  # the first run loads and compiles
     start = time.perf_counter()
     samples = case.sample(METHODS[name])
     seconds = (time.perf_counter() - start) / case.evaluations(METHODS[name])
@@ -76,19 +76,15 @@ def parity(small: bool) -> Table:
             allowed = max(FEWEST, WITH_FEEDBACK.get(name, ALLOWED) * hosts)
             right = name == "host" or (off <= allowed and kept <= 1e-5)
             rows.append([label, name, f"{off:.4f}", f"{allowed:.4f}", f"{kept:.1e}", "yes" if right else "**no**"])
-    return Table(
-        "Precision",
-        ["weights", "method", "difference from float32", "allowed", "kept part off by", "within"],
-        rows,
+    columns = ["weights", "method", "difference from float32", "allowed", "kept part off by", "within"]
+    fed_back = ", ".join(f"{name}: {times:g} times" for name, times in WITH_FEEDBACK.items())
+    note = (
         f"The demo model, {steps} steps, cfg 4. Difference: of the painted part, root mean square over float32's, "
         f"mean of {len(SEEDS)} seeds. Allowed: {ALLOWED:g} times what the host's own sampler differs by in the same "
-        "precision, more where the model's errors are fed back ("
-        + ", ".join(f"{name}: {times:g} times" for name, times in WITH_FEEDBACK.items())
-        + "), "
-        f"{FEWEST:g} at least. The kept part may be off by 1e-5. The same seed in float32 once more differs by "
-        f"{again:.1e}.",
-        level=2,
+        f"precision, more where the model's errors are fed back ({fed_back}), {FEWEST:g} at least. The kept part may "
+        f"be off by 1e-5. The same seed in float32 once more differs by {again:.1e}."
     )
+    return Table("Precision", columns, rows, note, level=2)
 
 
 def compiled(small: bool) -> Table:
@@ -96,20 +92,20 @@ def compiled(small: bool) -> Table:
     exact = demo(torch.float32)
     backend, steps, rows = ("eager", 4, []) if small else ("inductor", 20, [])
     for name in SHOWN[:: 3 if small else 1]:  # the host and Match, where a CPU compiles
+        painted(exact, name, steps)
         wanted, _kept, seconds = painted(exact, name, steps)
         torch.compiler.reset()
         torch._dynamo.utils.counters.clear()
         model = exact[0].clone()
         set_torch_compile_wrapper(model=model, backend=backend)
+        painted((model, *exact[1:]), name, steps)
         found, kept, quick = painted((model, *exact[1:]), name, steps)
         graphs = torch._dynamo.utils.counters["stats"]["unique_graphs"]
         off = difference(found, wanted)
         rows.append([name, f"{off:.1e}", f"{kept:.1e}", str(graphs), f"{1000 * seconds:.2f}", f"{1000 * quick:.2f}"])
-    return Table(
-        "torch.compile",
-        ["method", "difference from the plain model", "kept part off by", "graphs", "plain, ms", "compiled, ms"],
-        rows,
+    columns = ["method", "difference from the plain model", "kept part off by", "graphs", "plain, ms", "compiled, ms"]
+    note = (
         f"The demo model in float32, backend {backend}. A graph more than the host's is one compilation "
-        "more: Match may ask for one prompt alone where the host asks for both.",
-        level=2,
+        "more: Match may ask for one prompt alone where the host asks for both."
     )
+    return Table("torch.compile", columns, rows, note, level=2)

@@ -21,24 +21,16 @@ from torch import Tensor
 from comfyui_host.tiny import ksampler  # starts the host, which the next stand on
 from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine
-from latent_repaint.samplers.match import Match
-from latent_repaint.samplers.repaint import RePaint
 
 from . import closed_form
+from .cells import METHODS, SCHEDULERS, SOLVERS
 from .closed_form import Law, conditional_law, model, pictures, unconditional_law
 
 import comfy.sample  # isort: skip
 import comfy.samplers  # isort: skip
 
-METHODS = {
-    "Blend": Blend(known_noise="predicted"),
-    "RePaint": RePaint(jump_length=1, jump_n_sample=2, known_noise="fresh"),
-    "Match": Match(inner_steps=1.0),
-}
 HOST = Blend(known_noise="fixed")
 PLAIN = "plain"
-SOLVERS = comfy.samplers.SAMPLER_NAMES
-SCHEDULERS = ("karras", "normal", "sgm_uniform", "beta")
 PREDICTIONS = ("eps", "flow")
 KINDS = ("whole", "two stages", "denoise .6", "soft mask")
 STEPS, COUNT = 20, 400

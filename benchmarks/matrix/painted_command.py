@@ -52,10 +52,12 @@ def main() -> None:
             found |= dict(zip(group, outcomes, strict=True))
             keep(found)
             print(*group[0][:3])
-    cells = [
-        (" ".join((*row, solver)), what) for row in found for solver, what in zip(SOLVERS, found[row], strict=True)
+    wrong = [
+        f"- {' '.join((*row, solver))}: {what}"
+        for row, outcomes in found.items()
+        for solver, what in zip(SOLVERS, outcomes, strict=True)
+        if what.startswith("wrong")
     ]
-    wrong = [f"- {name}: {what}" for name, what in cells if what.startswith("wrong")]
     write(RESULTS.with_suffix(".md"), page(found, wrong))
     print(*wrong, sep="\n")
     sys.exit(bool(wrong))

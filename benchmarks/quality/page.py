@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import itertools
 import json
 import random
 import statistics
@@ -45,12 +46,8 @@ class Page:
     ) -> None:
         self.bench, self.title, self.machine, self.cases = bench, title, machine, cases
         self.methods, self.cfgs = methods, cfgs
-        places = [
-            Place(case.number, mask_of(case.number), method, cfg)
-            for case in cases
-            for method in methods
-            for cfg in cfgs
-        ]
+        every = itertools.product(cases, methods, cfgs)
+        places = [Place(case.number, mask_of(case.number), method, cfg) for case, method, cfg in every]
         self.wanted = len(places)
         self.found: Found = {place: cell for place in places if (cell := bench.kept(place)) is not None}
 
@@ -165,8 +162,9 @@ def spread(values: list[float]) -> str:
     """Mean ± standard error."""
     if not values:
         return "-"
-    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
-    return f"{statistics.fmean(values):.3f} ± {error:.3f}" if len(values) > 1 else f"{values[0]:.3f}"
+    if len(values) == 1:
+        return f"{values[0]:.3f}"
+    return f"{statistics.fmean(values):.3f} ± {statistics.stdev(values) / len(values) ** 0.5:.3f}"
 
 
 def embedded(picture: Image.Image) -> str:

@@ -1,11 +1,14 @@
 """What the benchmarks write their results with: nothing half-written counts, and nothing is measured twice."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
+from PIL import Image
 
-from benchmarks.report import COLOURS, Cells, Panel, Point, Table, contact_sheet, plot, to_image, write
+from benchmarks.report import COLOURS, RESULTS, Cells, Panel, Point, Table, contact_sheet, plot, to_image, write
 
 
 def test_a_table_in_markdown_and_in_html():
@@ -13,6 +16,16 @@ def test_a_table_in_markdown_and_in_html():
     assert table.text == "## Title\n\n| name | value |\n|---|---|\n| <b> | 1.23 |\n| c | 2.0 |\n\na note\n"
     assert "<td>&lt;b&gt;</td><td>1.23</td>" in table.html and table.html.startswith("<h2>Title</h2>")
     assert Table("", ["a"], []).text == "| a |\n|---|\n"
+    assert Table.of("t", [{"a": 1, "b": 2.0}, {"a": 3, "b": 4.0}]) == Table("t", ["a", "b"], [[1, 2.0], [3, 4.0]])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [([], "quality  "), (["--help"], "matrix  "), (["cost", "-h"], "--repeats")]
+)
+def test_help_needs_no_host_and_no_package(words, said):
+    command = [sys.executable, "-S", str(RESULTS.parent), *words]  # -S: without what is installed
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0 and said in ran.stdout, ran.stderr
 
 
 def test_a_write_that_is_stopped_leaves_the_old_file(tmp_path, monkeypatch):
@@ -57,8 +70,6 @@ def test_points_stand_where_their_values_say(logarithmic):
 
 
 def test_a_plot_has_three_panels_a_row_and_a_legend(tmp_path):
-    from PIL import Image
-
     panels = [Panel("title", {"match": [Point(1, 1, 1, 1), Point(2, 2, 2, 2)]}, [1, 2])] * 4
     plot(panels, COLOURS, "caption", tmp_path / "plot.png")
     picture = Image.open(tmp_path / "plot.png")
