@@ -29,10 +29,8 @@ def size_of(file: Any, name: str) -> tuple[tuple[int, int], bool]:
     """
     try:
         with Image.open(file) as image:
-            read_at_once = (
-                image.format != "PNG" or "exif" in image.info
-            )  # else Pillow reads all of a PNG to look for it
-            turned = read_at_once and image.getexif().get(EXIF_ORIENTATION) in TRANSPOSED
+            known = image.format != "PNG" or "exif" in image.info  # else Pillow reads all of a PNG to look for it
+            turned = known and image.getexif().get(EXIF_ORIENTATION) in TRANSPOSED
             return (image.size[::-1] if turned else image.size), image.has_transparency_data
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BadPicture(f"{name} cannot be read as a picture: {_plain(error)}") from None

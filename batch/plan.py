@@ -95,13 +95,10 @@ class Plan:
         if not found:
             return False
         number, name = found
-        job.error = (
-            job.error or f"its result would be {job.result}, and so would that of '{name}': give them other names"
-        )
-        error = f"its result would be {job.result}, and so would that of '{job.name}': give them other names"
-        self._base.execute(
-            "UPDATE plan SET state = ?, entry = ? WHERE number = ?", (FAILED, json.dumps({"error": error}), number)
-        )
+        both = f"its result would be {job.result}, and so would that of"
+        job.error = job.error or f"{both} '{name}': give them other names"
+        values = (FAILED, json.dumps({"error": f"{both} '{job.name}': give them other names"}), number)
+        self._base.execute("UPDATE plan SET state = ?, entry = ? WHERE number = ?", values)
         return True
 
     def _state(self, job: Job) -> tuple[str, dict[str, Any]]:

@@ -54,13 +54,9 @@ def prepare(options: argparse.Namespace) -> Setup:
 def findings(workflow: Workflow) -> str:
     """Where the picture and the mask go, and where the result comes from."""
     prompt = workflow.prompt
-    mask = (
-        described(prompt, workflow.mask)
-        if workflow.mask
-        else "the picture's alpha"
-        if workflow.mask_in_alpha
-        else "none"
-    )
+    mask = "the picture's alpha" if workflow.mask_in_alpha else "none"
+    if workflow.mask:
+        mask = described(prompt, workflow.mask)
     return f"picture: {described(prompt, workflow.image)}; mask: {mask}; result: {described(prompt, workflow.result)}"
 
 

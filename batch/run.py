@@ -185,15 +185,12 @@ class Run:
 
     def _summary(self) -> list[tuple[str, str]]:
         counts, progress = self.plan.counts(), self.progress
+        painting = ("painting", f"{span(progress.seconds)}, {progress.rate():.1f} pictures a minute")
         return [
             ("done now", str(counts[DONE])),
             ("done before and unchanged", str(counts[SKIPPED])),
             ("failed or set aside", str(counts[FAILED])),
             ("left", str(counts[TODO])),
-            *(
-                [("painting", f"{span(progress.seconds)}, {progress.rate():.1f} pictures a minute")]
-                if self.hosts
-                else []
-            ),
+            *([painting] if self.hosts else []),
             *((f"on {host}", str(count)) for host, count in sorted(self.hosts.items())),
         ]

@@ -149,10 +149,8 @@ def parse(text: str, name: str) -> Prompt:
     if not isinstance(found, dict) or not found:
         raise Refused(f"{name} is not a workflow in API format: wanted an object of nodes by id")
     for key, node in found.items():
-        good = (
-            isinstance(node, dict) and isinstance(node.get("class_type"), str) and isinstance(node.get("inputs"), dict)
-        )
-        if not good:
+        kinds = {"class_type": str, "inputs": dict}
+        if not isinstance(node, dict) or not all(isinstance(node.get(key), kind) for key, kind in kinds.items()):
             raise Refused(f"{name} is not a workflow in API format: '{key}' has no class_type and inputs")
     return found
 

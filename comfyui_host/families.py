@@ -90,14 +90,20 @@ def _small(network: Callable[..., torch.nn.Module], **sizes: Any) -> torch.nn.Mo
     return network(**sizes, dtype=torch.float32, device="cpu", operations=comfy.ops.disable_weight_init)
 
 
-def _sd3() -> Family:
-    context = {"target": "torch.nn.Linear", "params": {"in_features": CONTEXT_WIDTH, "out_features": 64}}
+def sd3_network(context: int = CONTEXT_WIDTH, pooled: int = CONTEXT_WIDTH, side: int = 8) -> torch.nn.Module:
+    """SD 3's network, one block deep.
+
+    Arguments:
+        context, pooled: Widths of what its text encoders give.
+        side: Patches along the side of the largest picture.
+    """
+    embedder = {"target": "torch.nn.Linear", "params": {"in_features": context, "out_features": 64}}
     network: Any = _small(
-        MMDiT, input_size=None, in_channels=16, depth=1, adm_in_channels=CONTEXT_WIDTH, context_embedder_config=context,
-        num_patches=64, pos_embed_max_size=8,
+        MMDiT, input_size=None, in_channels=16, depth=1, adm_in_channels=pooled, context_embedder_config=embedder,
+        num_patches=side**2, pos_embed_max_size=side,
     )  # fmt: skip
     network.pos_embed.normal_(generator=torch.Generator().manual_seed(1))  # a buffer: not filled
-    return _loaded(network, (1, 16, 8, 8))
+    return network
 
 
 def _wan(channels: int, frames: int = 3) -> Callable[[], Family]:
@@ -165,7 +171,7 @@ FAMILIES: dict[str, Callable[[], Family]] = {
     "flux": _sampled_as("ModelSamplingFlux", 1.15, 0.5, 1024, 1024),
     "inpainting unet": lambda: Family(tiny_model(in_channels=9)),
     "instructpix2pix": _instruct_pix2pix,
-    "sd3": _sd3,
+    "sd3": lambda: _loaded(sd3_network(), (1, 16, 8, 8)),
     "wan 2.1": _wan(16),
     "wan 2.2": _wan(48),
     "hunyuan video": _hunyuan_video,

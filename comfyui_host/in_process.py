@@ -47,7 +47,7 @@ class Host:
         names = {path.name for path in (ROOT / "demo_model" / "weights").glob("*.safetensors")}
         found = [name for name in self.folder_paths.get_filename_list("checkpoints") if name in names]
         if not found:
-            raise FileNotFoundError("demo_model/weights holds no checkpoint: train one with demo/train.py")
+            raise FileNotFoundError("demo_model/weights holds no checkpoint: train one with python demo_model train")
         return found[0]
 
 
@@ -79,18 +79,8 @@ def start() -> Host:
 
     for name in ("samplers", "sample", "sd", "utils", "model_base", "model_patcher", "supported_models", "ops"):
         importlib.import_module(f"comfy.{name}")
-    host = Host(
-        *map(
-            importlib.import_module,
-            (
-                "comfy",
-                "nodes",
-                "comfy_extras.nodes_custom_sampler",
-                "comfy_extras.nodes_model_advanced",
-                "folder_paths",
-            ),
-        )
-    )
+    extras = "comfy_extras.nodes_custom_sampler", "comfy_extras.nodes_model_advanced"
+    host = Host(*map(importlib.import_module, ("comfy", "nodes", *extras, "folder_paths")))
     host.comfy.utils.set_progress_bar_enabled(False)
     host.folder_paths.add_model_folder_path("checkpoints", str(ROOT / "demo_model" / "weights"))
     _load_model_plugin()

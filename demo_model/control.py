@@ -13,22 +13,11 @@ import torch
 
 from comfyui_host import in_process
 
+from .measure import sample
 from .properties import observe
 from .scenes import HELD_OUT, draw
 
 SAMPLES, BATCH = 200, 25
-
-
-def sample(model, clip, vae, captions: list[str], seed: int) -> torch.Tensor:
-    """A picture for each caption: (B, 128, 128, 3)."""
-    nodes = in_process.start().nodes
-    encode = nodes.CLIPTextEncode().encode
-    positive = [[torch.cat([encode(clip, caption)[0][0][0] for caption in captions]), {}]]
-    empty = nodes.EmptyLatentImage().generate(128, 128, len(captions))[0]
-    latent = nodes.KSampler().sample(model, seed, 20, 4.0, "dpmpp_2m", "karras", positive, encode(clip, "")[0], empty)[
-        0
-    ]
-    return nodes.VAEDecode().decode(vae, latent)[0]
 
 
 def count(pictures: np.ndarray, attributes: list[dict[str, str]]) -> Counter:

@@ -9,14 +9,12 @@ import json
 import logging
 from itertools import pairwise
 
-import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 from . import networks
-from .scenes import describe, draw
-from .train import CHECKPOINT, SCENE, WORK, fit, load_average
+from .train import CHECKPOINT, WORK, encoded_scenes, fit, load_average
 
 log = logging.getLogger("distil")
 DISTILLED = CHECKPOINT.parents[1] / "loras" / "latent-repaint-demo-few-steps.safetensors"
@@ -36,16 +34,6 @@ def teacher(vocabulary: torch.Tensor) -> networks.Denoiser:
     return denoiser.eval().requires_grad_(False)
 
 
-def scenes(count: int = 8192, captions: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
-    """Latents (count, 4, 16, 16) of scenes, and their captions' tokens (count, captions, 77)."""
-    latents, texts = [], []
-    for seed in range(count):
-        scene = draw(seed, SCENE)
-        texts += [describe(np.random.default_rng((seed, k)), scene.attributes) for k in range(captions)]
-        latents.append(networks.encode(torch.from_numpy(scene.image).permute(2, 0, 1)[None]))
-    return torch.cat(latents), networks.tokenize(texts).view(count, captions, -1)
-
-
 def distil(minutes: float, batch: int = 24) -> None:
     r"""Where the teacher's path from x_t leads, the student says at once.
 
@@ -59,7 +47,7 @@ def distil(minutes: float, batch: int = 24) -> None:
     level; Song et al., Consistency models (2023), definition 1; Song and Dhariwal, Improved techniques for training
     consistency models (2023), section 3.3, for d; Lu et al., DPM-Solver++ (2022), algorithm 2, for the steps.
     """
-    latents, tokens = scenes()
+    latents, tokens = encoded_scenes(8192)
     empty = networks.tokenize([""])
     guide = teacher(tokens.unique())
     student = teacher(tokens.unique()).unet.train().requires_grad_(True)

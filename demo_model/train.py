@@ -75,15 +75,9 @@ def fit(name: str, model: torch.nn.Module, loss: Callable[[int], torch.Tensor], 
             log.info("%s step %d, %.1f min, loss %.4f", name, state["step"], state["seconds"] / 60, np.mean(recent))
             logged, recent = now, []
         if now - kept > 120 or state["seconds"] >= 60 * minutes:
-            torch.save(
-                {
-                    "model": model.state_dict(),
-                    "average": average.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "state": state,
-                },
-                path.with_suffix(".new"),
-            )
+            parts = {"model": model, "average": average, "optimizer": optimizer}
+            kept_state = {name: part.state_dict() for name, part in parts.items()}
+            torch.save(kept_state | {"state": state}, path.with_suffix(".new"))
             path.with_suffix(".new").replace(path)
             kept = now
     model.load_state_dict(average.module.state_dict())
@@ -140,15 +134,14 @@ def train_decoder(device: torch.device, minutes: float, go_on: bool, scenes: int
     fit("decoder", decoder, loss, rate=4e-4, minutes=minutes)
 
 
-def encode_scenes(count: int = 32768, captions: int = 4) -> None:
-    """Latents of scenes, with several captions each."""
+def encoded_scenes(count: int, captions: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
+    """Latents (count, 4, 16, 16) of scenes, and their captions' tokens (count, captions, 77)."""
     latents, texts = [], []
     for seed in range(count):
         scene = draw(seed, SCENE)
         texts += [describe(np.random.default_rng((seed, k)), scene.attributes) for k in range(captions)]
         latents.append(networks.encode(torch.from_numpy(scene.image).permute(2, 0, 1)[None]))
-    tokens = networks.tokenize(texts).view(count, captions, -1)
-    save_file({"latents": torch.cat(latents), "tokens": tokens}, WORK / "scenes.safetensors")
+    return torch.cat(latents), networks.tokenize(texts).view(count, captions, -1)
 
 
 def train_denoiser(device: torch.device, minutes: float, batch: int = 32) -> None:
@@ -210,7 +203,8 @@ def main() -> None:
     if arguments.stage in ("decoder", "all"):
         train_decoder(arguments.device, arguments.minutes, arguments.go_on)
     if arguments.stage in ("scenes", "all"):
-        encode_scenes()
+        latents, tokens = encoded_scenes(32768)
+        save_file({"latents": latents, "tokens": tokens}, WORK / "scenes.safetensors")
     if arguments.stage in ("unet", "all"):
         train_denoiser(arguments.device, arguments.minutes)
     if arguments.stage in ("export", "all"):

@@ -102,8 +102,8 @@ def test_its_text_model_is_the_one_that_was_trained(loaded):
 
 
 def test_sampling_is_finite_and_in_range(loaded):
-    picture = measure.sample(*loaded, prompt="sunset, lake", seed=0)
-    assert picture.shape == (128, 128, 3)
+    picture = measure.sample(*loaded, ["sunset, lake"], seed=0)
+    assert picture.shape == (1, 128, 128, 3)
     assert picture.isfinite().all() and 0 <= picture.min() and picture.max() <= 1
 
 
