@@ -48,11 +48,10 @@ def main() -> int:
         heading = TIERS.get(name) or static_checks.CHECKS[name].purpose
         print(f"\n== {name}: {heading}")
         tool = "pytest" if name in TIERS else static_checks.CHECKS[name].tool
+        lacking = chromium.lacking() if name == "browser" else ""
         if tool in missing:
-            totals["skipped"] += 1
-            skipped.append(f"{name}: {tool} is not installed beside the ComfyUI that COMFYUI_PATH names")
-            continue
-        if name == "browser" and (lacking := chromium.lacking()):
+            lacking = f"{tool} is not installed beside the ComfyUI that COMFYUI_PATH names"
+        if lacking:
             totals["skipped"] += 1
             skipped.append(f"{name}: {lacking}")
             continue
@@ -71,16 +70,8 @@ def run_tier(name: str) -> dict[str, int]:
     """Run one tier in a process of its own, so that none sees what another imported, and count its tests."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-c",
-            str(TESTS / "pytest.ini"),
-            f"--junitxml={report}",
-            str(TESTS / name),
-        ]
+        options = ("-q", "-c", str(TESTS / "pytest.ini"), f"--junitxml={report}")
+        command = [sys.executable, "-m", "pytest", *options, str(TESTS / name)]
         status = subprocess.run(command, cwd=TESTS.parent, env=os.environ | {"OMP_NUM_THREADS": "1"}).returncode
         if not report.is_file():  # pytest itself broke down
             return {"passed": 0, "failed": 1}

@@ -76,29 +76,13 @@ def _check_copy(name: str, folder: Path) -> bool:
             shutil.copy(source, target)
     for room in ROOMS:
         shutil.copytree(ROOT / room, folder / room, ignore=only_python)
+    config = str(ROOT / "pyproject.toml")
     if name == "rooms":
-        return _python(
-            "-c",
-            "from importlinter.cli import lint_imports_command; lint_imports_command()",
-            "--config",
-            str(ROOT / "pyproject.toml"),
-            "--no-cache",
-            cwd=folder,
-        )
-    return _python(
-        "-m",
-        "mypy",
-        "--config-file",
-        str(ROOT / "pyproject.toml"),
-        "--cache-dir",
-        str(ROOT / ".mypy_cache"),
-        "-p",
-        "latent_repaint",
-        *("-p", "comfyui_host"),
-        *("-p", "batch"),
-        *("-m", "demo.collage"),
-        cwd=folder,
-    )
+        command = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+        return _python("-c", command, "--config", config, "--no-cache", cwd=folder)
+    options = ("--config-file", config, "--cache-dir", str(ROOT / ".mypy_cache"))
+    packages = ("-p", "latent_repaint", "-p", "comfyui_host", "-p", "batch", "-m", "demo.collage")
+    return _python("-m", "mypy", *options, *packages, cwd=folder)
 
 
 def _python(*arguments: str, cwd: Path) -> bool:

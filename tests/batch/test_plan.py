@@ -1,6 +1,7 @@
 """What is done again and what is not, and what is written about it."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -13,16 +14,18 @@ from batch.pictures import in_format_of, mask_from_alpha, png, with_alpha
 from batch.places import Place
 from batch.plan import SKIPPED, TODO, Plan
 from batch.progress import Progress, span
+from batch.ray_cluster import share_of_gpu
+from batch.run import Run, unlike_versions
+
+FACTS = {"recipe": "r", "image_at": "1:2", "mask_at": "3:4"}
 
 
 def job(name="a.png", **changes):
-    return Job(
-        **{"name": name, "result": name, "recipe": "r", "image_at": "1:2", "mask_at": "3:4", "exists": True} | changes
-    )
+    return Job(**{"name": name, "result": name, "exists": True} | FACTS | changes)
 
 
 def entry(name="a.png", state=DONE, **changes):
-    return {"name": name, "state": state, "recipe": "r", "image_at": "1:2", "mask_at": "3:4"} | changes
+    return {"name": name, "state": state} | FACTS | changes
 
 
 @pytest.mark.parametrize(
@@ -155,16 +158,10 @@ def test_progress_says_how_long_it_will_take():
 
 @pytest.mark.parametrize(("gpus", "workers", "share"), [(0, 3, 0), (1, 1, 1), (8, 8, 1), (1, 2, 0.5), (2, 3, 0.5)])
 def test_workers_share_gpus_so_that_all_find_a_place(gpus, workers, share):
-    from batch.ray_cluster import share_of_gpu
-
     assert share_of_gpu(gpus, workers) == share
 
 
 def test_a_disk_without_room_for_the_pictures_is_told_before_the_run(tmp_path):
-    from types import SimpleNamespace
-
-    from batch.run import Run
-
     with Plan(False) as plan:
         plan.add([job(image_at=f"{10**17}:1")])
         found = SimpleNamespace(task=SimpleNamespace(out=Place(str(tmp_path))))
@@ -173,8 +170,6 @@ def test_a_disk_without_room_for_the_pictures_is_told_before_the_run(tmp_path):
 
 
 def test_hosts_of_different_versions_are_told():
-    from batch.run import unlike_versions
-
     one, other = {"host": "a", "version": "0.3.75"}, {"host": "b", "version": "0.33.0"}
     assert unlike_versions([one, one]) == ""
     assert "0.3.75 at a, 0.33.0 at b" in unlike_versions([one, other])

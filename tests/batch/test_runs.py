@@ -23,6 +23,8 @@ from benchmarks.batch.trial import (
     make_pictures,
     run,
 )
+from comfyui_host import install
+from comfyui_host.server_process import serve
 
 SLOWLY = [*DEMO_MODEL, "--set", "7.steps=12"]
 """So that there is something left to do when a host or a machine is lost."""
@@ -109,13 +111,8 @@ def test_what_fails_is_named_and_the_rest_is_done_and_a_second_call_mends_it(ser
     assert set(failed) == {"broken.png", "poison.png"}
     assert failed["poison.png"]["tries"] == 3 and "node 20 BatchRaisingText" in failed["poison.png"]["error"]
     assert failed["broken.png"]["tries"] == 1
-    for words in (
-        "poison.png: node 20",
-        "broken.png: broken.png is broken",
-        "alone.png: no mask",
-        "failed or set aside",
-    ):
-        assert words in said, said
+    told = "poison.png: node 20", "broken.png: broken.png is broken", "alone.png: no mask", "failed or set aside"
+    assert all(words in said for words in told), said
     sheet = (out / "report.html").read_text(encoding="utf-8")
     assert sheet.count("<figure>") == 47 and sheet.count('<li class="failed">') == 3
     assert not (out / ".batch").exists()
@@ -135,9 +132,6 @@ def test_what_fails_is_named_and_the_rest_is_done_and_a_second_call_mends_it(ser
 
 
 def test_one_of_two_hosts_dies_and_the_other_takes_its_pictures(server, cluster, begin, tmp_path):
-    from comfyui_host import install
-    from comfyui_host.server_process import serve
-
     make_pictures(tmp_path / "pictures", 20)
     out = tmp_path / "out"
     with serve(install.find_host()) as other:
@@ -151,15 +145,11 @@ def test_one_of_two_hosts_dies_and_the_other_takes_its_pictures(server, cluster,
 
 
 def test_a_comfyui_by_its_folder_is_started_and_ended(tmp_path):
-    from comfyui_host import install
-
     host = install.find_host()
     (tmp_path / "site").mkdir()
     # beside a CPU torch, torchvision needs the cure that the embedded host gets from its launcher
-    cure = (
-        f"import sys; sys.path.append({str(ROOT)!r}); from comfyui_host.torchvision_cure import *; cure_torchvision()"
-    )
-    (tmp_path / "site" / "sitecustomize.py").write_text(cure)
+    cure = "from comfyui_host.torchvision_cure import *; cure_torchvision()"
+    (tmp_path / "site" / "sitecustomize.py").write_text(f"import sys; sys.path.append({str(ROOT)!r}); {cure}")
     (tmp_path / "flow.json").write_text(json.dumps(STOCK))
     make_pictures(tmp_path / "pictures", 3)
     far = tmp_path / "a path of temporary files that is too long for the sockets of Ray"

@@ -50,10 +50,7 @@ def test_a_folder_lists_pictures_and_no_masks_and_a_pattern_picks_some(pictures)
     ("break_it", "words"),
     [
         (lambda f: (f / "a_mask.png").unlink(), "no mask"),
-        (
-            lambda f: make_mask(f / "a_mask.png", 0, side=32),
-            "the mask a_mask.png has 32 x 32 pixels, the picture 64 x 64",
-        ),
+        (lambda f: make_mask(f / "a_mask.png", 0, side=32), "a_mask.png has 32 x 32 pixels, the picture 64 x 64"),
         (lambda f: (f / "a.png").write_bytes(b"not a picture"), "a.png cannot be read as a picture"),
         (lambda f: (f / "a_mask.png").write_bytes(b""), "a_mask.png cannot be read as a picture"),
         (lambda f: (f / "a.png").unlink(), "there is no "),

@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from PIL import Image
 from batch.errors import HostGone, Refused
 from batch.job import DONE, FAILED
 from batch.worker import HOST_GONE, RETRY, STOP, Worker
-from benchmarks.batch.trial import STOCK
+from benchmarks.batch.trial import ROOT, STOCK
 
 TEXT = {"class_type": "BatchRaisingText", "inputs": {"text": ""}}
 
@@ -21,12 +21,20 @@ TEXT = {"class_type": "BatchRaisingText", "inputs": {"text": ""}}
 @pytest.fixture
 def flow(tmp_path):
     """The shipped workflow as a file; the demo model, two steps, and a text that raises for poison."""
-    prompt = json.loads((Path(__file__).resolve().parents[2] / "batch" / "inpaint_any_size.json").read_text())
+    prompt = json.loads((ROOT / "batch" / "inpaint_any_size.json").read_text(encoding="utf-8"))
     prompt["7"]["inputs"]["steps"] = 2
     prompt["20"] = TEXT
     prompt["3"]["inputs"]["text"] = ["20", 0]
     (tmp_path / "flow.json").write_text(json.dumps(prompt))
     return tmp_path / "flow.json"
+
+
+@contextmanager
+def edited(flow, name="flow.json"):
+    """The workflow, to be changed; then it is in the file of that name."""
+    prompt = json.loads(flow.read_text())
+    yield prompt
+    flow.with_name(name).write_text(json.dumps(prompt))
 
 
 @pytest.fixture
@@ -43,9 +51,8 @@ def work(server, understood, flow):
 
 
 def test_a_picture_is_painted_under_its_mask_and_carries_its_workflow(work, pictures, tmp_path, flow):
-    prompt = json.loads(flow.read_text())
-    prompt["9"]["inputs"]["mask_blend_pixels"] = 0
-    (tmp_path / "hard.json").write_text(json.dumps(prompt))
+    with edited(flow, "hard.json") as prompt:
+        prompt["9"]["inputs"]["mask_blend_pixels"] = 0
     worker, job = work(pictures, workflow=tmp_path / "hard.json")
     entry = worker.paint(job("deep/er/c.png"))
     assert entry["state"] == DONE and entry["version"]
@@ -73,10 +80,9 @@ def test_the_same_mask_by_file_and_by_alpha_paints_the_same(work, pictures, tmp_
 
 
 def test_a_mask_through_the_alpha_of_the_only_loader_paints_the_same(work, pictures, tmp_path, flow):
-    prompt = json.loads(flow.read_text())
-    del prompt["12"]
-    prompt["6"]["inputs"]["mask"] = ["5", 1]
-    (tmp_path / "alpha.json").write_text(json.dumps(prompt))
+    with edited(flow, "alpha.json") as prompt:
+        del prompt["12"]
+        prompt["6"]["inputs"]["mask"] = ["5", 1]
     results = []
     for name, options in (("file", {}), ("alpha", {"workflow": tmp_path / "alpha.json"})):
         worker, job = work(pictures, out=tmp_path / name, **options)
@@ -101,11 +107,7 @@ def test_a_picture_that_only_was_touched_is_not_painted_again(work, pictures):
     again.before = first
     assert not again.unchanged(first)
     kept = worker.paint(again)
-    assert (kept["time"], kept["result_hash"], kept["image_at"]) == (
-        first["time"],
-        first["result_hash"],
-        again.image_at,
-    )
+    assert all(kept[key] == first[key] for key in ("time", "result_hash")) and kept["image_at"] == again.image_at
 
 
 def test_pictures_of_one_content_are_painted_each_also_at_the_same_time(work, pictures, tmp_path):
@@ -130,25 +132,25 @@ def test_a_result_that_the_host_remembers_but_has_no_more_is_painted_again(work,
     assert (again["state"], again["result_hash"]) == (DONE, first["result_hash"])
 
 
+def cut(path, length):
+    path.write_bytes(path.read_bytes()[:length])
+
+
 @pytest.mark.parametrize(
-    ("spoil", "state", "words"),
+    ("spoil", "words"),
     [
-        (lambda f: (f / "a.png").unlink(), FAILED, "any more"),
-        (lambda f: (f / "a.png").write_bytes((f / "a.png").read_bytes()[:150]), FAILED, "a.png is broken"),
-        (
-            lambda f: (f / "a_mask.png").write_bytes((f / "a_mask.png").read_bytes()[:60]),
-            FAILED,
-            "a_mask.png is broken",
-        ),
-        (lambda f: Image.new("L", (9, 9)).save(f / "a_mask.png"), FAILED, "has (9, 9) pixels"),
+        (lambda f: (f / "a.png").unlink(), "any more"),
+        (lambda f: cut(f / "a.png", 150), "a.png is broken"),
+        (lambda f: cut(f / "a_mask.png", 60), "a_mask.png is broken"),
+        (lambda f: Image.new("L", (9, 9)).save(f / "a_mask.png"), "has (9, 9) pixels"),
     ],
 )
-def test_what_breaks_after_the_check_sets_that_picture_aside(work, pictures, spoil, state, words):
+def test_what_breaks_after_the_check_sets_that_picture_aside(work, pictures, spoil, words):
     worker, job = work(pictures)
     made = job("a.png")
     spoil(pictures)
     entry = worker.paint(made)
-    assert entry["state"] == state and words in entry["error"]
+    assert entry["state"] == FAILED and words in entry["error"]
     assert worker.paint(job("b.png"))["state"] == DONE
 
 
@@ -172,8 +174,8 @@ def test_a_prompt_that_the_host_refuses_says_why(work, pictures):
 def test_a_host_that_lacks_a_checkpoint_or_a_node_is_told_at_the_start(work, pictures, flow, tmp_path):
     with pytest.raises(Refused, match=r"ckpt_name: found 'none\.safetensors', the host has: latent-repaint-demo"):
         work(pictures, "--checkpoint", "none.safetensors")
-    prompt = json.loads(flow.read_text()) | {"30": {"class_type": "NobodyKnows", "inputs": {}}}
-    flow.write_text(json.dumps(prompt))
+    with edited(flow) as prompt:
+        prompt["30"] = {"class_type": "NobodyKnows", "inputs": {}}
     with pytest.raises(Refused, match="does not know node 30 NobodyKnows"):
         work(pictures)
 
@@ -187,10 +189,9 @@ def test_a_host_that_does_not_answer_is_gone(work, pictures):
 
 
 def test_two_results_for_one_picture_are_refused(work, pictures, flow):
-    prompt = json.loads(flow.read_text())
-    prompt["31"] = {"class_type": "ImageBatch", "inputs": {"image1": ["9", 0], "image2": ["9", 0]}}
-    prompt["10"]["inputs"]["images"] = ["31", 0]
-    flow.write_text(json.dumps(prompt))
+    with edited(flow) as prompt:
+        prompt["31"] = {"class_type": "ImageBatch", "inputs": {"image1": ["9", 0], "image2": ["9", 0]}}
+        prompt["10"]["inputs"]["images"] = ["31", 0]
     worker, job = work(pictures)
     entry = worker.paint(job("a.png"))
     assert entry["state"] == FAILED and "gave 2 results for one picture" in entry["error"]
@@ -211,14 +212,12 @@ def test_a_full_disk_stops_the_run(work, pictures, tmp_path):
 
 
 def test_a_schedule_is_asked_for_its_evaluations(work, pictures, flow):
-    prompt = json.loads(flow.read_text()) | {
-        "40": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": "euler"}},
-        "41": {"class_type": "BasicScheduler",
-               "inputs": {"model": ["2", 0], "scheduler": "normal", "steps": 5, "denoise": 1.0}},
-        "42": {"class_type": "LatentRepaint_Schedule",
-               "inputs": {"model": ["2", 0], "sampler": ["40", 0], "sigmas": ["41", 0]}},
-    }  # fmt: skip
-    flow.write_text(json.dumps(prompt))
+    schedule = {"model": ["2", 0], "scheduler": "normal", "steps": 5, "denoise": 1.0}
+    plot = {"model": ["2", 0], "sampler": ["40", 0], "sigmas": ["41", 0]}
+    with edited(flow) as prompt:
+        prompt["40"] = {"class_type": "KSamplerSelect", "inputs": {"sampler_name": "euler"}}
+        prompt["41"] = {"class_type": "BasicScheduler", "inputs": schedule}
+        prompt["42"] = {"class_type": "LatentRepaint_Schedule", "inputs": plot}
     worker, _ = work(pictures)
     assert worker.evaluations("42") == 5
     assert worker.evaluations("40") is None

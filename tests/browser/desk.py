@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,11 +34,7 @@ NOT_OURS = re.compile(
     r"|at Proxy\.removeMask|'removeChild' on 'Node'"
 )
 PLACES = {  # where each page has what a test looks for: by `newer`
-    False: {
-        "search box": ".comfy-vue-node-search-container input",
-        "close help": "Node Library",
-        "language": "de",
-    },
+    False: {"search box": ".comfy-vue-node-search-container input", "close help": "Node Library", "language": "de"},
     True: {
         "search box": "[role=dialog] input[role=combobox]",
         "close help": "Toggle properties panel",
@@ -60,6 +57,9 @@ DROP = """async ([url, name]) => {
     app.graph.clear()
     for (const event of ['dragenter', 'dragover', 'drop'])
         app.canvas.canvas.dispatchEvent(new DragEvent(event, {dataTransfer: files, bubbles: true, cancelable: true}))
+}"""
+SET_VALUE = """([type, name, value]) => {
+    app.graph.nodes.find(node => node.type === type).widgets.find(widget => widget.name === name).value = value
 }"""
 LISTEN = """() => {
     const run = window.run = {outputs: {}, progress: [], previews: {}}
@@ -107,9 +107,17 @@ class Desk:
         """Load a workflow; say which nodes are red, and what the page would queue."""
         return self.page.evaluate(OPEN, graph)
 
-    def drop(self, path: str, name: str) -> None:
-        """Clear the graph and drop a picture of the host onto it, as a file of that name."""
-        self.page.evaluate(DROP, [path, name])
+    def prompt(self) -> dict[str, Any]:
+        """What the page would queue now."""
+        return self.page.evaluate("async () => (await app.graphToPrompt()).output")
+
+    def set_value(self, node: str, widget: str, value: Any) -> None:
+        """Give a widget of the graph's only node of that type a value."""
+        self.page.evaluate(SET_VALUE, [node, widget, value])
+
+    def drop(self, file: dict[str, str]) -> None:
+        """Clear the graph and drop a picture of the host's onto it, as a file of that name."""
+        self.page.evaluate(DROP, [f"/view?{urllib.parse.urlencode(file)}", file["filename"]])
 
     def queue(self) -> None:
         """Queue as Run does, and keep what the host says from then on in `window.run`."""

@@ -9,7 +9,6 @@ from PIL import Image
 from prompts import differences
 
 BLUEPRINT = "Inpaint (Latent RePaint)"
-PROMPT = "async () => (await app.graphToPrompt()).output"
 SEED = """async () => Object.values((await app.graphToPrompt()).output)
     .find(node => node.class_type === 'LatentRepaint_KSampler').inputs.seed"""
 PLACE = """async ([title, values]) => {
@@ -57,22 +56,16 @@ PLACE = """async ([title, values]) => {
     }
 }"""
 SAMPLING = {
-    "seed": 0,
-    "steps": 25,
-    "cfg": 7,
-    "sampler_name": "euler",
-    "scheduler": "normal",
-    "denoise": 1,
-    "method": "match",
+    "seed": 0, "steps": 25, "cfg": 7, "sampler_name": "euler", "scheduler": "normal", "denoise": 1, "method": "match",
     "evaluations_per_step": 2,
-}
+}  # fmt: skip
 SIZE = {"output_target_width": 512, "output_target_height": 512}
 MARGINS = {"left": 128, "top": 0, "right": 128, "bottom": 0}
 BLUEPRINTS = {  # title: inputs, widgets with their values, what is set for the demo's model, a word of the description
     BLUEPRINT: (
         ["model", "positive", "negative", "vae", "image", "mask"],
         SAMPLING | SIZE,
-        {"output_target_width": 128, "output_target_height": 128},
+        dict.fromkeys(SIZE, 128),
         "any checkpoint",
     ),
     "Outpaint (Latent RePaint)": (
@@ -86,7 +79,7 @@ BLUEPRINTS = {  # title: inputs, widgets with their values, what is set for the 
         {name: value for name, value in SAMPLING.items() if name != "denoise"}
         | SIZE
         | {"cfg": 1, "evaluations_per_step": 3, "expand": 6},
-        {"output_target_width": 128, "output_target_height": 128},
+        dict.fromkeys(SIZE, 128),
         "surroundings",
     ),
 }
@@ -112,30 +105,21 @@ def test_a_blueprint_is_one_box_that_runs_and_comes_back_out_of_its_picture(desk
         desk.photograph(f"{title} {width}x{height}")
     desk.page.set_viewport_size(SCREEN)
     saved = json.loads(Image.open(io.BytesIO(desk.client.fetch(file))).info["prompt"])
-    desk.drop(f"/view?filename={file['filename']}&type={file['type']}&subfolder={file['subfolder']}", file["filename"])
+    desk.drop(file)
     desk.page.wait_for_function("() => app.graph.nodes.length === 6")
-    assert differences(desk.page.evaluate(PROMPT), saved) == []
+    assert differences(desk.prompt(), saved) == []
 
 
 def place_with_picture(desk, file):
     """The box of BLUEPRINT, quick to run, with another picture in Load Image."""
     desk.page.evaluate(PLACE, [BLUEPRINT, {"steps": 2, "method": "blend"} | BLUEPRINTS[BLUEPRINT][2]])
-    desk.page.evaluate(
-        """file => {
-        const widget = app.graph.nodes.find(node => node.type === 'LoadImage').widgets.find(w => w.name === 'image')
-        widget.value = file
-    }""",
-        file,
-    )
+    desk.set_value("LoadImage", "image", file)
 
 
 def test_a_blueprint_samples_the_surroundings_of_the_mask_and_not_a_large_picture(desk):
     place_with_picture(desk, "example_large.png")
-    sizes = []
-    run = desk.run()
-    for output in run["outputs"].values():
-        for file in output.get("images", []):
-            sizes.append(Image.open(io.BytesIO(desk.client.fetch(file))).size)
+    files = [file for output in desk.run()["outputs"].values() for file in output.get("images", [])]
+    sizes = [Image.open(io.BytesIO(desk.client.fetch(file))).size for file in files]
     assert (640, 640) in sizes  # the whole picture comes out
     assert max(side for size in sizes for side in size if size != (640, 640)) <= 160  # and none so large went in
 

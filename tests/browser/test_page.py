@@ -44,7 +44,6 @@ ALONE = """type => {
     app.canvas.selectItems([node])
 }"""
 TRANSLATED = ("LatentRepaint_KSampler", "LatentRepaint_Encode", "LatentRepaint_Composite")
-PROMPT = "async () => (await app.graphToPrompt()).output"
 
 
 def test_previews_appear_on_the_nodes(desk):
@@ -71,7 +70,7 @@ def test_with_nothing_masked_the_nodes_say_so(desk):
         if node["type"] == "LoadImage":
             node["widgets_values"][0] = "example_image.png"  # without alpha, so without a mask
     desk.open(graph)
-    before = desk.page.evaluate(PROMPT)
+    before = desk.prompt()
     desk.run()
     desk.page.wait_for_function(f"{TOLD}.every(text => /MaskEditor/.test(text))")
     desk.fit()
@@ -81,10 +80,7 @@ def test_with_nothing_masked_the_nodes_say_so(desk):
     desk.run()  # nothing is computed again, and what was said still holds
     assert desk.page.evaluate(f"{TOLD}.every(text => /MaskEditor/.test(text))")
     saved = desk.page.evaluate("() => JSON.parse(JSON.stringify(app.graph.serialize()))")  # as a file has it
-    desk.page.evaluate("""() => {
-        const image = app.graph.nodes.find(node => node.type === 'LoadImage').widgets.find(w => w.name === 'image')
-        image.value = 'example_masked.png'
-    }""")
+    desk.set_value("LoadImage", "image", "example_masked.png")
     desk.run()
     desk.page.wait_for_function(f"{TOLD}.every(text => text === '')")
     assert desk.open(saved)["prompt"] == before  # what a node says is no part of the workflow
@@ -167,14 +163,20 @@ def test_tooltips_appear_on_inputs_widgets_and_outputs(desk):
     desk.photograph("tooltip")
 
 
+def open_help(desk, node_id, text):
+    """The help of a node, once it shows this text and its picture."""
+    desk.page.evaluate(ALONE, node_id)
+    desk.page.get_by_test_id("info-button").click()
+    help_page = desk.page.locator(".node-help-content", has_text=text)
+    picture = help_page.locator(f"img[src$='{node_id}.webp']")
+    picture.wait_for()
+    desk.page.wait_for_function("image => image.naturalWidth >= 640", arg=picture.element_handle())
+    return help_page
+
+
 def test_help_opens_beside_every_node_and_shows_its_picture(desk):
     for node_id, texts in NODES.items():
-        desk.page.evaluate(ALONE, node_id)
-        help_page = desk.page.locator(".node-help-content", has_text=f"{list(texts['inputs'])[0]}: ")
-        desk.page.get_by_test_id("info-button").click()
-        picture = help_page.locator(f"img[src$='{node_id}.webp']")
-        picture.wait_for()
-        desk.page.wait_for_function("image => image.naturalWidth >= 640", arg=picture.element_handle())
+        help_page = open_help(desk, node_id, f"{list(texts['inputs'])[0]}: ")
         assert help_page.locator("pre").evaluate("graph => graph.scrollWidth <= graph.clientWidth")  # not cut off
     desk.photograph("help")
     desk.page.get_by_role("button", name=desk.places["close help"]).click()
@@ -203,11 +205,8 @@ def test_cancel_stops_before_the_next_evaluation(desk):
 def test_a_workflow_is_saved_and_comes_back_after_a_reload(desk):
     name = "my inpainting"
     desk.open(desk.template("01-start-here-inpaint"))
-    desk.page.evaluate("""() => {
-        const node = app.graph.nodes.find(node => node.type === 'LatentRepaint_KSampler')
-        node.widgets.find(widget => widget.name === 'evaluations_per_step').value = 3.5
-    }""")
-    saved = desk.page.evaluate(PROMPT)
+    desk.set_value("LatentRepaint_KSampler", "evaluations_per_step", 3.5)
+    saved = desk.prompt()
     desk.page.keyboard.press("Control+s")
     desk.page.get_by_role("dialog").get_by_role("textbox").fill(name)
     desk.page.keyboard.press("Enter")
@@ -220,7 +219,7 @@ def test_a_workflow_is_saved_and_comes_back_after_a_reload(desk):
     desk.page.get_by_role("button", name="Workflows").click()
     desk.page.get_by_role("treeitem", name=re.compile(rf"^{name}(\.json)?$")).last.click()
     desk.page.wait_for_function(OPENED, arg=name)
-    assert differences(desk.page.evaluate(PROMPT), saved) == []
+    assert differences(desk.prompt(), saved) == []
     desk.photograph("saved")
     desk.page.get_by_role("button", name="Workflows").click()
 
@@ -236,12 +235,6 @@ def test_the_page_speaks_the_user_s_language(desk):
         desk.fit()
         desk.photograph(f"language {language}")
         for node_id in TRANSLATED:
-            desk.page.evaluate(ALONE, node_id)
-            desk.page.get_by_test_id("info-button").click()
-            label = list(texts[node_id]["inputs"].values())[-1]["name"]
-            help_page = desk.page.locator(".node-help-content", has_text=label)
-            picture = help_page.locator(f"img[src$='{node_id}.webp']")
-            picture.wait_for()
-            desk.page.wait_for_function("image => image.naturalWidth >= 640", arg=picture.element_handle())
+            open_help(desk, node_id, list(texts[node_id]["inputs"].values())[-1]["name"])
         desk.photograph(f"help {language}")
         assert title == texts["LatentRepaint_Crop"]["display_name"] != NODES["LatentRepaint_Crop"]["display_name"]

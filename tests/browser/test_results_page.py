@@ -5,9 +5,8 @@ import pytest
 from benchmarks.quality.page import page
 from benchmarks.report import Table
 
-pytestmark = pytest.mark.parametrize(
-    "session_desk", ["own page"], indirect=True, scope="session"
-)  # any browser will do
+# any browser will do
+pytestmark = pytest.mark.parametrize("session_desk", ["own page"], indirect=True, scope="session")
 
 DOT = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 

@@ -37,7 +37,6 @@ VIEW = """() => {
                                         .map(node => node.pos[0])).size,
     }
 }"""
-PROMPT = "async () => (await app.graphToPrompt()).output"
 UNKNOWN = "() => app.graph.nodes.filter(n => !(n.constructor.nodeData || n.type.endsWith('Note'))).map(n => n.type)"
 OVERLAPS = """() => {
     const boxes = app.graph.nodes.map(node => [node.type, ...node.getBounding()])
@@ -101,20 +100,19 @@ def test_a_template_opens_runs_and_comes_back_out_of_its_picture(desk, name):
     file, *_ = run["outputs"][save]["images"]
     picture = Image.open(io.BytesIO(desk.client.fetch(file)))
     assert picture.convert("L").getextrema()[0] < picture.convert("L").getextrema()[1]
-    url = f"/view?filename={file['filename']}&type={file['type']}&subfolder={file['subfolder']}"
-    desk.drop(url, file["filename"])
+    desk.drop(file)
     desk.page.wait_for_function("count => app.graph.nodes.length === count", arg=len(graph["nodes"]))
-    assert differences(desk.page.evaluate(PROMPT), opened["prompt"]) == []
+    assert differences(desk.prompt(), opened["prompt"]) == []
 
 
 @pytest.mark.parametrize("name", ["gallery.png", "side_by_side.png"])
 def test_a_result_in_the_documents_opens_when_it_is_dragged_in(desk, name):
     path = install.ROOT / "docs" / name
     desk.client.upload(path)
-    desk.drop(f"/view?filename={name}&type=input", name)
+    desk.drop({"filename": name, "type": "input"})
     carried = json.loads(Image.open(path).info["workflow"])
     desk.page.wait_for_function("count => app.graph.nodes.length === count", arg=len(carried["nodes"]))
-    assert differences(desk.page.evaluate(PROMPT), to_prompt(carried)) == []
+    assert differences(desk.prompt(), to_prompt(carried)) == []
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -147,7 +145,7 @@ def test_a_template_is_found_in_the_dialog_and_opened_from_it(desk):
     desk.page.get_by_test_id(f"template-workflow-{START}").click()
     desk.page.wait_for_function("() => app.graph.nodes.some(node => node.type === 'LatentRepaint_KSampler')")
     dialog.wait_for(state="hidden")
-    found = desk.page.evaluate(PROMPT)
+    found = desk.prompt()
     assert differences(found, to_prompt(desk.template(START))) == []
     assert sorted(desk.get("/api/workflow_templates")["latent-repaint"]) == TEMPLATES
 

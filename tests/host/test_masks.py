@@ -12,7 +12,7 @@ from comfy.ldm.wan.vae import WanVAE
 from comfy.patcher_extension import WrappersMP
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sampling import TOLERANCE, watched
+from sampling import TOLERANCE, cfg_guider, guided, watched
 
 from benchmarks.matrix.cells import METHODS
 from comfyui_host.families import FAMILIES, Family
@@ -30,14 +30,11 @@ def to_latent(mask, latent, cells=0, vae=None, temporal_method="max"):
     return MaskToLatent.execute(mask, given, "max", cells, 0.0, temporal_method, vae).args[0]
 
 
-@torch.inference_mode()
-def sampled(family: Family, masked: dict[str, Any], method: str, model: Any = None, solver: str = "euler_ancestral"):
+def sampled(family: Family, masked: dict[str, Any], method: str, model: Any = None):
     """Three steps with a family's own conditioning."""
-    model = model or family.model
-    sampler, schedule = combine(ksampler(solver), METHODS[method], "node"), sigmas(model, 3)
-    noise, guider = host.custom_sampler.RandomNoise.execute(3)[0], comfy.samplers.CFGGuider(model)
-    guider.set_conds(*family.prompts())
-    return host.custom_sampler.SamplerCustomAdvanced.execute(noise, guider, sampler, schedule, masked)[0]["samples"]
+    guider = cfg_guider(model or family.model, *family.prompts(), cfg=1.0)
+    sampler, schedule = combine(ksampler("euler_ancestral"), METHODS[method], "node"), sigmas(family.model, 3)
+    return guided(guider, sampler, schedule, masked["samples"], masked["noise_mask"])
 
 
 def changed(samples, latent) -> torch.Tensor:
@@ -186,15 +183,12 @@ def test_what_such_a_model_leaves_at_a_level_is_noised_by_the_given_noise():
     family = FAMILIES["hunyuan video"]()
     latent, mask = family.latent(), family.mask()
     sampler, schedule = combine(ksampler("euler"), METHODS["Blend"], "node"), sigmas(family.model, 8)
-    noise, guider = host.custom_sampler.RandomNoise.execute(3)[0], comfy.samplers.CFGGuider(family.model)
-    guider.set_conds(*family.prompts())
-    masked = {"samples": latent, "noise_mask": mask}
-    with torch.inference_mode():
-        left = host.custom_sampler.SamplerCustomAdvanced.execute(noise, guider, sampler, schedule[:5], masked)[0]
+    noise = host.custom_sampler.RandomNoise.execute(3)[0]
+    left = guided(cfg_guider(family.model, *family.prompts(), cfg=1.0), sampler, schedule[:5], latent, mask, noise)
     level = noise_level(family.model.get_model_object("model_sampling"), schedule[4])
     scale, kept = family.model.model.latent_format.scale_factor, (mask == 0).expand_as(latent)
-    found = level.noise_in(level.a * left["samples"] * scale, latent * scale)[kept]
-    initial = noise.generate_noise(masked)[kept]
+    found = level.noise_in(level.a * left * scale, latent * scale)[kept]
+    initial = noise.generate_noise({"samples": latent})[kept]
     assert torch.stack([found, initial]).corrcoef()[0, 1] > 0.999
 
 

@@ -3,12 +3,14 @@
 import inspect
 
 import comfy.nested_tensor
+import comfy.sample
 import comfy.samplers
 import pytest
 import torch
+from comfy_api.v0_0_2 import ui
 from sampling import NEGATIVE, POSITIVE, TOLERANCE, drop_in, kept_error, passes
 
-from comfyui_host.tiny import ksampler, sample, sigmas
+from comfyui_host.tiny import host, ksampler, sample, sigmas
 from latent_repaint.nodes import NODES
 from latent_repaint.nodes.blend_sampler import BlendSampler
 from latent_repaint.nodes.ksampler import KSampler
@@ -22,19 +24,12 @@ from latent_repaint.nodes.schema import ADVANCED
 @pytest.fixture(autouse=True)
 def no_preview_files(monkeypatch):
     """Previews are written by the host's server process; here only what flows through the wires counts."""
-    for module in ("mask_to_latent", "schedule"):
-        monkeypatch.setattr(f"latent_repaint.nodes.{module}.ui.PreviewImage", lambda *args, **kwargs: None)
+    monkeypatch.setattr(ui, "PreviewImage", lambda *args, **kwargs: None)
 
 
 def to_latent(mask, samples, **changed):
-    inputs = {
-        "spatial_method": "max",
-        "mask_expand_cells": 1,
-        "mask_hipass_filter": 0.0,
-        "temporal_method": "max",
-        **changed,
-    }
-    return MaskToLatent.execute(mask, samples, **inputs).result
+    inputs = {"spatial_method": "max", "mask_expand_cells": 1, "mask_hipass_filter": 0.0, "temporal_method": "max"}
+    return MaskToLatent.execute(mask, samples, **inputs | changed).result
 
 
 def test_every_node_has_a_valid_schema_with_a_tooltip_for_every_input_and_output():
@@ -92,12 +87,9 @@ def test_the_drop_in_keeps_the_kept_part_and_the_budget(eps_model, latent, mask,
 
 
 def test_the_drop_in_without_a_mask_is_the_hosts_ksampler(eps_model, latent):
-    import nodes
-
+    settings = 3, 5, 2.0, "dpm_2", "karras", POSITIVE, NEGATIVE, {"samples": latent}, 0.7
     with torch.inference_mode():
-        plain = nodes.common_ksampler(
-            eps_model, 3, 5, 2.0, "dpm_2", "karras", POSITIVE, NEGATIVE, {"samples": latent}, 0.7
-        )[0]
+        plain = host.nodes.common_ksampler(eps_model, *settings)[0]
     ours = drop_in(eps_model, {"samples": latent}, sampler_name="dpm_2", scheduler="karras", denoise=0.7)
     assert torch.equal(ours["samples"], plain["samples"])
 
@@ -193,8 +185,6 @@ def test_schedule_refuses_other_samplers(eps_model):
 
 
 def test_the_drop_in_makes_an_empty_latent_fit_as_far_as_the_host_can(eps_model):
-    import comfy.sample
-
     empty = {"samples": torch.zeros(1, 4, 8, 8), "downscale_ratio_spacial": 16}
     result = drop_in(eps_model, empty, steps=2)
     knows = "downscale_ratio_spacial" in inspect.signature(comfy.sample.fix_empty_latent_channels).parameters

@@ -9,13 +9,13 @@ import comfy.ops
 import pytest
 import torch
 from comfy.clip_model import CLIPTextModel
-from comfy.ldm.modules.diffusionmodules.mmdit import MMDiT
 from comfy.taesd.taesd import TAESD
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from benchmarks.quality import bench, command, loading
 from comfyui_host import in_process
+from comfyui_host.families import sd3_network
 from comfyui_host.tiny import fill, host
 
 WEIGHTS = in_process.ROOT / "demo_model" / "weights"
@@ -37,11 +37,17 @@ def models(tmp_path_factory):
     return folder.parent
 
 
-def measured(*arguments, out):
-    """One run, as from the command line; the folder of its results."""
-    with torch.inference_mode():
-        command.run(command.parser().parse_args([*map(str, arguments), "--out", str(out)]))
-    return out
+@pytest.fixture
+def measured(tmp_path):
+    """measured("--steps", 3) is one short run, as from the command line; it returns the folder of its results."""
+
+    def run(*arguments, out="out"):
+        with torch.inference_mode():
+            words = ("--count", 1, "--steps", 2, *arguments, "--out", tmp_path / out)
+            command.run(command.parser().parse_args([*map(str, words)]))
+        return tmp_path / out
+
+    return run
 
 
 def cells(folder):
@@ -49,11 +55,8 @@ def cells(folder):
     return {path.stem: path.stat().st_mtime_ns for path in sorted((folder / "cells").glob("*.json"))}
 
 
-SHORT = ("--count", 1, "--steps", 2)
-
-
-def test_from_checkpoint_to_page_and_the_second_run_measures_nothing(tmp_path):
-    folder = measured(*SHORT, "--blind", out=tmp_path / "out")
+def test_from_checkpoint_to_page_and_the_second_run_measures_nothing(measured, tmp_path):
+    folder = measured("--blind")
     first = cells(folder)
     assert sorted(first) == [f"000-half-{method}-cfg4" for method in ("blend", "host", "match", "repaint")]
     figures = json.loads((folder / "cells" / "000-half-match-cfg4.json").read_text())
@@ -63,11 +66,11 @@ def test_from_checkpoint_to_page_and_the_second_run_measures_nothing(tmp_path):
     assert page.count("data:image/jpeg") == 1 + 3 * 3  # the sheet, and three pictures a pair
     assert str(tmp_path) not in page  # a path on somebody's disk is private
     assert "| 4 | match | 1 | 8 |" in (folder / "results.md").read_text(encoding="utf-8")
-    measured(*SHORT, out=folder)
+    measured()
     assert cells(folder) == first
 
 
-def test_an_interrupted_run_goes_on_and_nothing_half_written_counts(tmp_path, monkeypatch):
+def test_an_interrupted_run_goes_on_and_nothing_half_written_counts(measured, tmp_path, monkeypatch):
     calls, inpaint = [], bench.inpaint
 
     def interrupted(*arguments):
@@ -78,40 +81,35 @@ def test_an_interrupted_run_goes_on_and_nothing_half_written_counts(tmp_path, mo
 
     monkeypatch.setattr(bench, "inpaint", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        measured(*SHORT, out=tmp_path / "out")
+        measured()
     before = cells(tmp_path / "out")
     assert sorted(before) == ["000-half-blend-cfg4", "000-half-host-cfg4"]
     folder = tmp_path / "out" / "cells"
     (folder / "000-half-host-cfg4.json").write_text('{"seam": 1.')  # as a full disk leaves it
     (folder / "000-half-match-cfg4.png").write_bytes(b"")
     (folder / ".000-half-repaint-cfg4.json.part").write_text("{")
-    measured(*SHORT, out=tmp_path / "out")
+    measured()
     after = cells(tmp_path / "out")
     assert calls[3:] == ["host", "repaint", "match"] and len(after) == 4
     assert after["000-half-blend-cfg4"] == before["000-half-blend-cfg4"]
 
 
-def test_results_of_other_settings_are_not_taken_for_these(tmp_path):
-    measured(*SHORT, out=tmp_path / "out")
+def test_results_of_other_settings_are_not_taken_for_these(measured):
+    measured()
     with pytest.raises(loading.BadInput, match=r"input --out: .*another run \(other steps\), wanted a new folder"):
-        measured("--count", 1, "--steps", 3, out=tmp_path / "out")
+        measured("--steps", 3)
 
 
-def test_a_checkpoint_paints_its_own_pictures_where_none_are_given(models, tmp_path):
-    arguments = ("--checkpoint", "mine.safetensors", "--models", models, "--size", 130, *SHORT)
-    folder = measured(*arguments, out=tmp_path / "out")
+def test_a_checkpoint_paints_its_own_pictures_where_none_are_given(measured, models):
+    folder = measured("--checkpoint", "mine.safetensors", "--models", models, "--size", 130)
     text = (folder / "results.md").read_text(encoding="utf-8")
     assert "The pictures were made by the model itself." in text and "rounded down to 128" in text
     assert Image.open(folder / "pictures" / "000.png").size == (128, 128)
 
 
-def test_a_flow_model_in_three_files_through_the_loaders_for_each(models, tmp_path):
+def test_a_flow_model_in_three_files_through_the_loaders_for_each(measured, models):
     """SD 3's network, one layer deep, under CLIP-L without a weight other than 0, and a VAE of TAESD's shape."""
-    context = {"target": "torch.nn.Linear", "params": {"in_features": 4096, "out_features": 64}}
-    sizes = dict(depth=1, adm_in_channels=2048, num_patches=1024, pos_embed_max_size=32, input_size=None)
-    layers = {"dtype": torch.float32, "device": "cpu", "operations": comfy.ops.disable_weight_init}
-    network = MMDiT(in_channels=16, context_embedder_config=context, **sizes, **layers)
-    network.pos_embed.normal_(generator=torch.Generator().manual_seed(1))
+    network = sd3_network(4096, 2048, 32)
     text = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
             "hidden_act": "quick_gelu", "max_position_embeddings": 77, "eos_token_id": 49407}  # fmt: skip
     clip = CLIPTextModel(text, torch.float16, "meta", comfy.ops.disable_weight_init)
@@ -119,23 +117,20 @@ def test_a_flow_model_in_three_files_through_the_loaders_for_each(models, tmp_pa
     vae = TAESD(latent_channels=16)
     fill(network)
     fill(vae)
-    for folder, weights in (
-        ("diffusion_models", network.state_dict()), ("text_encoders", empty), ("vae", vae.state_dict())
-    ):  # fmt: skip
+    parts = {"diffusion_models": network.state_dict(), "text_encoders": empty, "vae": vae.state_dict()}
+    for folder, weights in parts.items():
         (models / folder).mkdir(exist_ok=True)
         save_file({name: weight.contiguous() for name, weight in weights.items()}, models / folder / "sd3.safetensors")
-    parts = [f"--{part}" for part in ("unet", "clip", "vae")]
-    arguments = [word for part in parts for word in (part, "sd3.safetensors")]
-    folder = measured(*arguments, "--clip-type", "sd3", "--models", models, "--size", 128, *SHORT, out=tmp_path / "out")
+    arguments = [word for part in ("--unet", "--clip", "--vae") for word in (part, "sd3.safetensors")]
+    folder = measured(*arguments, "--clip-type", "sd3", "--models", models, "--size", 128)
     assert len(cells(folder)) == 4
     assert "simple, 2 steps" in (folder / "results.md").read_text(encoding="utf-8")
     with pytest.raises(loading.BadInput, match="input --clip-type: found flux, wanted one of: stable_diffusion"):
-        measured(*arguments, "--clip-type", "flux", "--models", models, *SHORT, out=tmp_path / "flux")
+        measured(*arguments, "--clip-type", "flux", "--models", models, out="flux")
 
 
-def test_an_inpainting_checkpoint_works_and_is_said_to_be_one(models, tmp_path):
-    arguments = ("--checkpoint", "inpainting.safetensors", "--models", models, "--size", 128, *SHORT)
-    folder = measured(*arguments, out=tmp_path / "out")
+def test_an_inpainting_checkpoint_works_and_is_said_to_be_one(measured, models):
+    folder = measured("--checkpoint", "inpainting.safetensors", "--models", models, "--size", 128)
     assert "This is an inpainting checkpoint" in (folder / "results.md").read_text(encoding="utf-8")
     assert len(cells(folder)) == 4
 
@@ -162,20 +157,20 @@ def test_an_inpainting_checkpoint_works_and_is_said_to_be_one(models, tmp_path):
         (("--checkpoint", "mine.safetensors", "--size", 40), "input --size: found 40, wanted at least 64"),
     ],
 )
-def test_bad_input_is_named(models, tmp_path, arguments, message):
+def test_bad_input_is_named(measured, models, tmp_path, arguments, message):
     (tmp_path / "empty").mkdir()
     (tmp_path / "unreadable").mkdir()
     (tmp_path / "unreadable" / "picture.png").write_bytes(b"no picture")
     (tmp_path / "file").touch()
     arguments = [str(part).replace("{tmp}", str(tmp_path)) for part in arguments]
     with pytest.raises(loading.BadInput, match=message):
-        measured("--models", models, *SHORT, *arguments, out=tmp_path / "out")
+        measured("--models", models, *arguments)
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+def test_a_folder_that_cannot_be_written_is_named(measured, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(loading.BadInput, match="input --out: .*wanted a folder that can be written"):
-        measured(*SHORT, out=tmp_path / "file" / "out")
+        measured(out="file/out")
 
 
 def test_pictures_of_a_folder_are_cut_to_squares_and_a_broken_one_is_left_out(tmp_path):
@@ -211,7 +206,7 @@ def test_another_version_of_the_pack_or_none_in_the_host_is_said(tmp_path, monke
     assert loading.installed_pack(tmp_path) == []
 
 
-def test_out_of_memory_is_tried_once_more_and_then_said(tmp_path, monkeypatch):
+def test_out_of_memory_is_tried_once_more_and_then_said(measured, monkeypatch):
     calls, inpaint = [], bench.inpaint
 
     def too_large(*arguments):
@@ -221,7 +216,7 @@ def test_out_of_memory_is_tried_once_more_and_then_said(tmp_path, monkeypatch):
         return inpaint(*arguments)
 
     monkeypatch.setattr(bench, "inpaint", too_large)
-    folder = measured(*SHORT, out=tmp_path / "out")
+    folder = measured()
     assert calls == ["host", "blend", "blend", "repaint", "match", "match"]
     text = (folder / "results.md").read_text(encoding="utf-8")
     assert "1 of 4 cells are not measured" in text and "Left out for want of memory" in text
@@ -244,7 +239,7 @@ NODE_CLASS_MAPPINGS = {"LanPaint_KSampler": Node}
 """
 
 
-def test_lanpaint_is_measured_where_the_host_has_it(tmp_path, monkeypatch):
+def test_lanpaint_is_measured_where_the_host_has_it(measured, tmp_path, monkeypatch):
     """A stand-in with the name, the inputs and the output of its node: the pack itself cannot be shipped here."""
     tree = tmp_path / "host"
     (tree / "custom_nodes" / "LanPaint").mkdir(parents=True)
@@ -252,5 +247,5 @@ def test_lanpaint_is_measured_where_the_host_has_it(tmp_path, monkeypatch):
     (tree / "comfyui_version.py").write_text('__version__ = "0.3.75"')
     monkeypatch.setattr(command.install, "find_host", lambda: SimpleNamespace(tree=tree))
     monkeypatch.setattr(host.nodes, "NODE_CLASS_MAPPINGS", dict(host.nodes.NODE_CLASS_MAPPINGS))
-    folder = measured(*SHORT, out=tmp_path / "out")
+    folder = measured()
     assert "000-half-lanpaint-cfg4" in cells(folder)

@@ -19,7 +19,7 @@ from sampling import (
 from comfyui_host.tiny import host, ksampler, sample, sigmas, tiny_model
 from latent_repaint.samplers.host import combine, evaluations
 from latent_repaint.samplers.match import Match
-from latent_repaint.samplers.repaint import RePaint, RePaintBudget
+from latent_repaint.samplers.repaint import RePaintBudget
 from latent_repaint.samplers.soft_mask import joining
 
 SOLVERS = "euler euler_ancestral dpmpp_2m dpmpp_2m_sde uni_pc ddim heun lcm sa_solver euler_cfg_pp".split()
@@ -182,19 +182,12 @@ def test_inputs_are_left_alone(eps_model, latent, mask):
 
 def test_progress_counts_evaluations(eps_model, latent, mask):
     seen = []
-    guider = cfg_guider(eps_model, cfg=1.0)
     sampler, schedule = combined("heun", "repaint"), sigmas(eps_model, 5)
     with torch.inference_mode():
-        guider.sample(
-            torch.randn_like(latent),
-            latent,
-            sampler,
-            schedule,
-            mask,
+        cfg_guider(eps_model, cfg=1.0).sample(
+            torch.randn_like(latent), latent, sampler, schedule, mask, disable_pbar=True, seed=1,
             callback=lambda step, x0, x, total: seen.append((step, total)),
-            disable_pbar=True,
-            seed=1,
-        )
+        )  # fmt: skip
     total = announced(eps_model, sampler, schedule)
     assert seen == [(k, total) for k in range(total)]
 
@@ -213,84 +206,6 @@ def test_interruption_takes_effect_before_the_next_evaluation(eps_model, masked)
     with pytest.raises(management.InterruptProcessingException):
         sample(model, combined("euler", "repaint"), sigmas(eps_model, 6), masked)
     assert len(counted) == 3
-
-
-def run(model, latent, mask, schedule, method="predicted"):
-    """A direct call, as a detailer makes it."""
-    return sample(model, combined("euler", method), schedule, {"samples": latent, "noise_mask": mask})
-
-
-@pytest.mark.parametrize(
-    ("schedule", "message"),
-    [
-        ([1.0, 2.0, 0.0], "never rise"),
-        ([float("nan"), 0.0], "finite"),
-        ([2.0, -1.0], "from 0 up"),
-    ],
-)
-def test_bad_sigmas_are_refused_before_any_evaluation(eps_model, latent, mask, schedule, message):
-    model, counted = passes(eps_model)
-    with pytest.raises(ValueError, match=f"node: input sigmas: .*{message}"):
-        run(model, latent, mask, torch.tensor(schedule))
-    assert counted == []
-
-
-def test_sigmas_beyond_a_flows_pure_noise_are_refused(latent, mask):
-    """A schedule for Stable Diffusion, given to a flow model."""
-    with pytest.raises(ValueError, match="node: input sigmas: found 14.6.*wanted at most 1"):
-        run(tiny_model("flow"), latent, mask, torch.tensor([14.6, 2.0, 0.0]))
-
-
-def test_a_flows_pure_noise_may_come_twice(latent, mask):
-    """A jump from pure noise to pure noise has no signal to scale."""
-    samples = run(tiny_model("flow"), latent, mask, torch.tensor([1.0, 1.0, 0.6, 0.0]), "repaint_predicted").samples
-    assert samples.isfinite().all() and kept_error(samples, latent, mask) <= TOLERANCE
-
-
-def test_bad_latents_and_masks_are_refused(eps_model, latent, mask):
-    broken = latent.clone()
-    broken[0, 0, 0, 0] = float("nan")
-    with pytest.raises(ValueError, match="node: input latent_image: found NaN"):
-        run(eps_model, broken, mask, sigmas(eps_model, 4))
-    with pytest.raises(ValueError, match="node: input noise_mask: found NaN"):
-        run(eps_model, latent, mask * float("nan"), sigmas(eps_model, 4))
-
-
-def test_a_jump_longer_than_the_schedule_is_refused(eps_model, masked):
-    sampler = combine(ksampler("euler"), RePaint(jump_length=9, jump_n_sample=2, known_noise="fresh"), "node")
-    with pytest.raises(ValueError, match="node: input jump_length: found 9, wanted at most 4"):
-        sample(eps_model, sampler, sigmas(eps_model, 4), masked)
-
-
-@pytest.mark.parametrize("solver", ["dpm_fast", "dpm_adaptive"])
-def test_solvers_that_choose_their_steps_are_refused(solver):
-    with pytest.raises(ValueError, match=f"node: input sampler: found {solver}.*chooses its own steps"):
-        combined(solver, "fixed")
-
-
-def test_what_is_no_ksampler_is_refused():
-    with pytest.raises(ValueError, match="wanted a KSAMPLER"):
-        combine(comfy.samplers.Sampler(), METHODS["fixed"], "node")
-    with pytest.raises(ValueError, match="wanted a plain sampler"):
-        combine(combined("euler", "fixed"), METHODS["fixed"], "node")
-
-
-def test_models_without_noise_are_refused(eps_model, latent, mask):
-    class NoNoise(type(eps_model.get_model_object("model_sampling"))):
-        def noise_scaling(self, sigma, noise, latent_image, max_denoise=False):
-            return latent_image
-
-    model = eps_model.clone()
-    sampling = NoNoise(model.model.model_config)
-    model.add_object_patch("model_sampling", sampling)
-    with pytest.raises(ValueError, match="node: input model: found NoNoise, which adds no noise"):
-        run(model, latent, mask, sigmas(eps_model, 4))
-
-
-def test_a_run_without_end_is_refused(eps_model, masked):
-    sampler = combine(ksampler("euler"), RePaint(jump_length=1, jump_n_sample=100, known_noise="fresh"), "node")
-    with pytest.raises(ValueError, match="wanted at most 100000"):
-        sample(eps_model, sampler, torch.linspace(10, 0, 2001), masked)
 
 
 def test_video_latents_of_a_flow_model_keep_their_frames(latent):

@@ -93,14 +93,9 @@ def test_what_is_shown_holds_old_content_until_its_cell_is_free(any_model, laten
     guider, schedule = cfg_guider(any_model), sigmas(any_model, 10)
     with torch.inference_mode():
         samples = guider.sample(
-            comfy.sample.prepare_noise(latent, 3),
-            latent,
-            combined("euler", method),
-            schedule,
-            denoise_mask=soft,
-            callback=lambda step, denoised, x, total: previews.append(denoised),
-            seed=3,
-        )
+            comfy.sample.prepare_noise(latent, 3), latent, combined("euler", method), schedule, denoise_mask=soft,
+            callback=lambda step, denoised, x, total: previews.append(denoised), seed=3,
+        )  # fmt: skip
     late = soft < 0.1
     for preview in previews[:-2]:
         assert ((preview / scale - latent) * late).abs().max() <= TOLERANCE

@@ -13,6 +13,8 @@ def node(class_type: str, **inputs: Any) -> dict[str, Any]:
     return {"class_type": class_type, "inputs": inputs}
 
 
+SIZE = ("output_target_width", "output_target_height")
+CROP = {"context_from_mask_extend_factor": 1.0, "output_padding": 8, **dict.fromkeys(SIZE, 64)}
 MASK_OF_PART = {"destination": ["empty_mask", 0], "source": ["full_mask", 0], "x": 16, "y": 24, "operation": "add"}
 BASE: Prompt = {
     "checkpoint": node("CheckpointLoaderSimple", ckpt_name="latent-repaint-demo.safetensors"),
@@ -27,16 +29,15 @@ BASE: Prompt = {
     "sigmas": node("BasicScheduler", model=["checkpoint", 0], scheduler="normal", steps=2, denoise=1.0),
     "noise": node("RandomNoise", noise_seed=1),
     "guider": node("BasicGuider", model=["checkpoint", 0], conditioning=["text", 0]),
-    "crop": node(
-        "LatentRepaint_Crop",
-        image=["image", 0],
-        mask=["mask", 0],
-        context_from_mask_extend_factor=1.0,
-        output_target_width=64,
-        output_target_height=64,
-        output_padding=8,
-    ),
+    "crop": node("LatentRepaint_Crop", image=["image", 0], mask=["mask", 0], **CROP),
 }
+# what samples with the node "target", if that gives a SAMPLER or a MODEL
+SAMPLES = {"noise": ["noise", 0], "guider": ["guider", 0], "sigmas": ["sigmas", 0], "latent_image": ["masked", 0]}
+ENDS = {
+    "SAMPLER": node("SamplerCustomAdvanced", sampler=["target", 0], **SAMPLES),
+    "MODEL": node("KSampler", model=["target", 0], positive=["text", 0], negative=["text", 0], denoise=1.0, seed=1,
+                  latent_image=["masked", 0], steps=2, cfg=1.0, sampler_name="euler", scheduler="normal"),
+}  # fmt: skip
 SOURCES = {
     "MODEL": ["checkpoint", 0],
     "CLIP": ["checkpoint", 1],
@@ -49,7 +50,7 @@ SOURCES = {
     "SIGMAS": ["sigmas", 0],
     "LATENT_REPAINT_STITCH": ["crop", 0],
 }
-SMALL = {"steps": 2, "output_target_width": 64, "output_target_height": 64}
+SMALL = {"steps": 2, **dict.fromkeys(SIZE, 64)}
 
 
 def slots(info: dict[str, Any]) -> dict[str, list[Any]]:
@@ -79,31 +80,7 @@ def prompt_for(name: str, info: dict[str, Any], **changed: Any) -> Prompt:
     if any(kind(slot) == "LATENT_REPAINT_STITCH" for slot in slots(info).values()):
         inputs["generated"] = ["crop", 1]
     prompt = {**copy.deepcopy(BASE), "target": node(name, **{**inputs, **changed})}
-    if info["output"][0] == "SAMPLER":  # what is wrong with a sampler may show only where it samples
-        prompt["sample"] = node(
-            "SamplerCustomAdvanced",
-            noise=["noise", 0],
-            guider=["guider", 0],
-            sampler=["target", 0],
-            sigmas=["sigmas", 0],
-            latent_image=["masked", 0],
-        )
-        prompt["show"] = node("PreviewAny", source=["sample", 0])
-    elif info["output"][0] == "MODEL":
-        prompt["sample"] = node(
-            "KSampler",
-            model=["target", 0],
-            seed=1,
-            steps=2,
-            cfg=1.0,
-            sampler_name="euler",
-            scheduler="normal",
-            positive=["text", 0],
-            negative=["text", 0],
-            latent_image=["masked", 0],
-            denoise=1.0,
-        )
-        prompt["show"] = node("PreviewAny", source=["sample", 0])
-    else:
-        prompt["show"] = node("PreviewAny", source=["target", 0])
-    return prompt
+    end = copy.deepcopy(ENDS.get(info["output"][0]))
+    if end:  # what is wrong with it may show only where it samples
+        prompt["sample"] = end
+    return prompt | {"show": node("PreviewAny", source=["sample" if end else "target", 0])}

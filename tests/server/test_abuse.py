@@ -15,19 +15,8 @@ from hypothesis import strategies as st
 
 from comfyui_host.client import Client, PromptError
 
-NODES = [
-    "MaskToLatent",
-    "BlendSampler",
-    "RePaintSampler",
-    "MatchSampler",
-    "KSampler",
-    "InpaintModel",
-    "Schedule",
-    "Encode",
-    "Composite",
-    "Crop",
-    "Stitch",
-]
+NODES = """MaskToLatent BlendSampler RePaintSampler MatchSampler KSampler InpaintModel Schedule Encode Composite Crop
+           Stitch""".split()
 WRONG = [None, "", "abc", [], {}, {"samples": 1}, {"__value__": [1]}, True, -1, 10**30, 1.5, math.nan, math.inf]
 PRIMITIVES = {"INT": "PrimitiveInt", "FLOAT": "PrimitiveFloat", "COMBO": "PrimitiveString"}
 SINKS = {"target", "sample"}

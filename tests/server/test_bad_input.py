@@ -28,20 +28,28 @@ BATCHES = {
     "mask": {"class_type": "ImageToMask", "inputs": {"image": ["two", 0], "channel": "red"}},
 }
 
-# name: the prompt, what replaces its nodes, the node at fault, words of the message
+# name: the prompt, its inputs, what replaces its nodes, the node at fault, words of the message
 CASES = {
-    "dpm_fast": ("blend", sampler("dpm_fast"), "inpaint", "dpm_fast"),
-    "dpm_adaptive": ("repaint", sampler("dpm_adaptive"), "inpaint", "dpm_adaptive"),
-    "rising sigmas": ("blend", sigmas("FlipSigmas"), "sample", "sigmas"),
-    "batches": ("blend", BATCHES, "masked", "mask"),
-    "flat latent": ("blend", SHAPES, "masked", "samples"),
+    "dpm_fast": ("blend", {}, sampler("dpm_fast"), "inpaint", "dpm_fast"),
+    "dpm_adaptive": ("repaint", {}, sampler("dpm_adaptive"), "inpaint", "dpm_adaptive"),
+    "rising sigmas": ("blend", {}, sigmas("FlipSigmas"), "sample", "sigmas"),
+    "batches": ("blend", {}, BATCHES, "masked", "mask"),
+    "flat latent": ("blend", {}, SHAPES, "masked", "samples"),
+    "window ends before it begins": (
+        "blend",
+        {"start_percent": 0.8, "end_percent": 0.2},
+        {},
+        "inpaint",
+        "start_percent",
+    ),
+    "jump longer than the schedule": ("repaint", {"jump_length": 9}, {}, "sample", "RePaintSampler: input jump_length"),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_error_names_the_node_before_any_model_evaluation(client, prompt, case):
-    name, replaced, node_id, words = CASES[case]
-    nodes = prompt(name, steps=4, noise_seed=20) | replaced
+    name, inputs, replaced, node_id, words = CASES[case]
+    nodes = prompt(name, steps=4, noise_seed=20, **inputs) | replaced
     progress = []
     with pytest.raises(PromptError) as error:
         client.run(nodes, lambda *message: progress.append(message))
@@ -49,19 +57,6 @@ def test_the_error_names_the_node_before_any_model_evaluation(client, prompt, ca
     assert (error.value.node_id, error.value.node_type) == (node_id, nodes[node_id]["class_type"])
     assert "LatentRepaint_" in str(error.value) and words in str(error.value)
     assert not [message for message in progress if message[0] == "sample"]
-
-
-def test_a_window_that_ends_before_it_begins(client, prompt):
-    with pytest.raises(PromptError) as error:
-        client.run(prompt("blend", start_percent=0.8, end_percent=0.2))
-    assert error.value.node_type == "LatentRepaint_BlendSampler" and "start_percent" in str(error.value)
-
-
-def test_a_jump_longer_than_the_schedule(client, prompt):
-    with pytest.raises(PromptError) as error:
-        client.run(prompt("repaint", steps=4, jump_length=9))
-    assert error.value.kind == "ValueError" and "jump_length" in str(error.value)
-    assert "LatentRepaint_RePaintSampler" in str(error.value)
 
 
 def test_a_number_out_of_range_is_refused_before_the_queue(client, prompt):

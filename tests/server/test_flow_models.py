@@ -10,34 +10,18 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from comfyui_host import in_process, install
+from comfyui_host import install
 from comfyui_host.workflow import BYPASSED, to_prompt
-
-CONTEXT, POOLED = 4096, 2048  # the widths of SD 3's text encoders
-CELLS = 16
 
 
 def tiny_sd3() -> dict[str, torch.Tensor]:
     """A checkpoint as SD 3's come, of one block, with random weights. It brings the key, but no weights, of its text
     encoders: the host then gives SD 3's own encoder, which answers zeros."""
-    in_process.start()
-    import comfy.ops
-    from comfy.ldm.modules.diffusionmodules.mmdit import MMDiT
-    from comfy.taesd.taesd import TAESD
+    from comfyui_host.families import sd3_network  # starts the host, which the next stands on
 
-    context = {"target": "torch.nn.Linear", "params": {"in_features": CONTEXT, "out_features": 64}}
-    network = MMDiT(
-        input_size=None,
-        in_channels=16,
-        depth=1,
-        adm_in_channels=POOLED,
-        context_embedder_config=context,
-        num_patches=CELLS**2,
-        pos_embed_max_size=CELLS,
-        device="cpu",
-        dtype=torch.float32,
-        operations=comfy.ops.manual_cast,
-    )
+    from comfy.taesd.taesd import TAESD  # isort: skip
+
+    network = sd3_network(4096, 2048, 16)  # the widths of SD 3's text encoders
     parts = {"model.diffusion_model.": network, "first_stage_model.": TAESD(latent_channels=16)}
     weights = {
         prefix + name: torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)) * 0.05

@@ -44,19 +44,3 @@ def test_interrupting_stops_within_an_evaluation_and_the_next_prompt_runs(client
     assert error.value.kind == "interrupted" and error.value.node_type == "SamplerCustomAdvanced"
     assert max(reported) < 30  # of 598: what ran while the request was under way, and one evaluation
     assert client.run(prompt("blend", steps=2, noise_seed=6)).evaluations("sample") == 2
-
-
-def test_the_host_knows_every_node_and_explains_every_input(client):
-    nodes = {name: node for name, node in client.object_info().items() if name.startswith("LatentRepaint_")}
-    assert {
-        "LatentRepaint_MaskToLatent",
-        "LatentRepaint_BlendSampler",
-        "LatentRepaint_RePaintSampler",
-        "LatentRepaint_KSampler",
-        "LatentRepaint_Schedule",
-    } <= nodes.keys()
-    for name, node in nodes.items():
-        assert node["category"] == "latent repaint" and node["description"]
-        for kind in ("required", "optional"):
-            for key, (_, *options) in node["input"].get(kind, {}).items():
-                assert options and options[0].get("tooltip"), f"{name}.{key} has no tooltip"

@@ -16,11 +16,7 @@ from latent_repaint.pixels.placement import Framing
 from latent_repaint.pixels.region import MASKED, Box, bounding_box
 
 framings = st.builds(
-    Framing,
-    st.floats(1, 2),
-    st.sampled_from([0, 64, 96]),
-    st.sampled_from([0, 40, 64]),
-    st.sampled_from([1, 8, 32]),
+    Framing, st.floats(1, 2), st.sampled_from([0, 64, 96]), st.sampled_from([0, 40, 64]), st.sampled_from([1, 8, 32])
 )
 
 

@@ -1,0 +1,111 @@
+"""What the samplers refuse, by the node's name and the input's, before the model is evaluated."""
+
+import comfy.samplers
+import foreign
+import pytest
+import torch
+from sampling import METHODS, TOLERANCE, combined, kept_error, passes
+
+from comfyui_host.tiny import ksampler, sample, sigmas, tiny_model
+from latent_repaint.samplers.host import combine
+from latent_repaint.samplers.repaint import RePaint
+
+
+def run(model, latent, mask, schedule, method="predicted"):
+    """A direct call, as a detailer makes it."""
+    return sample(model, combined("euler", method), schedule, {"samples": latent, "noise_mask": mask})
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        ([1.0, 2.0, 0.0], "never rise"),
+        ([float("nan"), 0.0], "finite"),
+        ([2.0, -1.0], "from 0 up"),
+    ],
+)
+def test_bad_sigmas_are_refused_before_any_evaluation(eps_model, latent, mask, schedule, message):
+    model, counted = passes(eps_model)
+    with pytest.raises(ValueError, match=f"node: input sigmas: .*{message}"):
+        run(model, latent, mask, torch.tensor(schedule))
+    assert counted == []
+
+
+def test_sigmas_beyond_a_flows_pure_noise_are_refused(latent, mask):
+    """A schedule for Stable Diffusion, given to a flow model."""
+    with pytest.raises(ValueError, match="node: input sigmas: found 14.6.*wanted at most 1"):
+        run(tiny_model("flow"), latent, mask, torch.tensor([14.6, 2.0, 0.0]))
+
+
+def test_a_flows_pure_noise_may_come_twice(latent, mask):
+    """A jump from pure noise to pure noise has no signal to scale."""
+    samples = run(tiny_model("flow"), latent, mask, torch.tensor([1.0, 1.0, 0.6, 0.0]), "repaint_predicted").samples
+    assert samples.isfinite().all() and kept_error(samples, latent, mask) <= TOLERANCE
+
+
+def test_bad_latents_and_masks_are_refused(eps_model, latent, mask):
+    broken = latent.clone()
+    broken[0, 0, 0, 0] = float("nan")
+    with pytest.raises(ValueError, match="node: input latent_image: found NaN"):
+        run(eps_model, broken, mask, sigmas(eps_model, 4))
+    with pytest.raises(ValueError, match="node: input noise_mask: found NaN"):
+        run(eps_model, latent, mask * float("nan"), sigmas(eps_model, 4))
+
+
+def test_without_a_latent_the_sampler_refuses(eps_model, latent, mask):
+    """KSAMPLER.sample may be called so; there is nothing to keep then."""
+    with pytest.raises(ValueError, match="node: input latent_image: found None"):
+        combined("euler_ancestral", "predicted").sample(
+            None, sigmas(eps_model, 4), {}, None, torch.randn_like(latent), None, mask
+        )
+
+
+def test_a_jump_longer_than_the_schedule_is_refused(eps_model, masked):
+    sampler = combine(ksampler("euler"), RePaint(jump_length=9, jump_n_sample=2, known_noise="fresh"), "node")
+    with pytest.raises(ValueError, match="node: input jump_length: found 9, wanted at most 4"):
+        sample(eps_model, sampler, sigmas(eps_model, 4), masked)
+
+
+def test_a_run_without_end_is_refused(eps_model, masked):
+    sampler = combine(ksampler("euler"), RePaint(jump_length=1, jump_n_sample=100, known_noise="fresh"), "node")
+    with pytest.raises(ValueError, match="wanted at most 100000"):
+        sample(eps_model, sampler, torch.linspace(10, 0, 2001), masked)
+
+
+@pytest.mark.parametrize("solver", ["dpm_fast", "dpm_adaptive"])
+def test_solvers_that_choose_their_steps_are_refused(solver):
+    with pytest.raises(ValueError, match=f"node: input sampler: found {solver}.*chooses its own steps"):
+        combined(solver, "fixed")
+
+
+@pytest.mark.parametrize("solver", ["ddpm", "res_multistep_ancestral", "dpmpp_2s_ancestral_cfg_pp"])
+def test_solvers_that_leave_noise_in_a_flow_are_refused_for_it_alone(eps_model, latent, mask, solver):
+    """Their noise is that of models with a = 1; without a kept part the host's own result stands."""
+    flow, run = tiny_model("flow"), foreign.run
+    for method in foreign.METHODS.values():
+        sampler = method(ksampler(solver))
+        with pytest.raises(ValueError, match=rf"LatentRepaint_\w+: input sampler: found {solver}, which leaves noise"):
+            run(flow, sampler, sigmas(flow, 4), latent, mask, cfg=2.0)
+        found = run(eps_model, sampler, sigmas(eps_model, 4), latent, mask, cfg=2.0)
+        assert kept_error(found.samples, latent, mask) <= TOLERANCE
+        plain = run(flow, ksampler(solver), sigmas(flow, 4), latent, None)
+        assert torch.equal(run(flow, sampler, sigmas(flow, 4), latent, None).samples, plain.samples)
+
+
+def test_what_is_no_ksampler_is_refused():
+    with pytest.raises(ValueError, match="wanted a KSAMPLER"):
+        combine(comfy.samplers.Sampler(), METHODS["fixed"], "node")
+    with pytest.raises(ValueError, match="wanted a plain sampler"):
+        combine(combined("euler", "fixed"), METHODS["fixed"], "node")
+
+
+def test_models_without_noise_are_refused(eps_model, latent, mask):
+    class NoNoise(type(eps_model.get_model_object("model_sampling"))):
+        def noise_scaling(self, sigma, noise, latent_image, max_denoise=False):
+            return latent_image
+
+    model = eps_model.clone()
+    sampling = NoNoise(model.model.model_config)
+    model.add_object_patch("model_sampling", sampling)
+    with pytest.raises(ValueError, match="node: input model: found NoNoise, which adds no noise"):
+        run(model, latent, mask, sigmas(eps_model, 4))
