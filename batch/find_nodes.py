@@ -47,10 +47,7 @@ def _picture_loader(prompt: Prompt, loaders: list[str]) -> str:
         return str(named)
     candidates = [n for n in loaders if prompt[n]["class_type"] != "LoadImageMask" and n != node_named(prompt, "mask")]
     if len(candidates) != 1:
-        raise Refused(
-            f"{len(candidates)} nodes could take the picture: give one the title 'image', or say --image NODE. "
-            f"Candidates: {listed(prompt, candidates) or 'none; a LoadImage is wanted'}"
-        )
+        raise _unclear(prompt, candidates, "take the picture", "image")
     return candidates[0]
 
 
@@ -60,10 +57,7 @@ def _mask_loader(prompt: Prompt, others: list[str]) -> str:
         return str(named)
     candidates = [node for node in others if prompt[node]["class_type"] == "LoadImageMask"]
     if len(candidates) > 1:
-        raise Refused(
-            f"{len(candidates)} nodes could take the mask: give one the title 'mask', or say --mask NODE. "
-            f"Candidates: {listed(prompt, candidates)}"
-        )
+        raise _unclear(prompt, candidates, "take the mask", "mask")
     return candidates[0] if candidates else ""
 
 
@@ -76,10 +70,14 @@ def _saver(prompt: Prompt) -> str:
         if len(found) == 1:
             return found[0]
         if found:
-            raise Refused(
-                f"{len(found)} nodes could give the result: give one the title 'result', or say --result NODE. "
-                f"Candidates: {listed(prompt, found)}"
-            )
+            raise _unclear(prompt, found, "give the result", "result")
     raise Refused(
         f"no SaveImage or PreviewImage gives a result: add one, or say --result NODE. There are: {listed(prompt)}"
+    )
+
+
+def _unclear(prompt: Prompt, candidates: list[str], what: str, title: str) -> Refused:
+    return Refused(
+        f"{len(candidates)} nodes could {what}: give one the title '{title}', or say --{title} NODE. "
+        f"Candidates: {listed(prompt, candidates) or 'none; a LoadImage is wanted'}"
     )

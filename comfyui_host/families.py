@@ -130,22 +130,23 @@ def _ltxv() -> Family:
     return _loaded(_small(LTXVModel, **sizes), (1, 128, 3, 4, 4), T5_WIDTH, attention_mask=attention_mask)
 
 
+COSMOS = {
+    "max_img_h": 240, "max_img_w": 240, "max_frames": 128, "in_channels": 16, "out_channels": 16, "patch_spatial": 2,
+    "patch_temporal": 1, "model_channels": 64, "num_blocks": 1, "num_heads": 1, "pos_emb_cls": "rope3d",
+    "crossattn_emb_channels": CONTEXT_WIDTH, "use_adaln_lora": True, "adaln_lora_dim": 16,
+}  # fmt: skip
+"""What both Cosmos networks have."""
+
+
 def _cosmos_predict2() -> Family:
-    config = host.comfy.supported_models.CosmosT2IPredict2({
-        "image_model": "cosmos_predict2", "max_img_h": 240, "max_img_w": 240, "max_frames": 128, "in_channels": 16,
-        "out_channels": 16, "patch_spatial": 2, "patch_temporal": 1, "model_channels": 64, "num_blocks": 1,
-        "num_heads": 1, "crossattn_emb_channels": CONTEXT_WIDTH, "pos_emb_cls": "rope3d", "use_adaln_lora": True,
-        "adaln_lora_dim": 16, "extra_per_block_abs_pos_emb": False,
-    })  # fmt: skip
+    own = {"image_model": "cosmos_predict2", "extra_per_block_abs_pos_emb": False}
+    config = host.comfy.supported_models.CosmosT2IPredict2(COSMOS | own)
     return _built(host.comfy.model_base.CosmosPredict2, config, VIDEO, CONTEXT_WIDTH)
 
 
 def _cosmos() -> Family:
-    config = host.comfy.supported_models.CosmosT2V({
-        "image_model": "cosmos", "max_img_h": 240, "max_img_w": 240, "max_frames": 128, "in_channels": 16,
-        "out_channels": 16, "patch_spatial": 2, "patch_temporal": 1, "model_channels": 64, "num_blocks": 1,
-        "num_heads": 1, "crossattn_emb_channels": CONTEXT_WIDTH, "pos_emb_cls": "rope3d", "use_adaln_lora": True,
-        "adaln_lora_dim": 16, "block_config": "FA-CA-MLP", "block_x_format": "THWBD", "affline_emb_norm": True,
+    config = host.comfy.supported_models.CosmosT2V(COSMOS | {
+        "image_model": "cosmos", "block_config": "FA-CA-MLP", "block_x_format": "THWBD", "affline_emb_norm": True,
         "extra_per_block_abs_pos_emb": True, "extra_per_block_abs_pos_emb_type": "learnable",
     })  # fmt: skip
     return _built(host.comfy.model_base.CosmosVideo, config, VIDEO, CONTEXT_WIDTH)

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from . import HOST
 
-MODELS = ("demo", "sd15", "sdxl", "flux", "wan", "instant")
 SHAPES: dict[str, dict[str, Any]] = {  # as the host finds them in the checkpoints
     "sd15": {
         "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 320, "num_res_blocks": [2, 2, 2, 2],
@@ -60,7 +59,7 @@ def load(name: str, dtype: torch.dtype, small: bool = False) -> tuple[Any, list,
     """The host's MODEL with a positive and a negative conditioning for it.
 
     Arguments:
-        name: one of MODELS.
+        name: of SHAPES, or demo, or instant.
         dtype: of the weights of a full-size model.
         small: a narrow one of its kind.
     """

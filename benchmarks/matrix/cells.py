@@ -9,6 +9,7 @@ The fast part of it is `test_families.py`; the whole is `python benchmarks matri
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -65,11 +66,7 @@ class Found:
 
 def cells() -> Iterator[Cell]:
     """The whole matrix; a family's cells come together."""
-    for family in FAMILIES:
-        for method in METHODS:
-            for solver in SOLVERS:
-                for scheduler in SCHEDULERS:
-                    yield Cell(family, method, solver, scheduler)
+    return itertools.starmap(Cell, itertools.product(FAMILIES, METHODS, SOLVERS, SCHEDULERS))
 
 
 @functools.cache

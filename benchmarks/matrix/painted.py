@@ -10,6 +10,7 @@ same solver alone on whole pictures, the same method with Euler, and no worse th
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import log
@@ -65,12 +66,8 @@ class Found:
 
 
 def cells() -> Iterator[Cell]:
-    for prediction in PREDICTIONS:
-        for kind in KINDS:
-            for method in METHODS:
-                for solver in SOLVERS:
-                    for scheduler in SCHEDULERS:
-                        yield Cell(method, solver, scheduler, prediction, kind)
+    for prediction, kind, *names in itertools.product(PREDICTIONS, KINDS, METHODS, SOLVERS, SCHEDULERS):
+        yield Cell(*names, prediction, kind)
 
 
 def judge(cell: Cell) -> Found:

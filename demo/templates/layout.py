@@ -123,24 +123,15 @@ class Graph:
             values += [value, *(["fixed"] if options.get("control_after_generate") else [])]
             behind += ["image"] if options.get("image_upload") else []
         inputs = sockets + widgets
-        outputs = zip(self.kinds[kind].RETURN_TYPES, self._output_names(kind), strict=True)
-        node = self._append(
-            kind,
-            title,
-            inputs,
-            [{"name": name, "type": type_, "links": []} for type_, name in outputs],
-            values + behind,
-            height or HEIGHTS.get(kind, 0),
-        )
+        types = self.kinds[kind].RETURN_TYPES
+        names = getattr(self.kinds[kind], "RETURN_NAMES", None) or types
+        outputs = [{"name": name, "type": type_, "links": []} for type_, name in zip(types, names, strict=True)]
+        node = self._append(kind, title, inputs, outputs, values + behind, height or HEIGHTS.get(kind, 0))
         node.data["flags"] = {"collapsed": True} if folded else {}
         for position, slot in enumerate(inputs):
             if isinstance(given.get(slot["name"]), tuple):
                 self.link(*given[slot["name"]], node, position)
         return node
-
-    def _output_names(self, kind: str) -> Sequence[str]:
-        names = getattr(self.kinds[kind], "RETURN_NAMES", None)
-        return names or self.kinds[kind].RETURN_TYPES
 
     def _append(
         self, kind: str, title: str, inputs: list[Any], outputs: list[Any], values: list[Any], height: int

@@ -1,6 +1,7 @@
 """One worker and a real host, without Ray: what becomes of a picture."""
 
 import json
+import re
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -154,21 +155,19 @@ def test_what_breaks_after_the_check_sets_that_picture_aside(work, pictures, spo
     assert worker.paint(job("b.png"))["state"] == DONE
 
 
-def test_a_node_that_raises_is_named(work, pictures):
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({"20.text": "a poison"}, "node 20 BatchRaisingText: this text cannot be used: poison"),
+        ({"7.steps": 0}, "node 7 LatentRepaint_KSampler: .*steps.*"),
+    ],
+)
+def test_a_node_that_raises_or_is_refused_is_named(work, pictures, settings, error):
     worker, job = work(pictures)
     made = job("a.png")
-    made.settings = {"20.text": "a poison"}
+    made.settings = settings
     entry = worker.paint(made)
-    assert entry["state"] == RETRY
-    assert entry["error"] == "node 20 BatchRaisingText: this text cannot be used: poison"
-
-
-def test_a_prompt_that_the_host_refuses_says_why(work, pictures):
-    worker, job = work(pictures)
-    made = job("a.png")
-    made.settings = {"7.steps": 0}
-    entry = worker.paint(made)
-    assert entry["state"] == RETRY and "node 7 LatentRepaint_KSampler" in entry["error"] and "steps" in entry["error"]
+    assert entry["state"] == RETRY and re.fullmatch(error, entry["error"])
 
 
 def test_a_host_that_lacks_a_checkpoint_or_a_node_is_told_at_the_start(work, pictures, flow, tmp_path):

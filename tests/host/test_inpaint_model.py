@@ -65,20 +65,14 @@ def test_without_a_mask_nothing_changes(any_model, latent, method):
     assert torch.equal(hosts_ksampler(inpaint(any_model, method), {"samples": latent}), plain)
 
 
-@pytest.mark.parametrize("solver", ["dpm_fast", "dpm_adaptive"])
-def test_a_solver_of_its_own_steps_runs_as_ever_and_the_log_says_so(eps_model, masked, solver, caplog):
+@pytest.mark.parametrize(("prediction", "solver"), [("eps", "dpm_fast"), ("eps", "dpm_adaptive"), ("flow", "ddpm")])
+def test_a_solver_that_is_refused_runs_as_ever_and_the_log_says_so(masked, prediction, solver, caplog):
+    """It chooses its own steps, or leaves noise in a flow."""
+    model = tiny_model(prediction)
     with caplog.at_level(logging.WARNING):
-        samples = hosts_ksampler(inpaint(eps_model), masked, solver)
-    assert torch.equal(samples, hosts_ksampler(eps_model, masked, solver))
+        samples = hosts_ksampler(inpaint(model), masked, solver)
+    assert torch.equal(samples, hosts_ksampler(model, masked, solver))
     assert f"found {solver}" in caplog.text
-
-
-def test_a_solver_that_leaves_noise_in_a_flow_runs_as_ever_and_the_log_says_so(masked, caplog):
-    flow = tiny_model("flow")
-    with caplog.at_level(logging.WARNING):
-        samples = hosts_ksampler(inpaint(flow), masked, "ddpm")
-    assert torch.equal(samples, hosts_ksampler(flow, masked, "ddpm"))
-    assert "found ddpm" in caplog.text
 
 
 def test_around_a_combinator_of_ours_it_does_nothing(eps_model, masked):
