@@ -165,7 +165,10 @@ def check_mask(name: str, mask: Tensor, image: Tensor) -> Tensor:
     if mask.ndim != 3 or 0 in shape:
         raise ValueError(f"input {name}: found shape {shape}, wanted (batch, height, width), none of them 0")
     check_finite(name, mask)
-    mask = mask.float().clamp(0, 1)
+    mask = mask.float()
+    low, high = mask.aminmax()
+    if low < 0 or high > 1:  # rarely: no second mask in memory for nothing
+        mask = mask.clamp(0, 1)
     if shape[1:] == size:
         return mask
     if not mask.any():

@@ -15,7 +15,7 @@ that part of it is the plain decoded original."""
 SAME_CONTENT = 32 / 255
 """Farther than this from the median difference, two pixels do not show the same thing in two colours."""
 
-CHUNK, SAMPLE = 2**10, 2**12
+CHUNK, SAMPLE = 2**8, 2**12
 """Blocks that are compared at a time, and blocks on which the ring is judged as a whole."""
 
 
@@ -57,7 +57,8 @@ class ColourShift:
             self.before += float(mean.abs().mean(1)[counted].sum())
         self.known = bool(known.any())
         self.before *= 255 / max(int(known.sum()), 1)
-        self._cells = membrane(self._cells, known)
+        if self.known:
+            self._cells = membrane(self._cells, known)
 
     def of(self, box: Box) -> Tensor:
         """c, (h, w, 3), in a box that begins on whole blocks."""
@@ -106,7 +107,7 @@ class ColourShift:
         if not len(self._blocks):
             return 0.0
         original, generated, inside = self._pixels(self._sample())
-        return (original - generated)[inside].median(dim=0).values
+        return torch.stack([difference[inside].median() for difference in (original - generated).unbind(-1)])
 
     def _sample(self) -> Tensor:
         return self._blocks[:: -(-len(self._blocks) // SAMPLE)]

@@ -157,10 +157,10 @@ class _Picture:
 
         if not measured:
             return Measured()
-        ring = torch.zeros_like(masked)
-        near = (distance > expand) & (distance <= expand + EDGE)
-        inner.of_one(ring[0, 0]).copy_(inner.of_one(near[0, 0]))
-        edge = edge_sums(x, matched, result, distance <= expand, ring)
+        ring = torch.zeros_like(masked[0, 0])
+        near = inner.of_one(distance[0, 0])
+        inner.of_one(ring).copy_((near > expand) & (near <= expand + EDGE))
+        edge = edge_sums(x[0], matched[0], result[0], distance[0, 0] <= expand, ring)
         x, y, masked, result, weight = map(here, (x, y, masked, result, weight))
         pasted = torch.where(masked, y, x)
         return Measured(pasted=seam_sums(pasted, x, masked.to(x)), blended=seam_sums(result, x, weight), edge=edge)

@@ -150,13 +150,17 @@ def stitch_crops(
             "input generated: found a picture as large as the whole one, wanted the decoded crop; "
             "connect Encode to the image of Crop, not to the whole picture"
         )
-    generated, whole = _variants(cut, unpad(generated, cut.height, cut.width))
+    generated, image = _variants(cut, unpad(generated, cut.height, cut.width))
     painted = _check_painted(painted_mask, generated)
-    blended, measured, crops = whole.new_zeros(whole.shape[:3]), Measured(), cut.crops
+    measured, crops = Measured(), cut.crops
     for n in range(len(generated)):
         variant, number = divmod(n, len(crops))
         k, box = crops[number]
         at = variant * len(cut.image) + k
+        larger = scale(generated[n : n + 1], box.height, box.width, work.device)[0]
+        if n == 0:  # not before: scaling takes more memory than what it makes
+            whole = image.clone() if image is cut.image else image
+            blended = whole.new_zeros(whole.shape[:3])
         inside = box.within(*cut.mask.shape[1:])
         seen = inside.seen_from(box)
         hole = inside.of_one(cut.mask[k])
@@ -167,23 +171,24 @@ def stitch_crops(
             inside.of_one(whole[at]),
             inside.of_one(blended[at]),
             inside.of_one(cut.image[k]),
-            seen.of_one(scale(generated[n : n + 1], box.height, box.width, work.device)[0]),
+            seen.of_one(larger),
             hole,
             _narrowed(blending, _margin(hole, inside, cut.mask.shape)),
             work,
         )
+        del larger  # or the next one would be made beside it
     return Composited(whole, blended, report(measured))
 
 
 def _variants(cut: Cut, generated: Tensor) -> tuple[Tensor, Tensor]:
-    """The generated crops, and a copy of the pictures, as often as there are crops for them.
+    """The generated crops, and the pictures as often as there are crops for them.
 
     Raises:
         ValueError: if the number of crops is no multiple of what was cut out.
     """
     if len(cut.places) == 1 and len(cut.crops) == len(cut.image):  # as many results as there are of either
         image, generated = match_batches(stitch=cut.image, generated=generated)
-        return generated, image.clone() if image is cut.image else image
+        return generated, image
     if len(generated) % len(cut.crops):
         raise ValueError(
             f"input generated: found {len(generated)} pictures, wanted {len(cut.crops)}, one for each crop, or a "

@@ -58,8 +58,8 @@ class Box:
 
 def bounding_box(mask: Tensor) -> Box | None:
     """The smallest box around all masked pixels of all masks (B, H, W), or None if nothing is masked."""
-    masked = (mask >= MASKED).any(0)
-    rows, columns = masked.any(1).nonzero(), masked.any(0).nonzero()
+    masked = mask >= MASKED
+    rows, columns = (masked.any(axis).any(0).nonzero() for axis in (2, 1))
     if not len(rows):
         return None
     return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)

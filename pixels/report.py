@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor
 
 ROUNDING = 0.5 / 255
@@ -17,6 +17,9 @@ labelled pictures, see `benchmarks/results/pixels/cut.md`."""
 EDGE, NEAR = 2, 7
 """Pixels outside the mask that are looked at, and the side of the square in which both sides of the edge are averaged.
 """
+
+CHUNK = 2**11
+"""Pixels that are looked at in one go, so that memory stays small."""
 
 CUT_OFF = "The picture was cut at the mask's edge: connect Encode's painted_mask as the mask."
 
@@ -120,24 +123,35 @@ def edge_sums(original: Tensor, generated: Tensor, result: Tensor, inside: Tenso
     is larger than the step to its own outside, each the mean of what lies in a square around a pixel.
 
     Arguments:
-        original, generated, result: x, y' and z, (1, C, H, W).
-        inside: (1, 1, H, W), bool, where only the generated picture counts.
-        ring: (1, 1, H, W), bool, the pixels just outside that are looked at.
+        original, generated, result: x, y' and z, (C, H, W).
+        inside: (H, W), bool, where only the generated picture counts.
+        ring: (H, W), bool, the pixels just outside that are looked at.
     """
-    x, y = original[:, :3], generated[:, :3]
-    kept, goes_on = ((_mean(y, inside) - _mean(other, ~inside)).abs().amax(1, keepdim=True) for other in (x, y))
-    broken = (kept - goes_on > STEP) & ring
-    lost = (y - result[:, :3]).abs().amax(1, keepdim=True) * ring
-    return EdgeSums(float(ring.sum()), float(broken.sum()), float(lost.sum()), float(lost.amax()))
+    sums = EdgeSums()
+    for at in ring.nonzero().split(CHUNK) if ring.any() else ():
+        (x, y), (within, beyond) = _around(at, (original, generated), inside)
+        kept, goes_on = ((_mean(y, within) - _mean(other, beyond)).abs().amax(0) for other in (x, y))
+        rows, columns = at.unbind(1)
+        lost = (generated[:3, rows, columns] - result[:3, rows, columns]).abs().amax(0)
+        broken = kept - goes_on > STEP
+        sums = sums.plus(EdgeSums(len(at), float(broken.sum()), float(lost.sum()), float(lost.amax())))
+    return sums
+
+
+def _around(at: Tensor, pictures: tuple[Tensor, ...], inside: Tensor) -> tuple[list[Tensor], tuple[Tensor, Tensor]]:
+    """What lies in a square of `NEAR` pixels around some (n, 2): of each picture, (3, n, NEAR, NEAR), and which of it
+    is inside and which outside, (n, NEAR, NEAR), bool; neither is what lies beyond the picture."""
+    offsets = torch.arange(NEAR, device=at.device) - NEAR // 2
+    rows, columns = at[:, :1, None] + offsets[:, None], at[:, 1:, None] + offsets
+    there = (rows >= 0) & (rows < inside.shape[0]) & (columns >= 0) & (columns < inside.shape[1])
+    rows, columns = rows.clamp(0, inside.shape[0] - 1), columns.clamp(0, inside.shape[1] - 1)
+    within = inside[rows, columns]
+    return [picture[:3, rows, columns] for picture in pictures], (there & within, there & ~within)
 
 
 def _mean(x: Tensor, where: Tensor) -> Tensor:
-    """The mean in a square of `NEAR` pixels of those that count; 0 where none does."""
-    weight = where.to(x)
-    sums, counts = x * weight, weight
-    for kernel, padding in (((NEAR, 1), (NEAR // 2, 0)), ((1, NEAR), (0, NEAR // 2))):
-        sums, counts = (F.avg_pool2d(a, kernel, 1, padding) for a in (sums, counts))
-    return sums / counts.clamp(min=1e-6)
+    """The mean in each square (C, n, h, w) of those pixels that count (n, h, w), (C, n); 0 where none does."""
+    return (x * where).sum((-1, -2)) / where.sum((-1, -2)).clamp(min=1)
 
 
 def seam_sums(image: Tensor, original: Tensor, weight: Tensor) -> SeamSums:

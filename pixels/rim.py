@@ -23,7 +23,7 @@ def masked_blocks(mask: Tensor) -> tuple[Tensor, Tensor]:
     height, width = mask.shape
 
     def padded(value: int) -> Tensor:
-        whole = F.pad(mask.to(torch.uint8), (0, -width % BLOCK, 0, -height % BLOCK), value=value)
+        whole = F.pad(mask.view(torch.uint8), (0, -width % BLOCK, 0, -height % BLOCK), value=value)
         return whole.unflatten(1, (-1, BLOCK)).unflatten(0, (-1, BLOCK))
 
     return padded(0).amax((1, 3)) > 0, padded(1).amin((1, 3)) > 0
