@@ -1,10 +1,13 @@
 """The host tier runs inside the host, without a server. See `tiny.py` for the model and for how to sample with it."""
 
+from collections.abc import Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 
+from comfyui_host import in_process
 from comfyui_host.tiny import tiny_model
 
 # Tensors this small gain nothing from a second thread, and on a busy machine every operation would wait for it.
@@ -21,6 +24,21 @@ def any_model(request: pytest.FixtureRequest) -> Any:
 def eps_model() -> Any:
     """The tiny model as SD 1.x trains it."""
     return tiny_model("eps")
+
+
+@pytest.fixture(scope="session")
+def vae() -> Any:
+    """The demo model's."""
+    host = in_process.start()
+    return host.nodes.CheckpointLoaderSimple().load_checkpoint(host.demo_checkpoint)[2]
+
+
+@pytest.fixture
+def as_the_server_runs_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Without gradients; previews, which the server writes for its page, are not written."""
+    monkeypatch.setattr("latent_repaint.nodes.encode.ui.PreviewImage", lambda *args, **kwargs: Mock(as_dict=dict))
+    with torch.inference_mode():
+        yield
 
 
 @pytest.fixture

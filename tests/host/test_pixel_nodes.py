@@ -1,58 +1,21 @@
-"""Encode, Composite, Crop and Stitch in the real host: VAE, SaveImage and the nodes' own checks."""
+"""Encode, Composite, Crop and Stitch in the real host: VAE and SaveImage."""
 
 from pathlib import Path
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 from comfy.ldm.wan.vae import WanVAE
 from PIL import Image
+from pixel_nodes import composite, encode, picture, square
 
 from comfyui_host import in_process
-from latent_repaint.nodes.composite import Composite
 from latent_repaint.nodes.crop_stitch import Crop, Stitch
-from latent_repaint.nodes.encode import Encode
 from latent_repaint.pixels.composite import BLENDS
 from latent_repaint.pixels.fill import FILLS
 
 host = in_process.start()
-PREVIEWS = "latent_repaint.nodes.encode.ui.PreviewImage"
-
-
-@pytest.fixture(scope="module")
-def vae():
-    return host.nodes.CheckpointLoaderSimple().load_checkpoint(host.demo_checkpoint)[2]
-
-
-@pytest.fixture(autouse=True)
-def _as_the_server_runs_nodes(monkeypatch):
-    """Without gradients; previews, which the server writes for its page, are not written."""
-    monkeypatch.setattr(PREVIEWS, lambda *args, **kwargs: Mock(as_dict=dict))
-    with torch.inference_mode():
-        yield
-
-
-def picture(height: int, width: int, seed: int = 0, batch: int = 1) -> torch.Tensor:
-    """A smooth 8-bit picture, as Load Image would give it."""
-    rng = np.random.default_rng(seed)
-    small = torch.from_numpy(rng.random((batch, 3, 6, 6), np.float32))
-    smooth = torch.nn.functional.interpolate(small, (height, width), mode="bicubic").clamp(0, 1)
-    return (smooth.movedim(1, -1) * 255).round().div(255)
-
-
-def square(height: int, width: int, top: int, left: int, side: int) -> torch.Tensor:
-    mask = torch.zeros(1, height, width)
-    mask[:, top : top + side, left : left + side] = 1
-    return mask
-
-
-def encode(image, mask, vae, fill="diffuse", spatial_method="max", mask_expand_cells=1):
-    return Encode.execute(image, mask, vae, fill, spatial_method, mask_expand_cells).args
-
-
-def composite(original, generated, mask, expand=0, width=16, blend="multiband", match_colour=1.0):
-    return Composite.execute(original, generated, mask, expand, width, blend, match_colour).args
+pytestmark = pytest.mark.usefixtures("as_the_server_runs_nodes")
 
 
 @pytest.mark.parametrize("size", [(64, 64), (70, 75), (33, 129), (1, 1), (7, 200), (1499, 3), (2, 1500)])
@@ -206,33 +169,6 @@ def test_a_crop_is_sampled_at_its_own_size_and_put_back(vae):
     assert changed[mask > 0].any() and not changed[:, :84].any() and not changed[:, 156:].any()
 
 
-@pytest.mark.parametrize(
-    "node, call",
-    [
-        ("LatentRepaint_Encode", lambda image, mask, vae: encode(image, mask, vae)),
-        ("LatentRepaint_Composite", lambda image, mask, vae: composite(image, image, mask)),
-        ("LatentRepaint_Crop", lambda image, mask, vae: Crop.execute(image, mask, 1.2, 64, 64, 8)),
-    ],
-)
-def test_wrong_input_is_named_with_its_node(vae, node, call):
-    image, mask = picture(32, 40), square(32, 40, 4, 4, 8)
-    for bad_image, bad_mask, message in [
-        (image, picture(16, 30)[..., 0], "input mask: found 30x16 pixels, wanted 40x32"),
-        (image[0], mask, r"input \w+: found shape \(32, 40, 3\), wanted \(batch"),
-        (image / 0, mask, r"input \w+: found NaN"),
-        (image, mask / 0, "input mask: found NaN"),
-        (image.repeat(3, 1, 1, 1), mask.repeat(2, 1, 1), "input mask: found a batch of 2, wanted one that divides 3"),
-    ]:
-        with pytest.raises(ValueError, match=f"{node}: {message}"):
-            call(bad_image, bad_mask, vae)
-
-
-def test_the_empty_mask_of_load_image_fits_every_picture(vae):
-    image = picture(32, 40)
-    assert torch.equal(composite(image, 1 - image, torch.zeros(1, 64, 64))[0], image)
-    assert not encode(image, torch.zeros(1, 64, 64), vae)[0]["noise_mask"].any()
-
-
 @pytest.mark.parametrize("size, cells", [((64, 64), 1), ((70, 75), 0), ((70, 75), 2), ((33, 129), 1)])
 @pytest.mark.parametrize("method", ["max", "area", "min"])
 def test_the_painted_mask_is_what_the_sampler_may_change(vae, size, cells, method):
@@ -263,52 +199,3 @@ def test_islands_go_through_encode_and_stitch(vae):
     assert (blended[mask > 0] == 1).all() and blended[:, 100:160].max() == 0
     cut_off = Stitch.execute(stitch, decoded, 0, 16, "multiband", 1.0).args[2]
     assert (blended == 1).sum() > (cut_off == 1).sum() > 0
-
-
-def test_a_mistake_on_the_way_says_what_to_do(vae):
-    image, mask = picture(128, 192), square(128, 192, 40, 50, 20)
-    stitch, cropped, _ = Crop.execute(image, mask, 1.2, 0, 0, 8).args
-    with pytest.raises(ValueError, match="LatentRepaint_Composite: input generated: .*goes back .* with Stitch"):
-        composite(image, cropped, mask)
-    with pytest.raises(ValueError, match="LatentRepaint_Stitch: input generated: .*wanted the decoded crop"):
-        Stitch.execute(stitch, image, 0, 16, "multiband", 1.0)
-    with pytest.raises(ValueError, match="LatentRepaint_Stitch: input stitch: found object, wanted a link to Crop"):
-        Stitch.execute(object(), cropped, 0, 16, "multiband", 1.0)
-    odd, odd_mask = picture(70, 75), square(70, 75, 30, 30, 9)
-    decoded = vae.decode(encode(odd, odd_mask, vae)[0]["samples"])
-    with pytest.raises(ValueError, match="inputs original, generated: found 80x72 and 75x70.*the other way round"):
-        composite(decoded, odd, square(72, 80, 30, 30, 9))
-    shortened = odd[:, 3:67, 1:73]  # as VAE Encode cuts it: not a matter of order
-    with pytest.raises(ValueError, match="input generated: found 72x64 pixels, wanted 75x70"):
-        composite(odd, shortened, odd_mask)
-    like_a_file, computed = picture(64, 64), picture(64, 64, 1) * 0.97
-    assert "swapped" in composite(computed, like_a_file, square(64, 64, 8, 8, 9))[2]
-    assert "swapped" not in composite(like_a_file, computed, square(64, 64, 8, 8, 9))[2]
-
-
-def test_composite_looks_at_picture_and_mask_before_anything_is_sampled():
-    image = picture(64, 96)
-    assert Composite.check_lazy_status(original=image, mask=square(64, 96, 8, 8, 9), generated=None) == ["generated"]
-    assert Composite.check_lazy_status(original=image, mask=square(64, 96, 8, 8, 9), generated=image) == []
-    with pytest.raises(ValueError, match="LatentRepaint_Composite: input mask: found 96x60 pixels"):
-        Composite.check_lazy_status(original=image, mask=torch.ones(1, 60, 96), generated=None, blend="feather")
-
-
-def test_with_nothing_masked_the_person_is_told(vae):
-    image, nothing = picture(32, 40), torch.zeros(1, 64, 64)
-    for node in (
-        Composite.execute(image, image, nothing, 0, 16, "feather", 1.0),
-        Encode.execute(image, nothing, vae, "diffuse", "max", 1),
-    ):
-        assert "Nothing is masked: paint a mask in Load Image" in node.ui["text"][0]
-    masked = square(32, 40, 8, 8, 9)
-    assert Composite.execute(image, image, masked, 0, 16, "feather", 1.0).ui is None
-    assert "text" not in (Encode.execute(image, masked, vae, "diffuse", "max", 1).ui or {})
-
-
-def test_a_mask_of_another_size_is_scaled_and_the_person_is_told(vae):
-    image, mask = picture(64, 96), square(32, 48, 8, 8, 9)
-    scaled = "The mask was scaled from 48x32 pixels to 96x64 pixels"
-    assert composite(image, 1 - image, mask)[2].startswith(scaled)
-    assert scaled in Encode.execute(image, mask, vae, "diffuse", "max", 1).ui["text"][0]
-    assert scaled in Crop.execute(image, mask, 1.2, 64, 64, 8).ui["text"][0]

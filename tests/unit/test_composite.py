@@ -1,7 +1,5 @@
 """The generated picture over the original: exact outside, seamless around, the same alone and in a batch."""
 
-from unittest.mock import patch
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,11 +7,11 @@ from hypothesis import strategies as st
 from pictures import block, images, masks, random, sizes
 from torch.nn.functional import max_pool2d
 
-from latent_repaint.checks import check_image, check_mask, match_batches, scaling_note
+from latent_repaint.checks import match_batches
 from latent_repaint.pixels.composite import BLENDS, Blending, composite, with_channels
 from latent_repaint.pixels.multiband import multiband, ramp
 from latent_repaint.pixels.region import distance_to_mask
-from latent_repaint.pixels.report import CUT_OFF, seam_energy
+from latent_repaint.pixels.report import CUT_OFF, STEP, edge_sums, seam_energy
 
 DEFAULTS = Blending()
 
@@ -170,6 +168,25 @@ def test_the_report_says_so_where_something_painted_was_cut(blend, width):
     assert CUT_OFF not in composite(original, inside, mask, Blending(0, width, blend, 1.0)).report
 
 
+def test_the_edge_is_broken_where_only_the_generated_picture_goes_on():
+    """Against the definition, pixel by pixel, at the picture's border too."""
+    x, y, z = random(3, 12, 15), random(3, 12, 15, seed=1), random(3, 12, 15, seed=2)
+    x[:, :, 8:] *= 0.2
+    inside = random(12, 15, seed=3) < 0.4
+    ring = ~inside & (random(12, 15, seed=4) < 0.7)
+    broken, lost = 0, []
+    for row, column in ring.nonzero().tolist():
+        near = torch.zeros_like(inside)
+        near[max(row - 3, 0) : row + 4, max(column - 3, 0) : column + 4] = True
+        painted = y[:, near & inside].mean(1)
+        steps = [(painted - picture[:, near & ~inside].mean(1)).abs().max() for picture in (x, y)]
+        broken += int(steps[0] - steps[1] > STEP)
+        lost.append(float((y - z)[:, row, column].abs().max()))
+    found = edge_sums(x, y, z, inside, ring)
+    assert found.pixels == len(lost) and found.broken == broken and 0 < broken < len(lost)
+    assert found.lost == pytest.approx(sum(lost), rel=1e-5) and found.most_lost == pytest.approx(max(lost))
+
+
 def test_seam_energy_of_a_step_is_the_step_over_the_mean_slope():
     original = torch.arange(20.0).expand(1, 1, 10, 20)
     weight = torch.zeros(1, 1, 10, 20)
@@ -216,79 +233,3 @@ def test_generated_content_is_opaque_where_the_original_was_not():
     image = composite(sprite, random(1, 40, 40, 3, seed=1), mask, Blending(0, 4, "feather", 1.0)).image
     assert (image[..., 3][mask > 0] == 1).all() and image[0, 0, 0, 3] == 0
     assert with_channels(random(1, 2, 2, 4), 3).shape[-1] == 3
-
-
-def test_batches_repeat_in_order_or_are_refused():
-    a, b = match_batches(a=torch.arange(6.0).view(6, 1), b=torch.tensor([[0.0], [10.0], [20.0]]))
-    assert b[:, 0].tolist() == [0, 10, 20, 0, 10, 20] and len(a) == 6
-    with pytest.raises(ValueError, match="input b: found a batch of 4, wanted one that divides 6"):
-        match_batches(a=torch.zeros(6, 1), b=torch.zeros(4, 1))
-
-
-def test_one_mask_serves_all_frames_of_a_long_video():
-    video, mask = torch.zeros(1, 1, 1, 1).expand(5000, 512, 512, 3), torch.zeros(1, 1, 1).expand(1, 512, 512)
-    with patch.object(torch.Tensor, "repeat", lambda x, *times: x.expand(times[0], *x.shape[1:])):  # without the memory
-        assert match_batches(image=video, mask=mask)[1].shape == (5000, 512, 512)
-
-
-def test_bad_pictures_and_masks_are_refused_in_words():
-    image = torch.zeros(1, 8, 9, 3)
-    for bad in (image[0], image[..., :2], image[:, :0], image.unsqueeze(0)):
-        with pytest.raises(ValueError, match=r"input image: found shape .*wanted \(batch, height, width, channels\)"):
-            check_image("image", bad)
-    with pytest.raises(ValueError, match="input image: found NaN"):
-        check_image("image", image.log() - image.log())
-    with pytest.raises(ValueError, match=r"input image: found torch.uint8 values, wanted floats from 0 to 1"):
-        check_image("image", image.byte())
-    with pytest.raises(ValueError, match="input mask: found 8x3 pixels, wanted 9x8 pixels.*Crop Mask"):
-        check_mask("mask", random(1, 3, 8), image)
-    with pytest.raises(ValueError, match=r"input mask: found shape \(1, 1, 8, 9\)"):
-        check_mask("mask", torch.zeros(1, 1, 8, 9), image)
-    with pytest.raises(ValueError, match="input mask: found NaN"):
-        check_mask("mask", torch.full((1, 8, 9), torch.nan), image)
-
-
-def test_half_precision_and_boolean_masks_become_float32_exactly():
-    image = random(1, 8, 9, 3).half()
-    assert check_image("image", image).dtype == torch.float32 and torch.equal(check_image("image", image).half(), image)
-    assert check_mask("mask", random(1, 8, 9) < 0.5, image).unique().tolist() == [0.0, 1.0]
-
-
-@pytest.mark.parametrize("shape, size", [((40, 50), (80, 100)), ((80, 100), (40, 50)), ((683, 1024), (512, 768))])
-def test_a_mask_of_the_same_aspect_is_scaled(shape, size):
-    image = torch.zeros(1, *size, 3)
-    mask = torch.zeros(1, *shape)
-    mask[:, shape[0] // 2, ::3] = 1  # a dashed line, one pixel thin
-    scaled = check_mask("mask", mask, image)
-    assert scaled.shape == (1, *size) and scaled.unique().tolist() == [0, 1]
-    for y, x in mask[0].nonzero().tolist():
-        rows, columns = (
-            slice(int(at * n / m), int(-(-(at + 1) * n // m))) for at, n, m in zip((y, x), size, shape, strict=True)
-        )
-        assert scaled[0, rows, columns].any()
-    soft = check_mask("mask", 0.5 * random(1, *shape), image)
-    assert soft.mean() == pytest.approx(0.25, abs=0.01) and 0 < soft.min() and soft.max() <= 0.5
-    assert scaling_note("mask", mask, image) == (
-        f"The mask was scaled from {shape[1]}x{shape[0]} pixels to {size[1]}x{size[0]} pixels, the size of the picture."
-    )
-    assert scaling_note("mask", scaled, image) == scaling_note("mask", torch.zeros(1, 64, 64), image) == ""
-
-
-@given(st.tuples(st.integers(1, 900), st.integers(1, 900)), st.floats(0.2, 5))
-@settings(deadline=None)
-def test_a_size_rounded_after_scaling_has_the_same_aspect(size, zoom):
-    scaled = tuple(max(int(side * zoom + 0.5), 1) for side in size)  # round() takes 1.5 and 2.5 to the same 2
-    image, mask = torch.zeros(1, 1, 1, 1).expand(1, *size, 3), torch.ones(1, 1, 1).expand(1, *scaled)
-    tie = any(abs(side * zoom % 1 - 0.5) < 1e-3 for side in size)  # Python rounds these to either side
-    if min(scaled) > 1 and not tie:
-        assert check_mask("mask", mask, image).shape == (1, *size)
-    with pytest.raises(ValueError, match="or another size of that shape"):
-        check_mask("mask", torch.ones(1, 1, 1).expand(1, 2 * size[0] + 2, size[1]), image)
-
-
-def test_a_mask_of_one_value_fits_every_picture():
-    image = torch.zeros(1, 8, 9, 3)
-    assert torch.equal(check_mask("mask", torch.zeros(1, 64, 64), image), torch.zeros(1, 8, 9))
-    with pytest.raises(ValueError, match="found 64x64 pixels"):
-        check_mask("mask", torch.ones(1, 64, 64), image)
-    assert torch.equal(check_mask("mask", torch.ones(8, 9), image), torch.ones(1, 8, 9))
