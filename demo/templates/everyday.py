@@ -67,7 +67,7 @@ def one_picture(
     latent = graph.add("LatentRepaint_Encode", image=image, mask=image, vae=model, **(encode or {}))
     sampler = sampled(graph, model, positive, negative, latent, **sampling)
     end = finished(graph, model, sampler, image, latent, **(composite or {}))
-    graph.columns([model, (positive, negative), image], [latent, sampler], [note, *end], stretch=end[-1:])
+    graph.columns([model, (positive, negative), image], [latent, sampler], [note, *end])
 
 
 def start_here(graph: Graph) -> None:
@@ -109,9 +109,7 @@ def outpaint(graph: Graph) -> None:
     latent = graph.add("LatentRepaint_Encode", image=padded, mask=padded, vae=model)
     sampler = sampled(graph, model, positive, negative, latent)
     decode, composite, save = finished(graph, model, sampler, padded, latent)
-    graph.columns(
-        [model, (positive, negative), image, decode], [latent, sampler], [note, padded, composite, save], stretch=[save]
-    )
+    graph.columns([model, (positive, negative), image, decode], [latent, sampler], [note, padded, composite, save])
 
 
 def large_picture(graph: Graph) -> None:
@@ -159,9 +157,7 @@ def cropped(graph: Graph, note: Node, picture: str, prompt: str, **crop: Any) ->
     decode = graph.add("VAEDecode", folded=True, samples=sampler, vae=model)
     stitch = graph.add("LatentRepaint_Stitch", stitch=cut, generated=decode, painted_mask=latent)
     save = saved(graph, stitch)
-    graph.columns(
-        [model, (positive, negative), image], [cut, latent, sampler], [note, decode, stitch, save], stretch=[save]
-    )
+    graph.columns([model, (positive, negative), image], [cut, latent, sampler], [note, decode, stitch, save])
 
 
 def soft_mask(graph: Graph) -> None:
@@ -203,7 +199,6 @@ def batch(graph: Graph) -> None:
         [*images, (drawn[0], drawn[1])],
         [model, (positive, negative), (pictures, both), (masks, latent), sampler],
         [note, *end],
-        stretch=end[-1:],
         widths=(462, 462, 366),
     )
 

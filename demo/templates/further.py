@@ -24,12 +24,7 @@ def inpaint_model(graph: Graph) -> None:
     latent = graph.add("LatentRepaint_Encode", image=image, mask=image, vae=model)
     sampler = sampled(graph, patched, positive, negative, latent, kind="KSampler")
     decode, composite, save = finished(graph, model, sampler, image, latent)
-    graph.columns(
-        [model, (positive, negative), image, decode],
-        [latent, sampler],
-        [note, patched, composite, save],
-        stretch=[save],
-    )
+    graph.columns([model, (positive, negative), image, decode], [latent, sampler], [note, patched, composite, save])
 
 
 def flow_models(graph: Graph) -> None:
@@ -50,10 +45,7 @@ def flow_models(graph: Graph) -> None:
     sampler = sampled(graph, shift, guidance, negative, latent, scheduler="simple")
     decode, composite, save = finished(graph, model, sampler, image, latent)
     graph.columns(
-        [model, (positive, negative), image, (shift, guidance)],
-        [latent, sampler],
-        [note, decode, composite, save],
-        stretch=[save],
+        [model, (positive, negative), image, (shift, guidance)], [latent, sampler], [note, decode, composite, save]
     )
 
 
@@ -84,7 +76,7 @@ def edit_models(graph: Graph) -> None:
         [unet, clip, image],
         [(vae, shift), (positive, negative), latent, sampler],
         [note, decode, composite, save],
-        stretch=[save, positive],
+        stretch=[positive],
         widths=(430, 462, 398),
     )
 
@@ -120,7 +112,6 @@ def video(graph: Graph) -> None:
         [unet, clip, (vae, shift), (positive, negative), (frames, white), (film, moving)],
         [latent, sampler],
         [note, mask, decode, composite, joined, save],
-        stretch=[save],
         widths=(462, 430, 398),
     )
 
@@ -144,10 +135,7 @@ def lama(graph: Graph) -> None:
     sampler = sampled(graph, model, positive, negative, latent, denoise=0.8)
     decode, composite, save = finished(graph, model, sampler, image, latent)
     graph.columns(
-        [model, (positive, negative), image, filled],
-        [latent, sampler],
-        [note, loader, decode, composite, save],
-        stretch=[save],
+        [model, (positive, negative), image, filled], [latent, sampler], [note, loader, decode, composite, save]
     )
 
 

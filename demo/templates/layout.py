@@ -178,7 +178,7 @@ class Graph:
         """Place every node: columns from left to right, in each the rows from top to bottom, in a row its nodes.
 
         Arguments:
-            stretch: In each column that holds one of these, that row gets the height which is left.
+            stretch: The rows with one of these, or with a node that saves, get the height that is left in their column.
 
         Raises:
             ValueError: If a column is too tall, or a node is in none.
@@ -190,7 +190,8 @@ class Graph:
             left = HEIGHT - sum(heights) - TITLE * len(rows) - GAP * (len(rows) - 1)
             if left < 0:
                 raise ValueError(f"{self.name}: column {number + 1} is {-left} pixels too tall")
-            grown = [index for index, row in enumerate(rows) if any(node in stretch for node in row)]
+            tall = [*stretch, *(node for node in self.nodes if node.data["type"].startswith("Save"))]
+            grown = [index for index, row in enumerate(rows) if any(node in tall for node in row)]
             heights = [height + (left // len(grown) if index in grown else 0) for index, height in enumerate(heights)]
             top = 0
             for row, height in zip(rows, heights, strict=True):

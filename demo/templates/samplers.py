@@ -25,7 +25,6 @@ def custom_sampler(graph: Graph, note: Node, kind: str, folded: bool = False) ->
         [model, (positive, negative), image, (solver, noise)],
         [latent, (ours, sigmas), sampler],
         [note, guider, decode, composite, save],
-        stretch=[save],
         widths=(462, 462, 366),
     )
 
@@ -86,7 +85,7 @@ def mask_and_schedule(graph: Graph) -> None:
         [note, model, image, encoded],
         [latent, save],
         [(solver, sigmas), ours, plot],
-        stretch=[save, note],
+        stretch=[note],
         widths=(418, 410, 462),
     )
 
