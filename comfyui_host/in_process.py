@@ -17,9 +17,9 @@ from pathlib import Path
 from types import ModuleType
 
 from . import install
+from .install import ROOT
 from .torchvision_cure import cure_torchvision
 
-ROOT = Path(__file__).resolve().parents[1]
 PACK = "latent_repaint"
 
 

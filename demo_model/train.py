@@ -15,19 +15,19 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
+from comfyui_host.install import ROOT
+
 from . import networks
 from .export import export, load_decoder, replace_decoder
 from .scenes import describe, draw
 
 log = logging.getLogger("train")
-ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / ".train"
 CHECKPOINT = ROOT / "demo_model" / "weights" / "latent-repaint-demo.safetensors"
 SCENE, WINDOW = 128, 48

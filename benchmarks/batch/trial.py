@@ -19,8 +19,8 @@ import psutil
 from PIL import Image, ImageDraw
 
 from comfyui_host import install
+from comfyui_host.install import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = Path(__file__).with_name("plugin")
 DEMO_MODEL = ["--checkpoint", "latent-repaint-demo.safetensors", "--prompt", "day, green hills", "--set", "7.steps=2"]
 """The shipped workflow with the demo model, as quick as it can be."""

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import psutil
 
 from comfyui_host.client import Client, PromptError
+from comfyui_host.install import ROOT
 from comfyui_host.server_process import Server
 
-ROOT = Path(__file__).resolve().parents[2]
 CENSUS = Path(__file__).resolve().parent / "census"
 PICTURES = {"LoadImage": "example_image.png", "LoadImageMask": "example_mask.png"}
 NAMES = ("plain", "blend", "repaint", "match", "ksampler", "any_size", "crop", "two_stages", "soft_mask")

@@ -3,7 +3,6 @@
 import time
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
@@ -11,7 +10,6 @@ from comfyui_host.tiny import sigmas
 
 from .cells import Cell, Found, cells, family, jump_error, run
 
-ROOT = Path(__file__).resolve().parents[2]
 DRAWS = 1_000_000
 
 

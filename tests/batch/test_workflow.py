@@ -1,7 +1,6 @@
 """Which nodes take the picture, the mask, the texts and the seed; and a host that does not fit."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -10,9 +9,8 @@ from batch.find_nodes import understood
 from batch.fit import misfits
 from batch.install import NEEDS
 from batch.workflow import parse
+from comfyui_host.install import ROOT
 from comfyui_host.workflow import to_prompt
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def node(kind, title="", **inputs):
