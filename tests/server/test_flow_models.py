@@ -10,16 +10,17 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from comfyui_host import install
+from comfyui_host import in_process, install
 from comfyui_host.workflow import BYPASSED, to_prompt
 
 
 def tiny_sd3() -> dict[str, torch.Tensor]:
     """A checkpoint as SD 3's come, of one block, with random weights. It brings the key, but no weights, of its text
     encoders: the host then gives SD 3's own encoder, which answers zeros."""
-    from comfyui_host.families import sd3_network  # starts the host, which the next stands on
+    in_process.start()
+    from comfy.taesd.taesd import TAESD
 
-    from comfy.taesd.taesd import TAESD  # isort: skip
+    from comfyui_host.families import sd3_network
 
     network = sd3_network(4096, 2048, 16)  # the widths of SD 3's text encoders
     parts = {"model.diffusion_model.": network, "first_stage_model.": TAESD(latent_channels=16)}
