@@ -29,8 +29,9 @@ def main() -> None:
     parser.add_argument("--families", nargs="+", choices=list(FAMILIES), default=list(FAMILIES), metavar="NAME")
     parser.add_argument("--jobs", type=int, default=1, help="families at a time, one thread each")
     options = parser.parse_args()
-    rows, table = earlier()
-    refusals: set[str] = set()
+    rows, table, refusals = earlier()
+    if set(FAMILIES) <= set(options.families):
+        refusals = set()
     with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
         for name, own in zip(options.families, pool.map(run_family, options.families), strict=True):
             rows[name] = row(name, own)
@@ -51,17 +52,18 @@ def main() -> None:
     sys.exit(bool(wrong))
 
 
-def earlier() -> tuple[dict[str, list[str]], Outcomes]:
-    """The committed rows and cells by family, which stand for the families that do not run now."""
+def earlier() -> tuple[dict[str, list[str]], Outcomes, set[str]]:
+    """The committed rows, cells and refusals, which stand for the families that do not run now."""
     if not RESULTS.with_suffix(".md").exists():
-        return {}, {}
+        return {}, {}, set()
     lines = RESULTS.with_suffix(".md").read_text().splitlines()
     records = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")]
     rows = {record[0]: record for record in records if record[0] in FAMILIES}
     with RESULTS.with_suffix(".csv").open(newline="") as file:
         _, *records = csv.reader(file)
     known = [record for record in records if record[0] in FAMILIES and len(record) == 3 + len(SOLVERS)]
-    return rows, {(r[0], r[1], r[2]): dict(zip(SOLVERS, r[3:], strict=True)) for r in known}
+    outcomes = {(r[0], r[1], r[2]): dict(zip(SOLVERS, r[3:], strict=True)) for r in known}
+    return rows, outcomes, {line for line in lines if line.startswith("- `")}
 
 
 def outcome(found: Found) -> str:
