@@ -247,5 +247,4 @@ def test_lanpaint_is_measured_where_the_host_has_it(measured, tmp_path, monkeypa
     (tree / "comfyui_version.py").write_text('__version__ = "0.3.75"')
     monkeypatch.setattr(command.install, "find_host", lambda: SimpleNamespace(tree=tree))
     monkeypatch.setattr(host.nodes, "NODE_CLASS_MAPPINGS", dict(host.nodes.NODE_CLASS_MAPPINGS))
-    folder = measured()
-    assert "000-half-lanpaint-cfg4" in cells(folder)
+    assert "000-half-lanpaint-cfg4" in cells(measured())
