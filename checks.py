@@ -152,14 +152,18 @@ def check_image(name: str, image: Tensor) -> Tensor:
     return image.float()
 
 
-def check_mask(name: str, mask: Tensor, image: Tensor) -> Tensor:
+CUT_ALIKE = "cut the mask as the picture was cut (Crop Mask), or paint it on this picture in Load Image"
+
+
+def check_mask(name: str, mask: Tensor, image: Tensor, advice: str = CUT_ALIKE) -> Tensor:
     """The mask in float32, clamped to 0..1, at the size of the image (B, H, W, C).
 
     An empty mask may have any size: the host's Load Image hands out one of 64x64 for every picture without alpha. One
     of the picture's aspect is scaled, see `scale_mask`; any other must have the picture's size.
 
     Raises:
-        ValueError: for a mask that is not (B, H, W) or (H, W), is not finite, or has another aspect than the image.
+        ValueError: for a mask that is not (B, H, W) or (H, W), is not finite, or has another aspect than the image; the
+            last with the advice.
     """
     mask = mask[None] if mask.ndim == 2 else mask
     shape, size = tuple(mask.shape), tuple(image.shape[1:3])
@@ -176,8 +180,8 @@ def check_mask(name: str, mask: Tensor, image: Tensor) -> Tensor:
         return mask[:, :1, :1].expand(-1, *size)
     if not _same_aspect(shape[1:], size):
         raise ValueError(
-            f"input {name}: found {_pixels(shape[1:])}, wanted {_pixels(size)} like the image, or another size of that "
-            "shape; cut the mask as the picture was cut (Crop Mask), or paint it on this picture in Load Image"
+            f"input {name}: found {_pixels(shape[1:])}, wanted {_pixels(size)}, the size of the picture, or the same "
+            f"proportions; {advice}"
         )
     check_pixels(f"input {name}", len(mask), size, image[..., 0].numel())
     return scale_mask(mask, size)

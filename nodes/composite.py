@@ -1,5 +1,6 @@
 """The generated picture over the original one."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import comfy.model_management
@@ -19,6 +20,7 @@ REPORT = (
     "What was measured: any change outside the mask, the colour shift, the seam, and how much of the painted part was "
     "cut off. Show it with Preview Any."
 )
+FOREIGN_MASK = "this mask belongs to a crop or to another picture. After Crop, use Stitch instead of Composite"
 GRID = 8
 """Pixels: a decoded picture's sides are multiples of this, whatever the model."""
 
@@ -114,7 +116,10 @@ class Composite(io.ComfyNode):
         """Looks at the picture and its mask before anything is sampled: they rarely depend on that."""
         if generated is None and isinstance(original, Tensor) and isinstance(mask, Tensor):
             with naming(ID):
-                check_mask("mask", mask, check_image("original", original))
+                image = check_image("original", original)
+                decoded = mask.ndim > 1 and _may_be_decoded(image.shape[1:3], mask.shape[-2:])
+                if not decoded or _as_from_a_file(image):  # or `check_order` has more to say
+                    check_mask("mask", mask, image, FOREIGN_MASK)
         return ["generated"] if generated is None else []
 
     @classmethod
@@ -136,13 +141,12 @@ class Composite(io.ComfyNode):
             height, width = original.shape[1:3]
             advice = f"a crop goes back into its picture with Stitch; otherwise {ENCODE}"
             generated = unpad(generated, height, width, advice)
-            original, generated, mask = match_batches(
-                original=original, generated=generated, mask=check_mask("mask", mask, original)
-            )
+            mask = check_mask("mask", mask, original, FOREIGN_MASK)
+            original, generated, mask = match_batches(original=original, generated=generated, mask=mask)
         home = original.device
         blending = Blending(mask_expand_pixels, mask_blend_pixels, blend, match_colour)
         result = composite(original, generated.to(home), mask.to(home), blending, work())
-        report = "\n\n".join(filter(None, [scaled, result.report, swapped_note(original, generated)]))
+        report = "\n\n".join(filter(None, [swapped_note(original, generated), scaled, result.report]))
         shown = notice(ID, "" if mask.any() else NOTHING_MASKED)
         return io.NodeOutput(result.image, result.mask, report, ui=shown)
 
@@ -150,12 +154,17 @@ class Composite(io.ComfyNode):
 def check_order(original: Tensor, generated: Tensor) -> None:
     """Raises ValueError if the sizes say that each of the two is connected where the other belongs."""
     first, second = original.shape[1:3], generated.shape[1:3]
-    first_off, second_off = (any(side % GRID for side in size) for size in (first, second))
-    if first != second and fits_padded(first, second) and second_off and not first_off:
+    if _may_be_decoded(first, second):
         raise ValueError(
             f"inputs original, generated: found {first[1]}x{first[0]} and {second[1]}x{second[0]} pixels, wanted them "
             "the other way round; connect the picture before inpainting to original, the decoded one to generated"
         )
+
+
+def _may_be_decoded(size: Sequence[int], before: Sequence[int]) -> bool:
+    """Whether a picture has the size, (height, width), to which one of another size is padded before it is encoded."""
+    off, before_off = (any(side % GRID for side in sides) for sides in (size, before))
+    return fits_padded(size, before) and before_off and not off
 
 
 def swapped_note(original: Tensor, generated: Tensor) -> str:

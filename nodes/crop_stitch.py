@@ -140,7 +140,7 @@ class Stitch(io.ComfyNode):
                 StitchType.Input("stitch", tooltip="From Crop."),
                 io.Image.Input(
                     "generated",
-                    tooltip="The decoded crop, or all of them. As many again give another finished picture.",
+                    tooltip="The decoded crop, or all of them. Several results for each crop give several pictures.",
                 ),
                 *blending_inputs(),
                 io.Mask.Input(

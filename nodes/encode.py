@@ -37,7 +37,7 @@ class Encode(io.ComfyNode):
             inputs=[
                 io.Image.Input("image", tooltip="The picture, or the frames of a video. Any size."),
                 io.Mask.Input(
-                    "mask", tooltip="White (1) is painted, black (0) is kept. It has the size of the picture."
+                    "mask", tooltip="White (1) is painted, black (0) is kept. Same size or proportions as the picture."
                 ),
                 io.Vae.Input("vae", tooltip="The VAE of your checkpoint."),
                 io.Combo.Input(

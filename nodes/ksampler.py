@@ -14,7 +14,7 @@ from ..checks import check_masked_latent, naming
 from ..samplers.host import combine
 from ..samplers.moves import MAX_EVALUATIONS
 from ..samplers.solver_kinds import CHOOSES_ITS_STEPS, refusal
-from .notice import NOTHING_MASKED, notice
+from .notice import NO_MASK, NOTHING_MASKED, notice
 from .schema import checked, method_inputs, method_of, schema
 
 ID = "LatentRepaint_KSampler"
@@ -137,7 +137,7 @@ class KSampler(io.ComfyNode):
             seed=seed,
         )
         inpainted = {k: v for k, v in latent_image.items() if k not in RATIOS} | {"samples": samples}
-        return io.NodeOutput(inpainted, ui=notice(ID))
+        return io.NodeOutput(inpainted, ui=notice(ID, NO_MASK if mask is None else ""))
 
 
 def check_schedule(steps: int, denoise: float) -> None:

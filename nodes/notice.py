@@ -6,6 +6,7 @@ from typing import Any
 from comfy_api.v0_0_2 import ui
 
 NOTHING_MASKED = "Nothing is masked: paint a mask in Load Image, right click > Open in MaskEditor."
+NO_MASK = "The latent has no mask, so the whole picture is painted anew: use Encode for Inpaint instead of VAE Encode."
 
 
 def notice(node: str, *texts: str, preview: ui.PreviewImage | None = None) -> dict[str, Any] | None:

@@ -11,10 +11,10 @@ from ..checks import check_mask, check_pixels, match_batches
 from .composite import Blending, Composited, composite_into
 from .islands import Place, check_not_video, place_each, place_together
 from .moving import place_moving
-from .pad import reflected, unpad
+from .pad import fits_padded, reflected, unpad
 from .placement import Framing
 from .region import Box, bounding_box, fill_holes
-from .report import Measured, report
+from .report import CROP_CUT_OFF, Measured, report
 from .work import HERE, Work
 
 PLACED = {"together": place_together, "each": place_each, "moving": place_moving}
@@ -145,7 +145,8 @@ def stitch_crops(
     boxes = [place.box for place in cut.places]
     tallest, widest = max(box.height for box in boxes), max(box.width for box in boxes)
     check_pixels("input generated", len(generated), (tallest, widest), cut.image[..., 0].numel())
-    if generated.shape[1:3] == cut.image.shape[1:3] != (cut.height, cut.width):
+    found, whole_size = generated.shape[1:3], cut.image.shape[1:3]
+    if fits_padded(found, whole_size) and not fits_padded(found, (cut.height, cut.width)):
         raise ValueError(
             "input generated: found a picture as large as the whole one, wanted the decoded crop; "
             "connect Encode to the image of Crop, not to the whole picture"
@@ -177,7 +178,9 @@ def stitch_crops(
             work,
         )
         del larger  # or the next one would be made beside it
-    return Composited(whole, blended, report(measured))
+    times = max(place.box.width / cut.width for place in cut.places)
+    said = report(measured, CROP_CUT_OFF if painted is None else "", times)
+    return Composited(whole, blended, said)
 
 
 def _variants(cut: Cut, generated: Tensor) -> tuple[Tensor, Tensor]:
@@ -203,7 +206,7 @@ def _check_painted(mask: Tensor | None, generated: Tensor) -> Tensor | None:
     """The painted mask at the size of the crops; raises ValueError if it does not go with them."""
     if mask is None:
         return None
-    mask = check_mask("painted_mask", mask, generated)
+    mask = check_mask("painted_mask", mask, generated, "connect Encode's painted_mask, or leave it empty")
     if len(generated) % len(mask):
         raise ValueError(
             f"input painted_mask: found a batch of {len(mask)}, wanted one that divides {len(generated)}, "

@@ -50,7 +50,7 @@ def unpad(image: Tensor, height: int, width: int, advice: str = "") -> Tensor:
     if not fits_padded(image.shape[1:3], (height, width)):
         found, wanted = f"{image.shape[2]}x{image.shape[1]}", f"{width}x{height}"
         raise ValueError(
-            f"input generated: found {found} pixels, wanted {wanted}, or a little more as Encode pads it; "
+            f"input generated: found {found} pixels, wanted {wanted} (Encode may add a few pixels at the border); "
             f"{advice or ENCODE}"
         )
     for axis, size in ((1, height), (2, width)):

@@ -21,7 +21,8 @@ EDGE, NEAR = 2, 7
 CHUNK = 2**11
 """Pixels that are looked at in one go, so that memory stays small."""
 
-CUT_OFF = "The picture was cut at the mask's edge: connect Encode's painted_mask as the mask."
+CUT_OFF = "The picture was cut at the mask's edge. Connect Encode's painted_mask to mask, if another mask is there."
+CROP_CUT_OFF = "The picture was cut at the mask's edge. Connect Encode's painted_mask to painted_mask."
 
 
 class SeamSums(NamedTuple):
@@ -96,26 +97,42 @@ class Measured:
         )
 
 
-def report(measured: Measured) -> str:
-    """In paragraphs: the page's Preview Any reads Markdown."""
+def report(measured: Measured, cut_off: str = CUT_OFF, times: float = 1.0) -> str:
+    """In paragraphs: the page's Preview Any reads Markdown.
+
+    Arguments:
+        measured: all that was.
+        cut_off: what to say where something was cut off.
+        times: how much smaller than its part of the picture the crop is, if there is one.
+    """
     if not measured.pictures:
         return "Nothing is masked: the result is the original picture."
     before, after = measured.shift_before / measured.pictures, measured.shift_after / measured.pictures
-    return (
-        f"Largest change outside the mask and its ramp: {measured.outside:g}\n\n"
-        f"Colour shift around the mask, in levels of 255: {before:.2f} before, {after:.2f} after matching\n\n"
-        f"Seam (1 = as in the original): {measured.pasted.energy:.3f} if pasted, "
-        f"{measured.blended.energy:.3f} as blended\n\n" + _edge(measured.edge)
-    )
+    said = [
+        f"Largest change outside the mask and its ramp: {measured.outside:g}"
+        if measured.outside
+        else "Outside the mask and its ramp nothing changed.",
+        f"Colour shift around the mask, in levels of 255: {before:.2f} before, {after:.2f} after matching",
+        "Strength of the seam (1: none visible at the edge; below 1: smoother than the original): "
+        f"{measured.blended.energy:.2f}; without blending {measured.pasted.energy:.2f}.",
+        _edge(measured.edge),
+        cut_off if measured.edge.cut else "",
+        f"The crop is {times:.1f} times smaller than its part of the picture: 16 pixels of it are {16 * times:.0f}."
+        if times > 1.05
+        else "",
+    ]
+    return "\n\n".join(filter(None, said))
 
 
 def _edge(edge: EdgeSums) -> str:
     count = max(edge.pixels, 1)
-    text = (
-        f"Painted, but cut off at the mask's edge, in levels of 255: {255 * edge.lost / count:.1f} on average, "
-        f"{255 * edge.most_lost:.0f} at most. Along {100 * edge.broken / count:.0f} % of the edge it breaks off."
+    percent = round(100 * edge.broken / count)
+    if not percent:
+        return "Nothing visible was cut off at the mask's edge."
+    return (
+        f"Cut off at the mask's edge: visible along {percent} % of it ({255 * edge.lost / count:.1f} of 255 levels on "
+        f"average, {255 * edge.most_lost:.0f} at most)."
     )
-    return f"{text}\n\n{CUT_OFF}" if edge.cut else text
 
 
 def edge_sums(original: Tensor, generated: Tensor, result: Tensor, inside: Tensor, ring: Tensor) -> EdgeSums:

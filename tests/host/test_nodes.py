@@ -12,6 +12,7 @@ from sampling import NEGATIVE, POSITIVE, TOLERANCE, drop_in, kept_error, passes
 
 from comfyui_host.tiny import host, ksampler, sample, sigmas
 from latent_repaint.nodes import NODES
+from latent_repaint.nodes import ksampler as ksampler_node
 from latent_repaint.nodes.blend_sampler import BlendSampler
 from latent_repaint.nodes.ksampler import KSampler
 from latent_repaint.nodes.mask_to_latent import MaskToLatent
@@ -98,6 +99,18 @@ def test_the_drop_in_leaves_a_latent_without_work_bit_for_bit(eps_model, latent)
     unmasked = {"samples": latent, "noise_mask": torch.zeros(1, 1, 16, 16)}
     assert torch.equal(drop_in(eps_model, unmasked)["samples"], latent)
     assert torch.equal(drop_in(eps_model, {"samples": latent}, denoise=0.0)["samples"], latent)
+
+
+def test_the_drop_in_says_where_everything_or_nothing_is_painted(eps_model, latent, monkeypatch):
+    said = []
+    monkeypatch.setattr(ksampler_node, "notice", lambda node, *texts: said.extend(texts))
+    drop_in(eps_model, {"samples": latent}, steps=1)
+    assert said.pop().startswith("The latent has no mask, so the whole picture is painted anew")
+    drop_in(eps_model, {"samples": latent, "noise_mask": torch.zeros(1, 1, 16, 16)}, steps=1)
+    assert said.pop().startswith("Nothing is masked")
+    drop_in(eps_model, {"samples": latent, "noise_mask": torch.ones(1, 1, 16, 16)}, steps=1)
+    drop_in(eps_model, {"samples": latent}, denoise=0.0)
+    assert not any(said)
 
 
 def test_the_drop_in_refuses_by_name(eps_model, latent):

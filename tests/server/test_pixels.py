@@ -41,7 +41,7 @@ def test_only_the_mask_and_its_ramp_change(client, prompt, uploaded, name):
     near = np.zeros_like(changed)
     near[44:101, 54:111] = True  # the ramp's 16 pixels
     assert not changed[~near].any()
-    assert run.outputs["report"]["text"][0].startswith("Largest change outside the mask and its ramp: 0\n")
+    assert run.outputs["report"]["text"][0].startswith("Outside the mask and its ramp nothing changed.\n")
 
 
 def test_with_nothing_masked_the_job_succeeds_and_says_so_on_the_nodes(client, prompt, uploaded, tmp_path):

@@ -75,7 +75,7 @@ def test_a_size_rounded_after_scaling_has_the_same_aspect(size, zoom):
     tie = any(abs(side * zoom % 1 - 0.5) < 1e-3 for side in size)  # Python rounds these to either side
     if min(scaled) > 1 and not tie:
         assert check_mask("mask", mask, image).shape == (1, *size)
-    with pytest.raises(ValueError, match="or another size of that shape"):
+    with pytest.raises(ValueError, match="the size of the picture, or the same proportions; cut"):
         check_mask("mask", torch.ones(1, 1, 1).expand(1, 2 * size[0] + 2, size[1]), image)
 
 

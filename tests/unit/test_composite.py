@@ -146,8 +146,8 @@ def test_report_states_what_can_be_measured_from_outside():
     x, y = original.movedim(-1, 1), generated.movedim(-1, 1)
     hard = mask[:, None]
     pasted = seam_energy(torch.where(hard > 0, y, x), x, hard)
-    assert lines[0] == "Largest change outside the mask and its ramp: 0"
-    assert f"{pasted:.3f} if pasted" in lines[2]
+    assert lines[0] == "Outside the mask and its ramp nothing changed."
+    assert lines[2].endswith(f"; without blending {pasted:.2f}.")
     assert "Nothing is masked" in composite(original, generated, torch.zeros_like(mask), DEFAULTS).report
 
 
@@ -163,7 +163,8 @@ def test_the_report_says_so_where_something_painted_was_cut(blend, width):
     by_mask, by_painted = (
         composite(original, generated, m, Blending(0, width, blend, 1.0)).report for m in (mask, painted)
     )
-    assert CUT_OFF in by_mask and "Along 0 % of the edge it breaks off." in by_painted and CUT_OFF not in by_painted
+    assert CUT_OFF in by_mask and "Cut off at the mask's edge: visible along " in by_mask
+    assert "Nothing visible was cut off at the mask's edge." in by_painted and CUT_OFF not in by_painted
     inside = torch.where(mask[..., None] > 0, generated, original)  # ends where the mask does, as painted
     assert CUT_OFF not in composite(original, inside, mask, Blending(0, width, blend, 1.0)).report
 
