@@ -61,7 +61,10 @@ class KSampler(io.ComfyNode):
                     options=comfy.samplers.KSampler.SCHEDULERS,
                     tooltip="How the noise levels are spread over the steps.",
                 ),
-                io.Conditioning.Input("positive", tooltip="What the whole picture should show, not only the new part."),
+                io.Conditioning.Input(
+                    "positive",
+                    tooltip="What the whole picture should show (after Crop: the crop), not only the new part.",
+                ),
                 io.Conditioning.Input("negative", tooltip="What the picture should not show."),
                 io.Latent.Input(
                     "latent_image", tooltip="The picture as a latent with its mask, from Encode or Mask to Latent."
