@@ -181,4 +181,4 @@ class Stitch(io.ComfyNode):
                 )
             generated = check_image("generated", generated).to(stitch.image.device)
             result = stitch_crops(stitch, generated, blending, painted_mask, work())
-        return io.NodeOutput(result.image, result.report, result.mask)
+        return io.NodeOutput(result.image, result.report, result.mask, ui=notice(STITCH_ID, result.doubt))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .colour import RING, ColourShift
+from .kinship import kept_difference
 from .multiband import bands, multiband, ramp
 from .region import MASKED, Box, bounding_box, distance_to_mask
 from .report import EDGE, NEAR, Measured, edge_sums, report, seam_sums
@@ -37,11 +38,13 @@ class Blending:
 
 
 class Composited(NamedTuple):
-    """The picture (B, H, W, C), the weight of the generated one in it (B, H, W), and what was measured, in words."""
+    """The picture (B, H, W, C), the weight of the generated one in it (B, H, W), what was measured, in words, and what
+    the person should be told at once."""
 
     image: Tensor
     mask: Tensor
     report: str
+    doubt: str
 
 
 def composite(original: Tensor, generated: Tensor, mask: Tensor, blending: Blending, work: Work = HERE) -> Composited:
@@ -65,7 +68,8 @@ def composite(original: Tensor, generated: Tensor, mask: Tensor, blending: Blend
     image, blended, measured = original.clone(), torch.zeros_like(mask), Measured()
     for k in range(len(mask)):  # one by one, so that nothing else in a batch has a say in it
         measured += composite_into(image[k], blended[k], original[k], generated[k], mask[k], blending, work)
-    return Composited(image, blended, report(measured))
+        measured += Measured(kept_difference=kept_difference(original[k], generated[k], mask[k]))
+    return Composited(image, blended, report(measured), measured.foreign)
 
 
 def composite_into(

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..checks import check_mask, check_pixels, match_batches
 from .composite import Blending, Composited, composite_into
 from .islands import Place, check_not_video, place_each, place_together
+from .kinship import APART, kept_difference
 from .moving import place_moving
 from .pad import fits_padded, reflected, unpad
 from .placement import Framing
@@ -164,23 +165,26 @@ def stitch_crops(
             blended = whole.new_zeros(whole.shape[:3])
         inside = box.within(*cut.mask.shape[1:])
         seen = inside.seen_from(box)
-        hole = inside.of_one(cut.mask[k])
+        hole = masked = inside.of_one(cut.mask[k])
         if painted is not None:
             cells = seen.of(largest(painted[n % len(painted), None], box.height, box.width))[0]
+            masked = torch.maximum(hole, cells)
             hole = torch.maximum(hole, _with_room(cells, inside, cut.mask.shape, blending))
+        of_ours, of_theirs = inside.of_one(cut.image[k]), seen.of_one(larger)
+        apart, times = APART if painted is None else 0, box.width / cut.width
+        measured += Measured(kept_difference=kept_difference(of_ours, of_theirs, masked, apart, times))
         measured += composite_into(
             inside.of_one(whole[at]),
             inside.of_one(blended[at]),
-            inside.of_one(cut.image[k]),
-            seen.of_one(larger),
+            of_ours,
+            of_theirs,
             hole,
             _narrowed(blending, _margin(hole, inside, cut.mask.shape)),
             work,
         )
-        del larger  # or the next one would be made beside it
-    times = max(place.box.width / cut.width for place in cut.places)
-    said = report(measured, CROP_CUT_OFF if painted is None else "", times)
-    return Composited(whole, blended, said)
+        del larger, of_theirs  # or the next one would be made beside it
+    words = report(measured, CROP_CUT_OFF if painted is None else "", widest / cut.width)
+    return Composited(whole, blended, words, measured.foreign)
 
 
 def _variants(cut: Cut, generated: Tensor) -> tuple[Tensor, Tensor]:

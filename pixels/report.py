@@ -14,6 +14,10 @@ STEP, CUT = 32 / 255, 0.08
 """A step that a person sees; and the share of the edge with such a step from which on the whole looks cut. Both from
 labelled pictures, see `benchmarks/results/pixels/cut.md`."""
 
+FOREIGN = 12.0
+"""Levels of 255 by which the kept parts of two pictures differ if one was hardly made from the other. Trained VAEs make
+6.4 of them at most out of photographs; see `kept_difference` and `benchmarks/results/pixels/real.md`."""
+
 EDGE, NEAR = 2, 7
 """Pixels outside the mask that are looked at, and the side of the square in which both sides of the edge are averaged.
 """
@@ -75,6 +79,7 @@ class Measured:
         pasted, blended: seams if the generated picture were pasted in, and as they are.
         outside: the largest difference from the original where the weight is 0.
         edge: what the generated picture shows just outside the mask, and what became of it.
+        kept_difference: the largest of any picture, in levels of 255; see `kept_difference`.
     """
 
     pictures: int = 0
@@ -84,6 +89,17 @@ class Measured:
     blended: SeamSums = SeamSums()
     outside: float = 0.0
     edge: EdgeSums = EdgeSums()
+    kept_difference: float = 0.0
+
+    @property
+    def foreign(self) -> str:
+        """What to ask if the generated picture was hardly made from this original; empty if it may have been."""
+        if self.kept_difference < FOREIGN:
+            return ""
+        return (
+            "Does the generated picture belong to this original? Where nothing is painted they differ by "
+            f"{self.kept_difference:.0f} of 255 levels."
+        )
 
     def __add__(self, other: "Measured") -> "Measured":
         return Measured(
@@ -94,6 +110,7 @@ class Measured:
             SeamSums(*map(sum, zip(self.blended, other.blended, strict=True))),
             max(self.outside, other.outside),
             self.edge.plus(other.edge),
+            max(self.kept_difference, other.kept_difference),
         )
 
 
@@ -109,6 +126,7 @@ def report(measured: Measured, cut_off: str = CUT_OFF, times: float = 1.0) -> st
         return "Nothing is masked: the result is the original picture."
     before, after = measured.shift_before / measured.pictures, measured.shift_after / measured.pictures
     said = [
+        measured.foreign,
         f"Largest change outside the mask and its ramp: {measured.outside:g}"
         if measured.outside
         else "Outside the mask and its ramp nothing changed.",
@@ -116,7 +134,7 @@ def report(measured: Measured, cut_off: str = CUT_OFF, times: float = 1.0) -> st
         "Strength of the seam (1: none visible at the edge; below 1: smoother than the original): "
         f"{measured.blended.energy:.2f}; without blending {measured.pasted.energy:.2f}.",
         _edge(measured.edge),
-        cut_off if measured.edge.cut else "",
+        cut_off if measured.edge.cut and not measured.foreign else "",
         f"The crop is {times:.1f} times smaller than its part of the picture: 16 pixels of it are {16 * times:.0f}."
         if times > 1.05
         else "",

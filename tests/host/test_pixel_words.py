@@ -5,6 +5,7 @@ import torch
 from pixel_nodes import composite, encode, picture, square
 
 from comfyui_host import in_process
+from demo_model import scenes
 from latent_repaint.nodes.composite import Composite
 from latent_repaint.nodes.crop_stitch import Crop, Stitch
 from latent_repaint.nodes.encode import Encode
@@ -95,6 +96,25 @@ def test_stitch_says_how_much_smaller_the_crop_was():
     said = Stitch.execute(stitch, cropped, 0, 16, "multiband", 1.0).args[1]
     times = stitch.places[0].box.width / 128
     assert times > 2 and f"The crop is {times:.1f} times smaller than its part of the picture" in said
+
+
+@pytest.fixture
+def scene():
+    """A drawn picture of 128x128, a mask of 25x25 in it, and its crop at the same size: no size tells them apart."""
+    image, mask = torch.from_numpy(scenes.draw(scenes.HELD_OUT).image)[None], square(128, 128, 70, 75, 25)
+    return image, mask, *Crop.execute(image, mask, 1.2, 128, 128, 32).args
+
+
+def test_a_crop_as_large_as_the_picture_is_asked_about(scene):
+    image, mask, stitch, cropped, cropped_mask = scene
+    asked = "Does the generated picture belong to this original?"
+    by_composite = Composite.execute(image, cropped, cropped_mask, 0, 16, "multiband", 1.0)
+    by_stitch = Stitch.execute(stitch, image, 0, 16, "multiband", 1.0, cropped_mask)
+    for node, report in ((by_composite, by_composite.args[2]), (by_stitch, by_stitch.args[1])):
+        assert report.startswith(asked) and node.ui["text"][0].startswith(asked) and "Connect" not in report
+    right = Stitch.execute(stitch, cropped, 0, 16, "multiband", 1.0, cropped_mask)
+    assert asked not in right.args[1] and right.ui is None
+    assert asked not in composite(image, image * 0.97, mask)[2]
 
 
 def test_composite_looks_at_picture_and_mask_before_anything_is_sampled():

@@ -12,6 +12,26 @@ def random(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 
 
+def landscape(height: int = 160, width: int = 192) -> torch.Tensor:
+    """Smooth shading, waves of many lengths, and a little grain."""
+    v, u = torch.meshgrid(torch.arange(height) / 160, torch.arange(width) / 160, indexing="ij")
+    frequencies = [(9, 4, 0), (30, 17, 1), (80, 70, 2), (11, 90, 3)]
+    waves = sum(torch.sin(a * u + b * v + c) / (a + b) for a, b, c in frequencies)
+    image = torch.stack([0.45 + 0.3 * v + waves, 0.5 + 0.2 * u - waves, 0.55 - 0.2 * v + waves], dim=-1)
+    return (image + 0.02 * random(height, width, 3)).clamp(0, 1)[None]
+
+
+def rectangle(height: int = 160, width: int = 192) -> torch.Tensor:
+    mask = torch.zeros(1, height, width)
+    mask[:, 50:110, 60:140] = 1
+    return mask
+
+
+def shifted(image: torch.Tensor) -> torch.Tensor:
+    """What a poor VAE makes of a picture: 8 levels of 255 brighter, contrast 0.95."""
+    return (0.5 + 0.95 * (image - 0.5) + 8 / 255).clamp(0, 1)
+
+
 def block(height: int, width: int, top: int, left: int, bottom: int, right: int) -> torch.Tensor:
     """A mask with one rectangle, (1, height, width)."""
     mask = torch.zeros(1, height, width)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import block, images, masks, random, sizes
+from pictures import block, images, landscape, masks, random, rectangle, shifted, sizes
 from torch.nn.functional import max_pool2d
 
 from latent_repaint.checks import match_batches
@@ -16,26 +16,6 @@ from latent_repaint.pixels.report import CUT_OFF, STEP, edge_sums, seam_energy
 DEFAULTS = Blending()
 
 
-def landscape(height: int = 160, width: int = 192) -> torch.Tensor:
-    """Smooth shading, waves of many lengths, and a little grain."""
-    v, u = torch.meshgrid(torch.arange(height) / 160, torch.arange(width) / 160, indexing="ij")
-    frequencies = [(9, 4, 0), (30, 17, 1), (80, 70, 2), (11, 90, 3)]
-    waves = sum(torch.sin(a * u + b * v + c) / (a + b) for a, b, c in frequencies)
-    image = torch.stack([0.45 + 0.3 * v + waves, 0.5 + 0.2 * u - waves, 0.55 - 0.2 * v + waves], dim=-1)
-    return (image + 0.02 * random(height, width, 3)).clamp(0, 1)[None]
-
-
-def rectangle(height: int = 160, width: int = 192) -> torch.Tensor:
-    mask = torch.zeros(1, height, width)
-    mask[:, 50:110, 60:140] = 1
-    return mask
-
-
-def shifted(image: torch.Tensor) -> torch.Tensor:
-    """What a poor VAE makes of a picture: 8 levels of 255 brighter, contrast 0.95."""
-    return (0.5 + 0.95 * (image - 0.5) + 8 / 255).clamp(0, 1)
-
-
 def max_within(x: torch.Tensor, reach: int) -> torch.Tensor:
     """The maximum within `reach` along the last axis of (B, M, N)."""
     return max_pool2d(x, (1, 2 * reach + 1), stride=1, padding=(0, reach))
@@ -44,7 +24,7 @@ def max_within(x: torch.Tensor, reach: int) -> torch.Tensor:
 def check_composite(original, generated, mask, blending):
     """What holds for every picture; returns the result."""
     before = [x.clone() for x in (original, generated, mask)]
-    image, blended, report = composite(original, generated, mask, blending)
+    image, blended, report, _doubt = composite(original, generated, mask, blending)
 
     near, reach = (mask >= 0.5 / 255).float(), blending.expand + blending.width
     for axis in (-1, -2):  # the square of all that is within reach, a side at a time
