@@ -64,8 +64,8 @@ def real(vae_approx: Path, pictures: Path) -> Table:
         "(decoder); mean over the photographs, then the farthest of all. With diffuse nothing of the old content "
         "reaches the kept cells at any mask_expand_cells; with fill original, as many cells are needed as the encoder "
         "reaches. What the decoder spreads into kept cells is put back by Composite. The kept part differs: what the "
-        f"report compares before it asks whether the generated picture belongs to this original, from {FOREIGN:g} of 255 "
-        "on. Doubted: of the right pictures; of crops around the mask, 3/4 as wide and high and scaled to the size of "
+        f"report compares before it asks whether the generated picture belongs to this original, from {FOREIGN:g} of "
+        "255 on. Doubted: of the right pictures; of crops around the mask, 3/4 as wide and high and scaled to the size of "
         "the whole, decoded and taken for the whole; and of other photographs, decoded.",
     )  # fmt: skip
 
