@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .colour import RING, ColourShift
-from .kinship import kept_difference
+from .kinship import kinship
 from .multiband import bands, multiband, ramp
 from .region import MASKED, Box, bounding_box, distance_to_mask
 from .report import EDGE, NEAR, Measured, edge_sums, report, seam_sums
@@ -68,7 +68,7 @@ def composite(original: Tensor, generated: Tensor, mask: Tensor, blending: Blend
     image, blended, measured = original.clone(), torch.zeros_like(mask), Measured()
     for k in range(len(mask)):  # one by one, so that nothing else in a batch has a say in it
         measured += composite_into(image[k], blended[k], original[k], generated[k], mask[k], blending, work)
-        measured += Measured(kept_difference=kept_difference(original[k], generated[k], mask[k]))
+        measured += Measured(doubt=kinship(original[k], generated[k], mask[k]).doubt)
     return Composited(image, blended, report(measured), measured.foreign)
 
 

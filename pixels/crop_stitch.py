@@ -10,7 +10,7 @@ from torch import Tensor
 from ..checks import check_mask, check_pixels, match_batches
 from .composite import Blending, Composited, composite_into
 from .islands import Place, check_not_video, place_each, place_together
-from .kinship import APART, kept_difference
+from .kinship import APART, kinship
 from .moving import place_moving
 from .pad import fits_padded, reflected, unpad
 from .placement import Framing
@@ -172,7 +172,7 @@ def stitch_crops(
             hole = torch.maximum(hole, _with_room(cells, inside, cut.mask.shape, blending))
         of_ours, of_theirs = inside.of_one(cut.image[k]), seen.of_one(larger)
         apart, times = APART if painted is None else 0, box.width / cut.width
-        measured += Measured(kept_difference=kept_difference(of_ours, of_theirs, masked, apart, times))
+        measured += Measured(doubt=kinship(of_ours, of_theirs, masked, apart, times).doubt)
         measured += composite_into(
             inside.of_one(whole[at]),
             inside.of_one(blended[at]),

@@ -14,10 +14,6 @@ STEP, CUT = 32 / 255, 0.08
 """A step that a person sees; and the share of the edge with such a step from which on the whole looks cut. Both from
 labelled pictures, see `benchmarks/results/pixels/cut.md`."""
 
-FOREIGN = 12.0
-"""Levels of 255 by which the kept parts of two pictures differ if one was hardly made from the other. Trained VAEs make
-6.4 of them at most out of photographs; see `kept_difference` and `benchmarks/results/pixels/real.md`."""
-
 EDGE, NEAR = 2, 7
 """Pixels outside the mask that are looked at, and the side of the square in which both sides of the edge are averaged.
 """
@@ -79,7 +75,7 @@ class Measured:
         pasted, blended: seams if the generated picture were pasted in, and as they are.
         outside: the largest difference from the original where the weight is 0.
         edge: what the generated picture shows just outside the mask, and what became of it.
-        kept_difference: the largest of any picture, in levels of 255; see `kept_difference`.
+        doubt: the largest of any picture, see `Kinship`.
     """
 
     pictures: int = 0
@@ -89,16 +85,16 @@ class Measured:
     blended: SeamSums = SeamSums()
     outside: float = 0.0
     edge: EdgeSums = EdgeSums()
-    kept_difference: float = 0.0
+    doubt: float = 0.0
 
     @property
     def foreign(self) -> str:
         """What to ask if the generated picture was hardly made from this original; empty if it may have been."""
-        if self.kept_difference < FOREIGN:
+        if not self.doubt:
             return ""
         return (
             "Does the generated picture belong to this original? Where nothing is painted they differ by "
-            f"{self.kept_difference:.0f} of 255 levels."
+            f"{self.doubt:.0f} of 255 levels."
         )
 
     def __add__(self, other: "Measured") -> "Measured":
@@ -110,7 +106,7 @@ class Measured:
             SeamSums(*map(sum, zip(self.blended, other.blended, strict=True))),
             max(self.outside, other.outside),
             self.edge.plus(other.edge),
-            max(self.kept_difference, other.kept_difference),
+            max(self.doubt, other.doubt),
         )
 
 

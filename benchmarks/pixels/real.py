@@ -13,9 +13,9 @@ from torch.nn import functional
 from latent_repaint.nodes import encode
 from latent_repaint.pixels.composite import Blending, composite_into
 from latent_repaint.pixels.crop_stitch import scale
-from latent_repaint.pixels.kinship import kept_difference
+from latent_repaint.pixels.kinship import kinship
 from latent_repaint.pixels.pad import pad_to_multiple, unpad
-from latent_repaint.pixels.report import FOREIGN, Measured
+from latent_repaint.pixels.report import Measured
 from latent_repaint.pixels.work import HERE
 
 from ..report import Table
@@ -41,7 +41,7 @@ def real(vae_approx: Path, pictures: Path) -> Table:
         rows.append([
             name, mean[0], mean[1], worst[2], str(int(found[:, 3].sum())), *mean[4:8], mean[8], str(int(worst[8])),
             mean[9], str(int(worst[9])), f"{int(found[:, 10].sum())} of {len(found)}",
-            worst[11], *(f"{int((found[:, k] >= FOREIGN).sum())} of {len(found)}" for k in (11, 12, 13)),
+            worst[11], found[:, 12].min(), *(f"{int((found[:, k] > 0).sum())} of {len(found)}" for k in (13, 14, 15)),
         ])  # fmt: skip
     return Table(
         "Trained autoencoders on photographs",
@@ -49,7 +49,7 @@ def real(vae_approx: Path, pictures: Path) -> Table:
             "autoencoder", "PSNR of the round trip, dB", "leak, fill original", "leak, fill diffuse",
             "bytes changed outside", "colour shift before, of 255", "after", "seam pasted", "seam blended",
             "encoder reaches, cells", "encoder, farthest", "decoder reaches, cells", "decoder, farthest",
-            "report says cut", "kept part differs, of 255, farthest", "doubted", "a crop, doubted",
+            "report says cut", "kept part differs, of 255, farthest", "correlation, least", "doubted", "a crop, doubted",
             "another picture, doubted",
         ],
         rows,
@@ -63,10 +63,11 @@ def real(vae_approx: Path, pictures: Path) -> Table:
         f"more than {LATENT_NOTICED:g} standard deviations (encoder, fill original), or a pixel by more than 2 of 255 "
         "(decoder); mean over the photographs, then the farthest of all. With diffuse nothing of the old content "
         "reaches the kept cells at any mask_expand_cells; with fill original, as many cells are needed as the encoder "
-        "reaches. What the decoder spreads into kept cells is put back by Composite. The kept part differs: what the "
-        f"report compares before it asks whether the generated picture belongs to this original, from {FOREIGN:g} of "
-        "255 on. Doubted: of the right pictures; of crops around the mask, 3/4 as wide and high and scaled to the size of "
-        "the whole, decoded and taken for the whole; and of other photographs, decoded.",
+        "reaches. What the decoder spreads into kept cells is put back by Composite. The kept part differs, and its correlation: "
+        "what the report looks at before it asks whether the generated picture belongs to this original, see `Kinship`. "
+        "Doubted: of the right "
+        "pictures; of crops around the mask, 3/4 as wide and high and scaled to the size of the whole, decoded and "
+        "taken for the whole; and of other photographs, decoded.",
     )  # fmt: skip
 
 
@@ -80,8 +81,8 @@ def photograph(path: Path, number: int) -> Tensor:
 
 def measured(vae: Any, photographs: list[Tensor], number: int) -> list[float]:
     """The figures of one photograph: PSNR, leak with fill original and diffuse, bytes changed outside, colour shift
-    before and after, seam pasted and blended, reach of encoder and decoder, whether the report says cut, and by how
-    much the kept part differs: of the right picture, of a crop of it, and of another one."""
+    before and after, seam pasted and blended, reach of encoder and decoder, whether the report says cut, by how
+    much the kept part differs, its correlation, and the doubt: of the right picture, of a crop, and of another one."""
     original, other = photographs[number], photographs[(number + 1) % len(photographs)]
     height, width = original.shape[1:3]
     other = functional.interpolate(other.movedim(-1, 1), (height, width), mode="bilinear").movedim(1, -1)
@@ -113,12 +114,13 @@ def measured(vae: Any, photographs: list[Tensor], number: int) -> list[float]:
     back = unpad(generated, height, width)[0]
     result: Measured = composite_into(image, blended, original[0], back, painted[0], Blending(), HERE)
     wrong = [unpad(vae.decode(vae.encode(pad_to_multiple(x, CELL))), height, width)[0] for x in (crop(original), other)]
-    differ = [kept_difference(original[0], picture, mask[0]) for picture in (back, *wrong)]
+    right, *others = (kinship(original[0], picture, mask[0]) for picture in (back, *wrong))
     outside = (blended == 0).numpy()
     bytes_changed = int((saved(image[None]) != saved(original))[outside].sum())
     return [
         float(-10 * error.log10()), leaks["original"], leaks["diffuse"], bytes_changed, result.shift_before,
-        result.shift_after, result.pasted.energy, result.blended.energy, encoder, decoder, result.edge.cut, *differ,
+        result.shift_after, result.pasted.energy, result.blended.energy, encoder, decoder, result.edge.cut,
+        *right, right.doubt, *(found.doubt for found in others),
     ]  # fmt: skip
 
 
