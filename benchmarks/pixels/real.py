@@ -49,8 +49,8 @@ def real(vae_approx: Path, pictures: Path) -> Table:
             "autoencoder", "PSNR of the round trip, dB", "leak, fill original", "leak, fill diffuse",
             "bytes changed outside", "colour shift before, of 255", "after", "seam pasted", "seam blended",
             "encoder reaches, cells", "encoder, farthest", "decoder reaches, cells", "decoder, farthest",
-            "report says cut", "kept part differs, of 255, farthest", "correlation, least", "doubted", "a crop, doubted",
-            "another picture, doubted",
+            "report says cut", "kept part differs, of 255, farthest", "correlation, least", "doubted",
+            "a crop, doubted", "another picture, doubted",
         ],
         rows,
         f"{len(photographs)} photographs, each cut to another odd size, a rectangle of it masked; the host's own "
@@ -63,11 +63,10 @@ def real(vae_approx: Path, pictures: Path) -> Table:
         f"more than {LATENT_NOTICED:g} standard deviations (encoder, fill original), or a pixel by more than 2 of 255 "
         "(decoder); mean over the photographs, then the farthest of all. With diffuse nothing of the old content "
         "reaches the kept cells at any mask_expand_cells; with fill original, as many cells are needed as the encoder "
-        "reaches. What the decoder spreads into kept cells is put back by Composite. The kept part differs, and its correlation: "
-        "what the report looks at before it asks whether the generated picture belongs to this original, see `Kinship`. "
-        "Doubted: of the right "
-        "pictures; of crops around the mask, 3/4 as wide and high and scaled to the size of the whole, decoded and "
-        "taken for the whole; and of other photographs, decoded.",
+        "reaches. What the decoder spreads into kept cells is put back by Composite. The kept part differs, and its "
+        "correlation: what the report looks at before it asks whether the generated picture belongs to this original, "
+        "see `Kinship`. Doubted: of the right pictures; of crops around the mask, 3/4 as wide and high and scaled to "
+        "the size of the whole, decoded and taken for the whole; and of other photographs, decoded.",
     )  # fmt: skip
 
 
