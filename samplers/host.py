@@ -1,4 +1,4 @@
-"""The bridge to ComfyUI: a KSAMPLER in, a KSAMPLER out. It, solvers.py and solver_kinds.py alone import comfy.
+"""The bridge to ComfyUI: a KSAMPLER in, a KSAMPLER out. It, cost.py, solvers.py and solver_kinds.py alone import comfy.
 
 The host calls `KSAMPLER.sample` with everything explicit. Here it is checked, the walk over the noise levels is planned
 and announced, and the host's own KSAMPLER runs it, with our loop in the place of the solver.
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_run, check_sigmas, naming
+from .cost import evaluation_sigmas
 from .guider import Guided, averages_mask
 from .known_region import AtLevel, KnownRegion, Method, ignores_noise
 from .loop import sample_moves
@@ -25,7 +26,7 @@ from .plan import Plan
 from .progress import Progress
 from .soft_mask import mask_of
 from .solver_kinds import around, check_for_model, check_solver
-from .solvers import Handed, blamed, evaluation_sigmas, segment_solver
+from .solvers import Handed, blamed, segment_solver
 
 NOISE_OF_JUMPS = 1  # its stream of noise; 2 is that of the solvers
 

@@ -6,16 +6,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import comfy.model_management
-import comfy.model_patcher
 import torch
 from comfy.k_diffusion import sampling as k_diffusion
 from torch import Tensor
 
-from .loop import Region, Solver, sample_moves
+from .loop import Region, Solver
 from .moves import Move
 from .noise import derive_seed
-from .plan import DryRegion, Plan, estimated
-from .solver_kinds import around, name_of, of_the_host, unwrapped
+from .solver_kinds import name_of, of_the_host, unwrapped
 
 NOISE_OF_SOLVER = 2  # its stream of noise; 1 is that of the jumps
 
@@ -111,65 +109,6 @@ def blamed(sampler: Any, asking: Callable[[], bool], piece: int | None = None) -
             f"{found}, on a piece of {piece} of the run's steps, wanted a sampler that can run in pieces; take euler, "
             "for example, or the method Blend (Blend Sampler), which runs any sampler in one piece"
         ) from error
-
-
-def evaluation_sigmas(
-    sampler: Any, plan_of: Callable[[Tensor], Plan], model: Any, x: Tensor, sigmas: Tensor, extra_args: dict
-) -> list[float]:
-    """The sigma of every model evaluation of a run, in order, found by walking it with a denoiser that costs nothing.
-
-    Exact for every solver of fixed steps, up to `plan.MAX_WALKED` evaluations, since it is the solver itself that
-    asks; an estimate where it will not be walked without the model.
-
-    Arguments:
-        sampler: a KSAMPLER.
-        plan_of: the walk over given sigmas.
-        model: the host's denoiser (KSamplerX0Inpaint), which stands behind ours.
-        x: a state like those of the run.
-        extra_args: as the host gives them to the solver.
-
-    Raises:
-        ValueError: if the run is longer than a run may be, or the solver does something that we cannot answer.
-    """
-    options = extra_args.get("model_options", {})
-    solver = unwrapped(sampler)[-1]
-    if of_the_host(solver) and solver is sampler:  # these look at nothing but the sigmas
-        x, sigmas, extra_args = torch.zeros(1, 1, 1, 1), sigmas.float().cpu(), {"model_options": {}, "seed": 0}
-    else:
-        extra_args = {**extra_args, "model_options": comfy.model_patcher.create_model_options_clone(options)}
-    cancelled = comfy.model_management.throw_exception_if_processing_interrupted
-    region = DryRegion(
-        model.inner_model.inner_model, x.shape, options.get("sampler_post_cfg_function", []), cancelled
-    )  # fmt: skip
-
-    def walk(denoise, x, sigmas, extra_args=None, callback=None, disable=None):
-        plan, handed = plan_of(sigmas), Handed(region, denoise, model)
-        solve = region.counting(dry_solver(solver))
-        return sample_moves(handed, x, sigmas, extra_args or {}, moves=plan.moves, levels=plan.levels, solve=solve)
-
-    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):  # a solver may draw from the global generator
-        try:
-            run = around(sampler, walk)
-            run(Handed(region, region, model), x, sigmas.clone(), extra_args=extra_args, callback=None, disable=True)
-        except Exception as error:
-            if isinstance(region.ended, ValueError):
-                raise ValueError(f"input sampler: found {name_of(solver)}, which {region.ended}") from error
-            if region.ended is not None:
-                raise region.ended from error
-            return estimated(plan_of(sigmas), sigmas)
-    return region.evaluated
-
-
-def dry_solver(solver: Any) -> Solver:
-    """The solver for a walk without a model, spared the noise that it would draw for nothing."""
-    options = dict(solver.extra_options)
-    if takes_noise_sampler(solver):
-        options["noise_sampler"] = lambda sigma, sigma_next: torch.zeros(1, 1, 1, 1)
-
-    def solve(handed, x, sigmas, extra_args, descent):
-        return run_piece(solver, handed, x, sigmas, extra_args, options)
-
-    return solve
 
 
 def run_piece(solver: Any, handed: Handed, x: Tensor, sigmas: Tensor, extra_args: dict, options: dict) -> Tensor:
