@@ -7,14 +7,15 @@ from math import log
 import torch
 from torch import Tensor
 
-from .known_region import AtLevel, Guidance, KnownRegion, Method, gain, rms, signal_to_noise
+from .known_region import AtLevel, Guidance, KnownRegion, Method, rms, signal_to_noise
 from .moves import Move, refined, share
 from .noise_level import NoiseLevel
 
 MIN_RATIO, MAX_RATIO = 0.1, 3.0  # of b/a; see Match
 SIDE = 12.0  # cells: the side of a picture up to which MAX_RATIO holds
-MOMENTUM = 0.4  # of the feedback
-MAX_LOUDNESS = 2.0  # root mean square of the known part's noise: no network has seen data so noisy at its level
+MAX_GAIN = 3.0  # of the feedback, and
+MOMENTUM = 0.4  # its momentum: together stable for J below 2 (1 + MOMENTUM) / MAX_GAIN, see MatchedRegion
+MAX_LOUDNESS = 3.0  # root mean square of the known part's noise: no network has seen data so noisy at its level
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +71,16 @@ class MatchedRegion(KnownRegion):
     r"""A known region whose noise e solves :math:`D_k(x_u, a y + b e) = y`, by feedback with momentum and a leak,
 
     .. math:: v \leftarrow \beta v + \gamma\frac{a}{b}(y - D_k), \qquad
-              e \leftarrow \sqrt{1 - r^2}\,(e + v) + r\,\xi
+              e \leftarrow \sqrt{1 - r^2}\,(e + v) + r\,\xi, \qquad \beta = 0.4, \quad \gamma \le 3
 
-    (:math:`\gamma` as in `KnownRegion`, :math:`\beta = 0.4`). For any Gaussian prior the solution makes :math:`D_u`
-    the exact denoiser of the conditional p(x_u | y). Each extra evaluation then takes a Leimkuhler-Matthews step of
-    Langevin dynamics on the regenerated part,
+    For any Gaussian prior the solution makes :math:`D_u` the exact denoiser of the conditional p(x_u | y).
+
+    D_k changes by J times what :math:`x_k` does, J in (0, 1), and the feedback is stable while
+    :math:`\gamma J < 2 (1 + \beta)`. Fine detail has small J, so that few evaluations need a large :math:`\gamma`.
+    How large it may be is measured by the run, picture by picture: where the residual :math:`|y - D_k|` grew,
+    :math:`\gamma` is halved and v is 0; where it fell, :math:`\gamma` is doubled, up to 3.
+
+    Each extra evaluation then takes a Leimkuhler-Matthews step of Langevin dynamics on the regenerated part,
 
     .. math:: x_u \leftarrow x_u + \delta\,(a D_u - x_u) + b \sqrt{2\delta}\,\tfrac12(\xi' + \xi)
 
@@ -85,11 +91,11 @@ class MatchedRegion(KnownRegion):
     share of D in what it makes and J the eigenvalues of :math:`\partial D_u / \partial x_u`. Two evaluations of one
     level, D' the last extra one and D the solver's first, differ by J times fresh noise. So the solver is given
 
-    .. math:: D + \alpha (D - D'), \qquad \alpha = q (1 - q), \qquad q = 1 - \frac{\sigma_{next}}{\sigma}, \quad
+    .. math:: D + \alpha (D - D'), \qquad \alpha = 5 q^3 (1 - q), \qquad q = 1 - \frac{\sigma_{next}}{\sigma}, \quad
               \sigma = \frac{b}{a}
 
-    which is all that is missing after a short step, and a part of it after a longer one. After a step nearly to the end
-    D' is not the same picture under other noise, but often another picture.
+    Short steps need less than what is missing, since e moves too, and D with it. After a step nearly to the end, D' is
+    often another picture, and not the same under other noise.
 
     References:
         Rational construction of stochastic numerical methods (Leimkuhler and Matthews, 2013), section 3;
@@ -113,6 +119,7 @@ class MatchedRegion(KnownRegion):
         super().__init__(guided, at, y, noise, draw, "predicted")
         self.leak, self.step_size = leak, step_size
         self.last_residual: Tensor | None = None
+        self.gain = torch.full((), MAX_GAIN, device=y.device)  # gamma, one number an image
         self.last_noise = self.draw()
         self.refined: Tensor | None = None  # D', for the solver's next evaluation
         self.share = 0.0  # alpha of that evaluation
@@ -136,7 +143,7 @@ class MatchedRegion(KnownRegion):
             return x
         self.feed_back(sigma, denoised, free)
         q = 1 - fall
-        self.refined, self.share = denoised, q * (1 - q)
+        self.refined, self.share = denoised, 5 * q**3 * (1 - q)
         level, delta = self.at_level.level(sigma), self.step_size
         before, self.last_noise = self.last_noise, self.draw()
         drift = delta * (level.a * denoised.float() - x.float())
@@ -144,17 +151,17 @@ class MatchedRegion(KnownRegion):
         return self.moved(x, (x.float() + drift + noise).to(x.dtype))
 
     def feed_back(self, sigma: Tensor, conditional: Tensor, free: Tensor) -> None:
-        """The new v and e. A residual that grew means that the feedback ran away: e is drawn anew, at rest."""
+        """The new gain, v and e."""
         signal, known = signal_to_noise(self.at_level.level(sigma)), ~free
         offset = self.y.float() - conditional.float()
         residual = rms(offset, known)
-        fresh = self.draw()
-        velocity = MOMENTUM * self.velocity + gain(signal) * offset
-        e = (1 - self.leak**2) ** 0.5 * (self.noise + velocity) + self.leak * fresh
-        e = e * (MAX_LOUDNESS / rms(e, known)).clamp(max=1.0)
         if self.last_residual is not None:
-            ran_away = residual > 1.5 * self.last_residual
-            e, velocity = torch.where(ran_away, fresh, e), torch.where(ran_away, 0.0, velocity)
+            grew = residual > self.last_residual
+            self.gain = torch.where(grew, self.gain / 2, (2 * self.gain).clamp(max=MAX_GAIN))
+            self.velocity = torch.where(grew, 0.0, self.velocity)
+        velocity = MOMENTUM * self.velocity + self.gain * signal * offset
+        e = (1 - self.leak**2) ** 0.5 * (self.noise + velocity) + self.leak * self.draw()
+        e = e * (MAX_LOUDNESS / rms(e, known)).clamp(max=1.0)
         self.last_residual = residual
         in_window = self.at_level.in_window(sigma)
         self.noise, self.velocity = torch.where(in_window, e, self.noise), torch.where(in_window, velocity, 0.0)
