@@ -15,7 +15,7 @@ pixels beyond these that are looked at."""
 
 FOREIGN, ALIKE = 12.0, 0.9
 """Levels of 255 and the correlation from which on, and below which, two pictures show something else. Trained VAEs stay
-at 6.8 and above 0.97 on photographs, see `benchmarks/results/pixels/real.md`; a poor one keeps what rises and falls."""
+below 7.5 and above 0.97 on photographs (`benchmarks/results/pixels/real.md`); a poor one keeps what rises and falls."""
 
 SAMPLE, LEAST, MOST_TIMES = 1024, 16, 8
 """Blocks that are compared at most, and at least; how many times as long their sides may become."""
