@@ -109,10 +109,8 @@ Where it falls short. Blend's predicted noise is one correction a step: 20 do no
 field's 108 known cells to agreement (a seventh of the host's distance at 20 evaluations, a fourteenth at 40); on the
 mixtures it stops gaining, or loses again, beyond 40 to 100. On the ring, modes that y rules out lie so near to those it
 allows that the mean, which is all that Match matches, does not tell them apart. Match over-smooths with few steps.
-Beyond 100 to 200 evaluations it stands at the floor of the measure or at that of the leak.
-
-Match as it is now was measured at 8, 20 and 40 evaluations of the random field, the textured fields, the 16-D and
-the 2-D mixture. Its other cells are those of 0.1.0. Large pictures: `few_steps.md`.
+Beyond 100 to 200 evaluations it stands at the floor of the measure or, on the 16-D mixture, at that of the leak and
+of a gain that does not come to rest. Large pictures: `few_steps.md`.
 """
 
 
