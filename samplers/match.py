@@ -22,18 +22,19 @@ MAX_LOUDNESS = 3.0  # root mean square of the known part's noise: no network has
 class Match(Method):
     r"""One walk down the schedule with extra evaluations where they pay, `inner_steps` a step on average.
 
-    The step from level i to the next has a share of them in proportion to
+    Each step has a share of them in proportion to how much of its fall in log sigma lies between l and h,
 
     .. math:: \log \frac{\min(\sigma_i, h)}{\max(\sigma_{i+1}, l)} \text{ where that is above 0}, \qquad
               \sigma = b / a, \quad h = 3 \max(1, \sqrt{N} / 12)
 
-    of the part of its fall that lies between l and h, N cells a picture. Below l, the regenerated part hardly moves
-    any more. Above h, y is invisible: N cells that agree, as those of a large picture do about its composition, stand
-    out of :math:`\sqrt{N}` times the noise that hides one.
+    with N cells a picture. Below l, the regenerated part hardly moves any more. Above h, y is invisible: what N cells
+    share, as those of a large picture share its composition, is seen in :math:`\sqrt{N}` times the noise that hides
+    one of them.
 
     Arguments:
         inner_steps: extra model evaluations a step; 0 is Blend with predicted noise.
-        leak: share of fresh noise (as an amplitude) that each feedback mixes in, so that its errors do not wind up.
+        leak: share of fresh noise (as an amplitude) that each feedback mixes in, so that its errors do not
+            accumulate.
         step_size: of the Langevin step, 0 to 1; at 1 the regenerated part is noised anew around its prediction.
         lowest, highest: l, and h of a picture of up to 12x12 cells, for latents of about unit deviation.
     """
@@ -50,7 +51,7 @@ class Match(Method):
         low, high = self.lowest, self.highest * max(1.0, cells**0.5 / SIDE)
         falls = {i: overlap(levels[i + 1].ratio, levels[i].ratio, low, high) for i in window if levels[i + 1].b > 0}
         weights = {i: fall for i, fall in falls.items() if fall > 0}
-        if window and not weights:  # a schedule of few steps: the level next to where they pay, so that the total holds
+        if window and not weights:  # no step falls between low and high: the nearest has them, so that the total holds
             weights = {min(window, key=lambda i: abs(log(levels[i].ratio / (low * high) ** 0.5))): 1.0}
         return refined(steps, share(round(self.inner_steps * steps), weights) if weights else {})
 
@@ -76,26 +77,27 @@ class MatchedRegion(KnownRegion):
     For any Gaussian prior the solution makes :math:`D_u` the exact denoiser of the conditional p(x_u | y).
 
     D_k changes by J times what :math:`x_k` does, J in (0, 1), and the feedback is stable while
-    :math:`\gamma J < 2 (1 + \beta)`. Fine detail has small J, so that few evaluations need a large :math:`\gamma`.
-    How large it may be is measured by the run, picture by picture: where the residual :math:`|y - D_k|` grew,
-    :math:`\gamma` is halved and v is 0; where it fell, :math:`\gamma` is doubled, up to 3.
+    :math:`\gamma J < 2 (1 + \beta)`. Fine detail has small J and needs a large :math:`\gamma` to converge in a few
+    evaluations. How large it may be is measured by the run, picture by picture: where the residual
+    :math:`|y - D_k|` grew, :math:`\gamma` is halved and v is 0; where it fell, :math:`\gamma` is doubled, up to 3.
 
     Each extra evaluation then takes a Leimkuhler-Matthews step of Langevin dynamics on the regenerated part,
 
     .. math:: x_u \leftarrow x_u + \delta\,(a D_u - x_u) + b \sqrt{2\delta}\,\tfrac12(\xi' + \xi)
 
-    with :math:`\xi'` the step's before, whose stationary variance is exact for Gaussians at any stable :math:`\delta`.
-    The noise is remembered from level to level too: the solver in between only scales what it left in the state.
+    with fresh noise :math:`\xi` and that of the step before, :math:`\xi'`. The stationary variance of this step is
+    exact for Gaussians at any stable :math:`\delta`. :math:`\xi'` is kept from level to level, since the solver only
+    rescales it.
 
-    A step of a solver over-smooths: of the variance of x_u that it should leave, :math:`q^2 b^2 J` is missing, q the
-    share of D in what it makes and J the eigenvalues of :math:`\partial D_u / \partial x_u`. Two evaluations of one
-    level, D' the last extra one and D the solver's first, differ by J times fresh noise. So the solver is given
+    A step of a solver over-smooths: its result has :math:`q^2 \sigma^2 J` too little variance (units of a = 1), with q
+    the weight of D in the next state and J now the eigenvalues of :math:`\partial D_u / \partial x_u`. Two evaluations of
+    one level, D' the last extra one and D the solver's first, differ by J times new noise. So the solver is given
 
     .. math:: D + \alpha (D - D'), \qquad \alpha = 5 q^3 (1 - q), \qquad q = 1 - \frac{\sigma_{next}}{\sigma}, \quad
               \sigma = \frac{b}{a}
 
-    Short steps need less than what is missing, since e moves too, and D with it. After a step nearly to the end, D' is
-    often another picture, and not the same under other noise.
+    Short steps need less than is missing, because e changed between the two evaluations too. After a very long step D'
+    often shows other content, so that D - D' is no longer noise.
 
     References:
         Rational construction of stochastic numerical methods (Leimkuhler and Matthews, 2013), section 3;
@@ -125,7 +127,7 @@ class MatchedRegion(KnownRegion):
         self.share = 0.0  # alpha of that evaluation
 
     def for_solver(self, denoised: Tensor, conditional: Tensor | None) -> Tensor:
-        """The guided prediction with the variance that the solver's step will lose."""
+        """The guided prediction, plus what makes up for the variance that the solver's step will lose."""
         before, self.refined = self.refined, None
         if before is None or conditional is None:
             return denoised

@@ -1,4 +1,4 @@
-"""The order in which noise levels are visited: integers only.
+"""The moves that a walk over the noise levels is made of, and the walks: integers only.
 
 A schedule of `steps` steps has the levels 0 (most noise) to `steps` (the end of the sigmas); the model is evaluated at
 level i to go from i to i + 1.
