@@ -90,8 +90,8 @@ class MatchedRegion(KnownRegion):
     rescales it.
 
     A step of a solver over-smooths: its result has :math:`q^2 \sigma^2 J` too little variance (units of a = 1), with q
-    the weight of D in the next state and J now the eigenvalues of :math:`\partial D_u / \partial x_u`. Two evaluations of
-    one level, D' the last extra one and D the solver's first, differ by J times new noise. So the solver is given
+    the weight of D in the next state and J now the eigenvalues of :math:`\partial D_u / \partial x_u`. Two evaluations
+    of one level, D' the last extra one and D the solver's first, differ by J times new noise. So the solver is given
 
     .. math:: D + \alpha (D - D'), \qquad \alpha = 5 q^3 (1 - q), \qquad q = 1 - \frac{\sigma_{next}}{\sigma}, \quad
               \sigma = \frac{b}{a}
