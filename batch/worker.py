@@ -12,9 +12,9 @@ from typing import Any
 from PIL import Image
 
 from . import pictures
+from .check_host import misfits
 from .comfyui_api import FOLDER
 from .errors import BadPicture, HostFailed, HostGone, Refused
-from .fit import misfits
 from .hosts import EmbeddedHost, OwnHost, RunningHost
 from .job import DONE, FAILED, Job, digest
 from .places import Place

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from ..checks import check_choice, check_latent, check_window, naming
 from ..pixels.latent_grid import SPATIAL_METHODS
-from ..samplers.blend import Blend
 from ..samplers.host import combine
 from ..samplers.known_region import KNOWN_NOISE, Method
-from ..samplers.match import Match
-from ..samplers.repaint import RePaintBudget
+from ..samplers.methods.blend import Blend
+from ..samplers.methods.match import Match
+from ..samplers.methods.repaint import RePaintBudget
 
 CATEGORY = "latent repaint"
 METHODS = ["match", "repaint", "blend"]

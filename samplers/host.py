@@ -1,10 +1,10 @@
-"""The bridge to ComfyUI: a KSAMPLER in, a KSAMPLER out. It, cost.py, solvers.py and solver_kinds.py alone import comfy.
+"""The bridge to ComfyUI: a KSAMPLER in, a KSAMPLER out. Under samplers/, comfy is imported here, in announced_cost.py,
+solvers.py and solver_kinds.py alone.
 
 The host calls `KSAMPLER.sample` with everything explicit. Here it is checked, the walk over the noise levels is planned
-and announced, and the host's own KSAMPLER runs it, with our loop in the place of the solver.
+and its cost announced, and the host's own KSAMPLER runs it, with our loop in the place of the solver.
 """
 
-from collections.abc import Callable
 from math import prod
 from types import SimpleNamespace
 from typing import Any
@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 
 from ..checks import check_run, check_sigmas, naming
-from .cost import evaluation_sigmas
+from .announced_cost import announce, evaluation_sigmas
 from .guider import Guided, averages_mask
 from .known_region import AtLevel, KnownRegion, Method, ignores_noise
 from .loop import sample_moves
 from .noise import NoiseStream, derive_seed, image_seeds
 from .noise_level import noise_level
-from .plan import Plan
+from .plan import Plan, plan_over
 from .progress import Progress
 from .soft_mask import mask_of
 from .solver_kinds import around, check_for_model, check_solver
@@ -75,14 +75,8 @@ def evaluations(
         check_sigmas(sigmas)
         solver = sampler.solver if isinstance(sampler, Combinator) else sampler
         extra_args = {"model_options": {} if model is None else model.model_options, "seed": 0, "denoise_mask": state}
-        walk = walks(method, model_sampling, sigmas, prod(state.shape[2:]))
-        return evaluation_sigmas(solver, walk, behind, state, sigmas, extra_args)
-
-
-def walks(method: Method | None, model_sampling: Any, sigmas: Tensor, cells: int) -> Callable[[Tensor], Plan]:
-    """The plan over the sigmas of a run, or over others, which a sampler around the solver makes of them."""
-    plan, own = Plan(method, model_sampling, sigmas, cells), sigmas.float().cpu()
-    return lambda given: plan if torch.equal(given.float().cpu(), own) else Plan(method, model_sampling, given, cells)
+        plan_of = plan_over(method, model_sampling, sigmas, prod(state.shape[2:]))
+        return evaluation_sigmas(solver, plan_of, behind, state, sigmas, extra_args)
 
 
 class Combinator(comfy.samplers.KSAMPLER):
@@ -118,15 +112,15 @@ class Combinator(comfy.samplers.KSAMPLER):
         sigmas = sigmas.to(torch.promote_types(sigmas.dtype, torch.float32))
         with naming(self.node):
             y = self.clean_latent(model_wrap, noise, latent_image)
-            plan_of = walks(self.method, model_sampling, sigmas, prod(y.shape[2:]))
+            plan_of = plan_over(self.method, model_sampling, sigmas, prod(y.shape[2:]))
             check_for_model(self.solver, model_sampling)
             host = comfy.samplers.KSamplerX0Inpaint(model_wrap, sigmas)
             host.noise, host.latent_image = noise, latent_image
             x = model_sampling.noise_scaling(sigmas[0], noise, latent_image)
             known_args = {**extra_args, "denoise_mask": denoise_mask}
-            total = len(evaluation_sigmas(self.solver, plan_of, host, x, sigmas, known_args))
+            progress = announce(self.solver, plan_of, host, x, sigmas, known_args, callback, disable_pbar)
         known = denoise_mask == 0
-        with naming(self.node), Progress(callback, total, disable_pbar) as progress:
+        with naming(self.node), progress:
 
             def run(model, x, sigmas, extra_args, callback=None, disable=None):
                 # in half precision the host's own sum over the prompts divides by 0

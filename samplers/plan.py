@@ -1,5 +1,7 @@
 """One call of a combinator, planned before the first model evaluation: its walk and its noise levels."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -47,3 +49,9 @@ class Plan:
     def starts_below_full_noise(self) -> bool:
         """Whether the first state still has something of the latent in it (`denoise` below 1)."""
         return float(self.levels[0].a) >= self.full_noise * float(self.levels[0].b)
+
+
+def plan_over(method: Method | None, model_sampling, sigmas: Tensor, cells: int) -> Callable[[Tensor], Plan]:
+    """The plan over the sigmas of a run, or over others, which a sampler around the solver makes of them."""
+    plan, own = Plan(method, model_sampling, sigmas, cells), sigmas.float().cpu()
+    return lambda given: plan if torch.equal(given.float().cpu(), own) else Plan(method, model_sampling, given, cells)

@@ -14,10 +14,10 @@ from typing import Any
 
 from torch import Tensor
 
-from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine, evaluations
-from latent_repaint.samplers.match import Match
-from latent_repaint.samplers.repaint import RePaint
+from latent_repaint.samplers.methods.blend import Blend
+from latent_repaint.samplers.methods.match import Match
+from latent_repaint.samplers.methods.repaint import RePaint
 
 from .analytic_model import sigmas, solver
 from .langevin import inner_steps_within, langevin

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from comfyui_host.tiny import ksampler  # starts the host, which the next stand on
-from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine
+from latent_repaint.samplers.methods.blend import Blend
 
 from . import closed_form
 from .cells import METHODS, SCHEDULERS, SOLVERS

@@ -174,7 +174,7 @@ def is_distilled(subject: Subject) -> bool:
 def code() -> str:
     """Of all files that decide a cell, so that results of other code are not taken for these."""
     root, digest = in_process.ROOT, hashlib.sha256()
-    for path in sorted([*(root / "samplers").glob("*.py"), *Path(__file__).parent.glob("m*.py")]):
+    for path in sorted([*(root / "samplers").rglob("*.py"), *Path(__file__).parent.glob("m*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -10,10 +10,10 @@ from typing import Any
 from torch import Tensor
 
 from comfyui_host.passes import counted
-from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine
-from latent_repaint.samplers.match import Match
-from latent_repaint.samplers.repaint import RePaintBudget
+from latent_repaint.samplers.methods.blend import Blend
+from latent_repaint.samplers.methods.match import Match
+from latent_repaint.samplers.methods.repaint import RePaintBudget
 
 from . import HOST
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from batch.check_host import misfits
 from batch.errors import Refused
 from batch.find_nodes import understood
-from batch.fit import misfits
 from batch.install import NEEDS
 from batch.workflow import parse
 from comfyui_host.install import ROOT

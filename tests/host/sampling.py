@@ -11,10 +11,10 @@ import torch
 
 from comfyui_host.tiny import conditioning, host, ksampler
 from latent_repaint.nodes.ksampler import KSampler
-from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine, evaluations
-from latent_repaint.samplers.match import Match
-from latent_repaint.samplers.repaint import RePaint
+from latent_repaint.samplers.methods.blend import Blend
+from latent_repaint.samplers.methods.match import Match
+from latent_repaint.samplers.methods.repaint import RePaint
 
 METHODS = {
     "fixed": Blend(known_noise="fixed"),

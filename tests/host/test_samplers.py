@@ -18,8 +18,8 @@ from sampling import (
 
 from comfyui_host.tiny import host, ksampler, sample, sigmas, tiny_model
 from latent_repaint.samplers.host import combine, evaluations
-from latent_repaint.samplers.match import Match
-from latent_repaint.samplers.repaint import RePaintBudget
+from latent_repaint.samplers.methods.match import Match
+from latent_repaint.samplers.methods.repaint import RePaintBudget
 from latent_repaint.samplers.soft_mask import joining
 
 SOLVERS = "euler euler_ancestral dpmpp_2m dpmpp_2m_sde uni_pc ddim heun lcm sa_solver euler_cfg_pp".split()

@@ -9,8 +9,8 @@ from comfy_extras.nodes_differential_diffusion import DifferentialDiffusion
 from sampling import TOLERANCE, cfg_guider, combined, kept_error, one_by_one, one_of_each, passes, wrapped
 
 from comfyui_host.tiny import host, ksampler, sample, sigmas
-from latent_repaint.samplers.blend import Blend
 from latent_repaint.samplers.host import combine
+from latent_repaint.samplers.methods.blend import Blend
 from latent_repaint.samplers.noise_level import noise_level
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from latent_repaint.samplers.known_region import AtLevel
-from latent_repaint.samplers.match import Match
+from latent_repaint.samplers.methods.match import Match
 from latent_repaint.samplers.moves import Refine, share
 from latent_repaint.samplers.noise_level import NoiseLevel
 

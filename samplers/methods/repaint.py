@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .known_region import AtLevel, Guidance, KnownRegion, Method
-from .moves import Move, itinerary, paper_jumps, spread
-from .noise_level import NoiseLevel
+from ..known_region import AtLevel, Guidance, KnownRegion, Method
+from ..moves import Move, itinerary, paper_jumps, spread
+from ..noise_level import NoiseLevel
 
 
 @dataclass(frozen=True, kw_only=True)

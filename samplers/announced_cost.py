@@ -1,4 +1,4 @@
-"""What a run will cost: every model evaluation that it will make, found first by a walk without the model."""
+"""What a run will cost, announced before it begins: its model evaluations, found by a walk without the model."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,11 +12,35 @@ from .loop import Region, Solver, sample_moves
 from .moves import MAX_EVALUATIONS, Descend, Refine
 from .noise_level import NoiseLevel
 from .plan import Plan
+from .progress import Progress
 from .solver_kinds import around, name_of, of_the_host, unwrapped
 from .solvers import Handed, run_piece, takes_noise_sampler
 
 MAX_WALKED = 1_000
 """Evaluations that a solver is walked for while a run is planned; a longer walk is told from its beginning."""
+
+
+def announce(
+    sampler: Any,
+    plan_of: Callable[[Tensor], Plan],
+    model: Any,
+    x: Tensor,
+    sigmas: Tensor,
+    extra_args: dict,
+    callback: Callable | None,
+    disable: bool,
+) -> Progress:
+    """The progress bars of a run, which show from its start how many model evaluations it will make.
+
+    Arguments:
+        sampler, plan_of, model, x, sigmas, extra_args: as in `evaluation_sigmas`.
+        callback, disable: as in `Progress`.
+
+    Raises:
+        ValueError: as `evaluation_sigmas` does.
+    """
+    total = len(evaluation_sigmas(sampler, plan_of, model, x, sigmas, extra_args))
+    return Progress(callback, total, disable)
 
 
 def evaluation_sigmas(

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .known_region import Method
-from .moves import Descend, Move
-from .noise_level import NoiseLevel
+from ..known_region import Method
+from ..moves import Descend, Move
+from ..noise_level import NoiseLevel
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,9 @@ from math import log
 import torch
 from torch import Tensor
 
-from .known_region import AtLevel, Guidance, KnownRegion, Method, rms, signal_to_noise
-from .moves import Move, refined, share
-from .noise_level import NoiseLevel
+from ..known_region import AtLevel, Guidance, KnownRegion, Method, rms, signal_to_noise
+from ..moves import Move, refined, share
+from ..noise_level import NoiseLevel
 
 MIN_RATIO, MAX_RATIO = 0.1, 3.0  # of b/a; see Match
 SIDE = 12.0  # cells: the side of a picture up to which MAX_RATIO holds
