@@ -13,8 +13,8 @@ from ..noise_level import NoiseLevel
 
 MIN_RATIO, MAX_RATIO = 0.1, 3.0  # of b/a; see Match
 SIDE = 12.0  # cells: the side of a picture up to which MAX_RATIO holds
-MAX_GAIN = 3.0  # of the feedback, and
-MOMENTUM = 0.4  # its momentum: together stable for J below 2 (1 + MOMENTUM) / MAX_GAIN, see MatchedRegion
+MOMENTUM = 0.4  # of the feedback at full haste, see MatchedRegion
+HURRIED = 3  # evaluations of one level up to which haste is full
 MAX_LOUDNESS = 3.0  # root mean square of the known part's noise: no network has seen data so noisy at its level
 
 
@@ -72,14 +72,15 @@ class MatchedRegion(KnownRegion):
     r"""A known region whose noise e solves :math:`D_k(x_u, a y + b e) = y`, by feedback with momentum and a leak,
 
     .. math:: v \leftarrow \beta v + \gamma\frac{a}{b}(y - D_k), \qquad
-              e \leftarrow \sqrt{1 - r^2}\,(e + v) + r\,\xi, \qquad \beta = 0.4, \quad \gamma \le 3
+              e \leftarrow \sqrt{1 - r^2}\,(e + v) + r\,\xi, \qquad \gamma = 1 + 2 h, \quad \beta = 0.4\,h
 
     For any Gaussian prior the solution makes :math:`D_u` the exact denoiser of the conditional p(x_u | y).
 
     D_k changes by J times what :math:`x_k` does, J in (0, 1), and the feedback is stable while
-    :math:`\gamma J < 2 (1 + \beta)`. Fine detail has small J and needs a large :math:`\gamma` to converge in a few
-    evaluations. How large it may be is measured by the run, picture by picture: where the residual
-    :math:`|y - D_k|` grew, :math:`\gamma` is halved and v is 0; where it fell, :math:`\gamma` is doubled, up to 3.
+    :math:`\gamma J < 2 (1 + \beta)`. Fine detail has small J and needs haste, h = 1, to converge in a few evaluations;
+    but haste also amplifies what each new :math:`x_u` changes. So the k-th repetition at one level has
+    :math:`h = \min(1, 3/k)`, and h is a quarter of that where the run, picture by picture, finds that the residual
+    :math:`|y - D_k|` grew since the evaluation before.
 
     Each extra evaluation then takes a Leimkuhler-Matthews step of Langevin dynamics on the regenerated part,
 
@@ -121,7 +122,7 @@ class MatchedRegion(KnownRegion):
         super().__init__(guided, at, y, noise, draw, "predicted")
         self.leak, self.step_size = leak, step_size
         self.last_residual: Tensor | None = None
-        self.gain = torch.full((), MAX_GAIN, device=y.device)  # gamma, one number an image
+        self.repeated = torch.zeros((), device=y.device)  # k
         self.last_noise = self.draw()
         self.refined: Tensor | None = None  # D', for the solver's next evaluation
         self.share = 0.0  # alpha of that evaluation
@@ -153,17 +154,17 @@ class MatchedRegion(KnownRegion):
         return self.moved(x, (x.float() + drift + noise).to(x.dtype))
 
     def feed_back(self, sigma: Tensor, conditional: Tensor, free: Tensor) -> None:
-        """The new gain, v and e."""
+        """The new v and e."""
         signal, known = signal_to_noise(self.at_level.level(sigma)), ~free
         offset = self.y.float() - conditional.float()
         residual = rms(offset, known)
+        self.repeated = torch.where(signal == self.last_signal, self.repeated + 1, 0)
+        haste = (HURRIED / self.repeated).clamp(max=1.0)
         if self.last_residual is not None:
-            grew = residual > self.last_residual
-            self.gain = torch.where(grew, self.gain / 2, (2 * self.gain).clamp(max=MAX_GAIN))
-            self.velocity = torch.where(grew, 0.0, self.velocity)
-        velocity = MOMENTUM * self.velocity + self.gain * signal * offset
+            haste = torch.where(residual > self.last_residual, haste / 4, haste)
+        velocity = MOMENTUM * haste * self.velocity + (1 + 2 * haste) * signal * offset
         e = (1 - self.leak**2) ** 0.5 * (self.noise + velocity) + self.leak * self.draw()
         e = e * (MAX_LOUDNESS / rms(e, known)).clamp(max=1.0)
-        self.last_residual = residual
+        self.last_residual, self.last_signal = residual, signal
         in_window = self.at_level.in_window(sigma)
         self.noise, self.velocity = torch.where(in_window, e, self.noise), torch.where(in_window, velocity, 0.0)
