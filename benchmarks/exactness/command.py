@@ -28,7 +28,7 @@ from .problems import PROBLEMS, Problem, textured_fields
 BUDGETS = (20, 40, 100, 8, 16, 200, 400)  # in the order in which they run
 SEEDS = (1, 2, 3)
 SELECTION_SEED = 1000
-GIVEN = 4  # known parts a problem
+GIVEN, GIVEN_MIXTURE = 4, 16  # known parts of a problem of pictures, and of another: each allows modes of its own
 
 
 class Bench:
@@ -38,15 +38,16 @@ class Bench:
         key: the problem's name in the files; "learnt" is the textured fields under the learnt denoiser, "flow" the same
             under the exact one as a rectified flow.
         path: of the file; None keeps nothing.
-        counts: pictures for each known part: to select a setting, and to measure the selected one; beyond 100
-            evaluations of a problem of pictures a quarter of them.
+        counts: pictures for each of GIVEN known parts, as many in all where there are more: to select a setting, and to
+            measure the selected one; beyond 100 evaluations of a problem of pictures a quarter of them.
     """
 
     def __init__(self, key: str, path: Path | None, counts: tuple[int, int]) -> None:
-        self.key, self.counts, self.cells = key, counts, Cells(path)
+        self.key, self.cells = key, Cells(path)
         self.problem: Problem = textured_fields() if key in VARIANTS else PROBLEMS[key]()
         self.model = patcher(load() if key == "learnt" else exact_denoiser(self.problem), flow=key == "flow")
-        self.given = self.problem.given(GIVEN)
+        given = GIVEN if self.problem.is_picture else GIVEN_MIXTURE
+        self.given, self.counts = self.problem.given(given), tuple(count * GIVEN // given for count in counts)
         self.judges = [Judge(self.problem, y, 512 if path is None else 2048) for y in self.given]
         if key == "learnt" and path:  # a network is slow: the settings that are best with the exact denoiser serve
             exact = Cells(path.with_name("textures.json")).found

@@ -13,9 +13,9 @@ from ..noise_level import NoiseLevel
 
 MIN_RATIO, MAX_RATIO = 0.1, 3.0  # of b/a; see Match
 SIDE = 12.0  # cells: the side of a picture up to which MAX_RATIO holds
-MOMENTUM = 0.4  # of the feedback at full haste, see MatchedRegion
-HURRIED = 3  # evaluations of one level up to which haste is full
-MAX_LOUDNESS = 3.0  # root mean square of the known part's noise: no network has seen data so noisy at its level
+GAIN, MOMENTUM = 2.25, 0.4  # what full haste adds to the feedback, see MatchedRegion
+HURRIED = 2  # repetitions at one level up to which haste is full
+MAX_LOUDNESS = 5.0  # root mean square of the known part's noise: no network has seen data so noisy at its level
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,14 +72,14 @@ class MatchedRegion(KnownRegion):
     r"""A known region whose noise e solves :math:`D_k(x_u, a y + b e) = y`, by feedback with momentum and a leak,
 
     .. math:: v \leftarrow \beta v + \gamma\frac{a}{b}(y - D_k), \qquad
-              e \leftarrow \sqrt{1 - r^2}\,(e + v) + r\,\xi, \qquad \gamma = 1 + 2 h, \quad \beta = 0.4\,h
+              e \leftarrow \sqrt{1 - r^2}\,(e + v) + r\,\xi, \qquad \gamma = 1 + 2.25\,h, \quad \beta = 0.4\,h
 
     For any Gaussian prior the solution makes :math:`D_u` the exact denoiser of the conditional p(x_u | y).
 
     D_k changes by J times what :math:`x_k` does, J in (0, 1), and the feedback is stable while
     :math:`\gamma J < 2 (1 + \beta)`. Fine detail has small J and needs haste, h = 1, to converge in a few evaluations;
     but haste also amplifies what each new :math:`x_u` changes. So the k-th repetition at one level has
-    :math:`h = \min(1, 3/k)`, and h is a quarter of that where the run, picture by picture, finds that the residual
+    :math:`h = \min(1, 2/k)`, and h is a quarter of that where the run, picture by picture, finds that the residual
     :math:`|y - D_k|` grew since the evaluation before.
 
     Each extra evaluation then takes a Leimkuhler-Matthews step of Langevin dynamics on the regenerated part,
@@ -162,7 +162,7 @@ class MatchedRegion(KnownRegion):
         haste = (HURRIED / self.repeated).clamp(max=1.0)
         if self.last_residual is not None:
             haste = torch.where(residual > self.last_residual, haste / 4, haste)
-        velocity = MOMENTUM * haste * self.velocity + (1 + 2 * haste) * signal * offset
+        velocity = MOMENTUM * haste * self.velocity + (1 + GAIN * haste) * signal * offset
         e = (1 - self.leak**2) ** 0.5 * (self.noise + velocity) + self.leak * self.draw()
         e = e * (MAX_LOUDNESS / rms(e, known)).clamp(max=1.0)
         self.last_residual, self.last_signal = residual, signal
