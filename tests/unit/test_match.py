@@ -94,7 +94,7 @@ def region_of(variance, known, y, leak=0.3):
 
 @pytest.mark.parametrize(("variance", "evaluations", "left"), [(1e6, 20, 0.1), (4.0, 20, 0.01), (0.25, 8, 0.1)])
 def test_the_gain_is_what_the_picture_bears(variance, evaluations, left):
-    """Where J is 1 a constant gain of 3 diverges, momentum or not; where it is 0.2, a gain of 1 leaves 0.8^8."""
+    """Where J is 1 a constant gain of 3.25 diverges, momentum or not; where it is 0.2, a gain of 1 leaves 0.8^8."""
     y = torch.full((2, 1, 10, 10), 0.5)
     region, draw = region_of(variance, known=True, y=y, leak=0.0)
     residuals = []
@@ -102,6 +102,23 @@ def test_the_gain_is_what_the_picture_bears(variance, evaluations, left):
         region(draw(), torch.tensor([1.0, 1.0]))
         residuals.append(region.last_residual.max().item())
     assert residuals[-1] < left * residuals[0], residuals
+
+
+def test_haste_falls_with_the_evaluations_of_a_level_and_returns_at_the_next():
+    """How much of what x_u changes arrives in e: much while it must converge, little once it has."""
+    y = torch.full((1, 1, 10, 10), 0.02)
+    region, draw = region_of(0.01, known=True, y=y, leak=0.0)
+
+    def response(sigma):
+        before = region.noise
+        region(draw(), torch.tensor([sigma]))
+        offset = y - 0.01 / (0.01 + sigma**2) * (y + sigma * before)
+        return ((region.noise - before) / (offset / sigma)).mean().item()
+
+    hasty = response(1.0)
+    settled = [response(1.0) for _ in range(30)][-1]
+    assert settled < 1.3 < 3 < hasty
+    assert response(0.9) > 3
 
 
 def test_the_step_of_a_solver_keeps_more_of_its_variance():
