@@ -97,8 +97,9 @@ INTRODUCTION = f"""# Distance to the exact posterior
 Written by `{COMMAND}`; the plot is `exactness.png`, every measured cell is in `exactness/`.
 
 Denoisers that are known in closed form, inside a real host model, sampled by the host's own SamplerCustomAdvanced and
-the pack's own samplers. Four known parts a problem, three seeds, 384 pictures for each known part and seed (96 beyond
-100 evaluations of the fields; 32 with the learnt denoiser). Each method runs at its best setting (solver, scheduler,
+the pack's own samplers. Three seeds. Of the fields four known parts, 384 pictures for each and each seed (96 beyond 100
+evaluations; 32 with the learnt denoiser); of the mixtures in 2 and 16 dimensions, where every known part allows other
+modes, sixteen known parts and 96 pictures. Each method runs at its best setting (solver, scheduler,
 steps, jumps or inner steps; see `methods.py`), chosen for each budget on a sample and a seed of its own by energy
 distance; with the learnt denoiser, at its best setting with the exact one. Measures: see `metrics.py`; the energy
 distance is unbiased, so that exact samples score 0 on average and can score below it; a log-density gap below 0 means
@@ -107,10 +108,11 @@ in the place of its means, the same to 5%). The ring shows where matching the me
 
 Where it falls short. Blend's predicted noise is one correction a step: 20 do not bring the slowest modes of a smooth
 field's 108 known cells to agreement (a seventh of the host's distance at 20 evaluations, a fourteenth at 40); on the
-mixtures it stops gaining, or loses again, beyond 40 to 100. On the ring, modes that y rules out lie so near to those it
+16-D mixture it gains nothing beyond 100. On the ring, modes that y rules out lie so near to those it
 allows that the mean, which is all that Match matches, does not tell them apart. Match over-smooths with few steps.
-Beyond 100 to 200 evaluations it stands at the floor of the measure or, on the 16-D mixture, at that of the leak and
-of a gain that does not come to rest. Large pictures: `few_steps.md`.
+Beyond 100 evaluations it stands at the floor of the measure, but on the 16-D mixture, where it goes on falling: 400
+evaluations leave a sixth of the host's distance there, and a third of Match's own with 8. Large pictures:
+`few_steps.md`.
 """
 
 
