@@ -97,10 +97,10 @@ class KnownRegion:
                 \sigma = b / a, \quad \sigma' \text{ that of the evaluation before}
 
       which for :math:`\gamma = 1, \beta = 0` is :math:`(x_k - a D_k)/b`. D changes by J times what x does, J in
-      (0, 1), and the error by :math:`1 - \gamma J`: this :math:`\gamma` is Newton's step for data of unit variance, as
-      far as it is stable for every J. The slow modes, of small J, need momentum where steps are few and long; where
-      they are many, and between evaluations of one level, there is next to none. D is the conditional prediction
-      alone, since guidance makes the feedback unstable.
+      (0, 1), and each correction multiplies the error by :math:`1 - \gamma J`. This :math:`\gamma` is Newton's step
+      for data of unit variance, as far as it is stable for every J. The slow modes, of small J, need momentum where
+      steps are few and long; where they are many, and between evaluations of one level, there is next to none. D is
+      the conditional prediction alone, since guidance makes the feedback unstable.
 
     It is called as a k-diffusion model, `region(x, sigma, **extra_args) -> denoised`.
 

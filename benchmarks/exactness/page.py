@@ -98,21 +98,21 @@ Written by `{COMMAND}`; the plot is `exactness.png`, every measured cell is in `
 
 Denoisers that are known in closed form, inside a real host model, sampled by the host's own SamplerCustomAdvanced and
 the pack's own samplers. Three seeds. Of the fields four known parts, 384 pictures for each and each seed (96 beyond 100
-evaluations; 32 with the learnt denoiser); of the mixtures in 2 and 16 dimensions, where every known part allows other
-modes, sixteen known parts and 96 pictures. Each method runs at its best setting (solver, scheduler,
-steps, jumps or inner steps; see `methods.py`), chosen for each budget on a sample and a seed of its own by energy
-distance; with the learnt denoiser, at its best setting with the exact one. Measures: see `metrics.py`; the energy
-distance is unbiased, so that exact samples score 0 on average and can score below it; a log-density gap below 0 means
-over-smoothed; a seam ratio of 1 means no seam (Composite's `seam_energy`; the cells kept here have root mean squares
-in the place of its means, the same to 5%). The ring shows where matching the mean fails.
+evaluations; 32 with the learnt denoiser); of both 2-D mixtures and the 16-D one, where every known part allows other
+modes, sixteen known parts and 96 pictures. Each method runs at its best setting (solver, scheduler, steps, jumps or
+inner steps; see `methods.py`), chosen for each budget on a sample and a seed of its own by energy distance; with the
+learnt denoiser, at its best setting with the exact one. Measures: see `metrics.py`; the energy distance is unbiased, so
+that exact samples score 0 on average and can score below it; a log-density gap below 0 means over-smoothed; a seam
+ratio of 1 means no seam (Composite's `seam_energy`; the cells kept here have root mean squares in the place of its
+means, the same to 5%). The ring shows where matching the mean fails.
 
-Where it falls short. Blend's predicted noise is one correction a step: 20 do not bring the slowest modes of a smooth
-field's 108 known cells to agreement (a seventh of the host's distance at 20 evaluations, a fourteenth at 40); on the
-16-D mixture it gains nothing beyond 100. On the ring, modes that y rules out lie so near to those it
-allows that the mean, which is all that Match matches, does not tell them apart. Match over-smooths with few steps.
-Beyond 100 evaluations it stands at the floor of the measure, but on the 16-D mixture, where it goes on falling: 400
-evaluations leave a sixth of the host's distance there, and a third of Match's own with 8. Large pictures:
-`few_steps.md`.
+Where the methods fall short. Blend's predicted noise is one correction a step: 20 do not bring the slowest modes of a
+smooth field's 108 known cells to agreement (a seventh of the host's distance at 20 evaluations, a thirteenth at 40). It
+loses again with more: on the 16-D mixture beyond 100, on the textured fields beyond 40. On the ring, modes that y rules
+out lie so near to those it allows that the mean, which is all that Match matches, does not tell them apart. Match
+over-smooths with few steps. From 100 evaluations on it is at the floor of the measure on the 2-D mixture and on the
+fields with the exact denoiser. On the ring it stays at about 0.3. On the 16-D mixture it goes on falling: with 400
+evaluations 0.15 of the host's distance is left. Large pictures: `few_steps.md`.
 """
 
 

@@ -22,21 +22,21 @@ MAX_LOUDNESS = 5.0  # root mean square of the known part's noise: no network has
 class Match(Method):
     r"""One walk down the schedule with extra evaluations where they pay, `inner_steps` a step on average.
 
-    Each step has a share of them in proportion to how much of its fall in log sigma lies between l and h,
+    Each step has a share of them in proportion to how much of its fall in log sigma lies between l and u,
 
-    .. math:: \log \frac{\min(\sigma_i, h)}{\max(\sigma_{i+1}, l)} \text{ where that is above 0}, \qquad
-              \sigma = b / a, \quad h = 3 \max(1, \sqrt{N} / 12)
+    .. math:: \log \frac{\min(\sigma_i, u)}{\max(\sigma_{i+1}, l)} \text{ where that is above 0}, \qquad
+              \sigma = b / a, \quad u = 3 \max(1, \sqrt{N} / 12)
 
-    with N cells a picture. Below l, the regenerated part hardly moves any more. Above h, y is invisible: what N cells
-    share, as those of a large picture share its composition, is seen in :math:`\sqrt{N}` times the noise that hides
-    one of them.
+    with N cells of one channel. Below l, the regenerated part hardly moves any more. Above u, y is invisible: what N
+    cells share, as those of a large picture share its composition, is seen in :math:`\sqrt{N}` times the noise that
+    hides one of them.
 
     Arguments:
         inner_steps: extra model evaluations a step; 0 is Blend with predicted noise.
         leak: share of fresh noise (as an amplitude) that each feedback mixes in, so that its errors do not
             accumulate.
         step_size: of the Langevin step, 0 to 1; at 1 the regenerated part is noised anew around its prediction.
-        lowest, highest: l, and h of a picture of up to 12x12 cells, for latents of about unit deviation.
+        lowest, highest: l, and u of a picture of up to 12x12 cells, for latents of about unit deviation.
     """
 
     known_noise: str = "predicted"
@@ -77,10 +77,10 @@ class MatchedRegion(KnownRegion):
     For any Gaussian prior the solution makes :math:`D_u` the exact denoiser of the conditional p(x_u | y).
 
     D_k changes by J times what :math:`x_k` does, J in (0, 1), and the feedback is stable while
-    :math:`\gamma J < 2 (1 + \beta)`. Fine detail has small J and needs haste, h = 1, to converge in a few evaluations;
-    but haste also amplifies what each new :math:`x_u` changes. So the k-th repetition at one level has
-    :math:`h = \min(1, 2/k)`, and h is a quarter of that where the run, picture by picture, finds that the residual
-    :math:`|y - D_k|` grew since the evaluation before.
+    :math:`\gamma J < 2 (1 + \beta)`. Fine detail has small J and needs haste, h = 1, to converge in a few evaluations.
+    Modes of J above 0.86 would diverge then, and later at one level haste would only amplify what each new :math:`x_u`
+    changes. So :math:`h = \min(1, 2/k)` with k the evaluations that the level had before, and a quarter of that where
+    the residual :math:`|y - D_k|` of a picture grew since the evaluation before.
 
     Each extra evaluation then takes a Leimkuhler-Matthews step of Langevin dynamics on the regenerated part,
 
@@ -97,6 +97,7 @@ class MatchedRegion(KnownRegion):
     .. math:: D + \alpha (D - D'), \qquad \alpha = 5 q^3 (1 - q), \qquad q = 1 - \frac{\sigma_{next}}{\sigma}, \quad
               \sigma = \frac{b}{a}
 
+    (with guidance, the difference of the conditional predictions; nothing where the step had no extra evaluation).
     Short steps need less than is missing, because e changed between the two evaluations too. After a very long step D'
     often shows other content, so that D - D' is no longer noise.
 
