@@ -23,9 +23,10 @@ DTYPES = {
 }
 FEWEST = 0.002  # of the painted part: a difference that counts as none
 ALLOWED = 2.0  # times the host's own difference in the same precision
-WITH_FEEDBACK = {"Blend predicted": 3.0, "Match 1": 5.0}
-"""The same for methods that answer what the model says of the kept part, its errors included: with every weight changed
-by 1 % at random, Match's picture moves 5 times as far as the host's at 20 steps, without any coarse arithmetic."""
+WITH_FEEDBACK = {"Blend predicted": 3.0, "RePaint 1/2": 3.0, "Match 1": 5.0}
+"""The same for methods that answer what the model says of the kept part, or ask it twice, its errors included: with
+every weight changed by 1 % at random, Match's picture moves 5 times as far as the host's at 20 steps, without any
+coarse arithmetic."""
 SEEDS = range(6)
 """Pictures that a difference is the mean of: in coarse weights now and then another picture comes out."""
 SHOWN = ("host", "Blend predicted", "RePaint 1/2", "Match 1")
@@ -81,7 +82,7 @@ def parity(small: bool) -> Table:
     note = (
         f"The demo model, {steps} steps, cfg 4. Difference: of the painted part, root mean square over float32's, "
         f"mean of {len(SEEDS)} seeds. Allowed: {ALLOWED:g} times what the host's own sampler differs by in the same "
-        f"precision, more where the model's errors are fed back ({fed_back}), {FEWEST:g} at least. The kept part may "
+        f"precision, more where the model's errors come back to it ({fed_back}), {FEWEST:g} at least. The kept part may "
         f"be off by 1e-5. The same seed in float32 once more differs by {again:.1e}."
     )
     return Table("Precision", columns, rows, note, level=2)
