@@ -82,8 +82,8 @@ def parity(small: bool) -> Table:
     note = (
         f"The demo model, {steps} steps, cfg 4. Difference: of the painted part, root mean square over float32's, "
         f"mean of {len(SEEDS)} seeds. Allowed: {ALLOWED:g} times what the host's own sampler differs by in the same "
-        f"precision, more where the model's errors come back to it ({fed_back}), {FEWEST:g} at least. The kept part may "
-        f"be off by 1e-5. The same seed in float32 once more differs by {again:.1e}."
+        f"precision, more where the model's errors come back to it ({fed_back}), {FEWEST:g} at least. The kept part "
+        f"may be off by 1e-5. The same seed in float32 once more differs by {again:.1e}."
     )
     return Table("Precision", columns, rows, note, level=2)
 
