@@ -122,7 +122,7 @@ class MatchedRegion(KnownRegion):
     ):
         super().__init__(guided, at, y, noise, draw, "predicted")
         self.leak, self.step_size = leak, step_size
-        self.last_residual: Tensor | None = None
+        self.last_residual = torch.full((), float("inf"), device=y.device)
         self.repeated = torch.zeros((), device=y.device)  # k
         self.last_noise = self.draw()
         self.refined: Tensor | None = None  # D', for the solver's next evaluation
@@ -161,8 +161,7 @@ class MatchedRegion(KnownRegion):
         residual = rms(offset, known)
         self.repeated = torch.where(signal == self.last_signal, self.repeated + 1, 0)
         haste = (HURRIED / self.repeated).clamp(max=1.0)
-        if self.last_residual is not None:
-            haste = torch.where(residual > self.last_residual, haste / 4, haste)
+        haste = torch.where(residual > self.last_residual, haste / 4, haste)
         velocity = MOMENTUM * haste * self.velocity + (1 + GAIN * haste) * signal * offset
         e = (1 - self.leak**2) ** 0.5 * (self.noise + velocity) + self.leak * self.draw()
         e = e * (MAX_LOUDNESS / rms(e, known)).clamp(max=1.0)
