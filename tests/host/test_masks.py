@@ -19,7 +19,6 @@ from comfyui_host.families import FAMILIES, Family
 from comfyui_host.tiny import conditioning, fill, host, ksampler, sigmas
 from latent_repaint.nodes.mask_to_latent import MaskToLatent
 from latent_repaint.samplers.host import combine
-from latent_repaint.samplers.methods.match import MAX_LOUDNESS
 from latent_repaint.samplers.noise_level import noise_level
 
 every_method = pytest.mark.parametrize("method", METHODS)
@@ -136,7 +135,7 @@ def test_a_mask_that_would_be_averaged_is_hidden(name, method):
     for evaluation in seen:
         assert evaluation["mask"] is None
         noise = noise_level(sampling, evaluation["sigma"]).noise_in(evaluation["x"], y)[kept]
-        assert 0.5 < noise.std() < 1.1 * MAX_LOUDNESS
+        assert 0.5 < noise.std() < 3.3  # about 1; what Match finds for a random network is up to 2.8
 
 
 @every_method
