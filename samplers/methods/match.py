@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from ..known_region import AtLevel, Guidance, KnownRegion, Method, rms, signal_to_noise
+from ..kriging import Kriging
 from ..moves import Move, refined, share
 from ..noise_level import NoiseLevel
 
 MIN_RATIO, MAX_RATIO = 0.1, 3.0  # of b/a; see Match
 SIDE = 12.0  # cells: the side of a picture up to which MAX_RATIO holds
-GAIN, MOMENTUM = 2.25, 0.4  # what full haste adds to the feedback, see MatchedRegion
+GAIN, MOMENTUM = 1.5, 0.3  # what full haste adds to the feedback, see MatchedRegion
 HURRIED = 2  # repetitions at one level up to which haste is full
 MAX_LOUDNESS = 5.0  # root mean square of the known part's noise: no network has seen data so noisy at its level
 
@@ -72,15 +73,21 @@ class MatchedRegion(KnownRegion):
     r"""A known region whose noise e solves :math:`D_k(x_u, a y + b e) = y`, by feedback with momentum and a leak,
 
     .. math:: v \leftarrow \beta v + \gamma\frac{a}{b}(y - D_k), \qquad
-              e \leftarrow \sqrt{1 - r^2}\,(e + v) + r\,\xi, \qquad \gamma = 1 + 2.25\,h, \quad \beta = 0.4\,h
+              e \leftarrow \sqrt{1 - r^2}\,(e + v) + r\,\xi, \qquad \gamma = 1 + 1.5\,h, \quad \beta = 0.3\,h
 
     For any Gaussian prior the solution makes :math:`D_u` the exact denoiser of the conditional p(x_u | y).
 
     D_k changes by J times what :math:`x_k` does, J in (0, 1), and the feedback is stable while
-    :math:`\gamma J < 2 (1 + \beta)`. Fine detail has small J and needs haste, h = 1, to converge in a few evaluations.
-    Modes of J above 0.86 would diverge then, and later at one level haste would only amplify what each new :math:`x_u`
-    changes. So :math:`h = \min(1, 2/k)` with k the evaluations that the level had before, and a quarter of that where
-    the residual :math:`|y - D_k|` of a picture grew since the evaluation before.
+    :math:`\gamma J < 2 (1 + \beta)`: for every J, and every h in (0, 1). Fine detail has small J and needs haste, h = 1,
+    to converge in a few evaluations. Later at one level haste would only amplify what each new :math:`x_u` changes. So
+    :math:`h = \min(1, 2/k)` with k the evaluations that the level had before.
+
+    What is left of the residual :math:`y - D_k` goes on beyond the edge of the known part,
+
+    .. math:: D_u \leftarrow D_u + W_{uk} W_{kk}^{-1}\,(y - D_k)
+
+    with W the denoiser of a stationary field that has y's spectrum (`kriging`): what D_u would become once e is right,
+    for the price of a few Fourier transforms. At the solution nothing is left, so an untrue W does no harm there.
 
     Each extra evaluation then takes a Leimkuhler-Matthews step of Langevin dynamics on the regenerated part,
 
@@ -122,18 +129,21 @@ class MatchedRegion(KnownRegion):
     ):
         super().__init__(guided, at, y, noise, draw, "predicted")
         self.leak, self.step_size = leak, step_size
-        self.last_residual = torch.full((), float("inf"), device=y.device)
         self.repeated = torch.zeros((), device=y.device)  # k
         self.last_noise = self.draw()
+        self.kriging: Kriging | None = None
+        self.extension: Tensor | None = None  # of the last residual, until it is added to the prediction
         self.refined: Tensor | None = None  # D', for the solver's next evaluation
         self.share = 0.0  # alpha of that evaluation
 
     def for_solver(self, denoised: Tensor, conditional: Tensor | None) -> Tensor:
-        """The guided prediction, plus what makes up for the variance that the solver's step will lose."""
+        """The guided prediction, extended, plus what makes up for the variance that the solver's step will lose."""
         before, self.refined = self.refined, None
-        if before is None or conditional is None:
+        extension, self.extension = self.extension, None
+        if conditional is None or extension is None:
             return denoised
-        return denoised + self.share * (conditional - before)
+        denoised = self.moved(denoised, denoised + extension)
+        return denoised if before is None else denoised + self.share * (conditional + extension - before)
 
     def refine(self, x: Tensor, sigma: Tensor, fall: float, denoise_mask=None, model_options=None, seed=None) -> Tensor:
         """One evaluation, of the conditional prediction, and one Langevin step of the regenerated part.
@@ -146,25 +156,27 @@ class MatchedRegion(KnownRegion):
         if denoised is None:
             return x
         self.feed_back(sigma, denoised, free)
+        denoised, self.extension = denoised.float() + self.extension, None
         q = 1 - fall
         self.refined, self.share = denoised, 5 * q**3 * (1 - q)
         level, delta = self.at_level.level(sigma), self.step_size
         before, self.last_noise = self.last_noise, self.draw()
-        drift = delta * (level.a * denoised.float() - x.float())
+        drift = delta * (level.a * denoised - x.float())
         noise = level.b * (0.5 * delta) ** 0.5 * (before + self.last_noise)
         return self.moved(x, (x.float() + drift + noise).to(x.dtype))
 
     def feed_back(self, sigma: Tensor, conditional: Tensor, free: Tensor) -> None:
-        """The new v and e."""
+        """The new v and e, and the extension of the residual."""
         signal, known = signal_to_noise(self.at_level.level(sigma)), ~free
         offset = self.y.float() - conditional.float()
-        residual = rms(offset, known)
         self.repeated = torch.where(signal == self.last_signal, self.repeated + 1, 0)
         haste = (HURRIED / self.repeated).clamp(max=1.0)
-        haste = torch.where(residual > self.last_residual, haste / 4, haste)
         velocity = MOMENTUM * haste * self.velocity + (1 + GAIN * haste) * signal * offset
         e = (1 - self.leak**2) ** 0.5 * (self.noise + velocity) + self.leak * self.draw()
         e = e * (MAX_LOUDNESS / rms(e, known)).clamp(max=1.0)
-        self.last_residual, self.last_signal = residual, signal
+        self.last_signal = signal
+        if self.kriging is None:
+            self.kriging = Kriging(self.y, known)
         in_window = self.at_level.in_window(sigma)
+        self.extension = torch.where(in_window, self.kriging.extended(offset, known, signal), 0.0)
         self.noise, self.velocity = torch.where(in_window, e, self.noise), torch.where(in_window, velocity, 0.0)

@@ -178,7 +178,10 @@ def test_a_wrapper_may_change_the_prediction(eps_model, latent, mask, method):
     samples = guided(cfg_guider(model), combined("euler", method), sigmas(model, 5), latent, mask)
     assert kept_error(samples, latent, mask) <= TOLERANCE
     painted = samples[mask.expand_as(samples) > 0]
-    torch.testing.assert_close(painted, torch.full_like(painted, 3.0 / model.model.latent_format.scale_factor))
+    wanted = torch.full_like(painted, 3.0 / model.model.latent_format.scale_factor)
+    torch.testing.assert_close(
+        painted, wanted, atol=0.003, rtol=0
+    )  # Match goes on from what is kept, at the last noise
 
 
 @pytest.fixture(scope="module")

@@ -76,7 +76,7 @@ class Gaussian:
 
 
 def region_of(variance, known, y, leak=0.3):
-    """A region of Match in a picture of such cells, all of them known or none, and its draws of noise."""
+    """A region of Match in a picture of such cells, and its draws of noise; `known` is a mask, or says it of all."""
     generator = torch.Generator().manual_seed(0)
 
     def draw():
@@ -84,7 +84,7 @@ def region_of(variance, known, y, leak=0.3):
 
     at = AtLevel(
         level=lambda sigma: NoiseLevel(torch.ones(()), sigma[0]),
-        free=lambda sigma: torch.full(y.shape, not known),
+        free=lambda sigma: ~torch.as_tensor(known).expand(y.shape),
         noised=lambda x, sigma, noise: y + sigma[0] * noise,
         in_window=lambda sigma: torch.tensor(True),
         full_noise=None,
@@ -94,13 +94,13 @@ def region_of(variance, known, y, leak=0.3):
 
 @pytest.mark.parametrize(("variance", "evaluations", "left"), [(1e6, 20, 0.1), (4.0, 20, 0.01), (0.25, 8, 0.1)])
 def test_the_gain_is_what_the_picture_bears(variance, evaluations, left):
-    """Where J is 1 a constant gain of 3.25 diverges, momentum or not; where it is 0.2, a gain of 1 leaves 0.8^8."""
+    """Where J is 1 a gain above 2.6 diverges; where it is 0.2, a gain of 1 leaves 0.8^8."""
     y = torch.full((2, 1, 10, 10), 0.5)
     region, draw = region_of(variance, known=True, y=y, leak=0.0)
     residuals = []
     for _ in range(evaluations):
+        residuals.append((y - variance / (variance + 1) * (y + region.noise)).square().mean().sqrt().item())
         region(draw(), torch.tensor([1.0, 1.0]))
-        residuals.append(region.last_residual.max().item())
     assert residuals[-1] < left * residuals[0], residuals
 
 
@@ -117,8 +117,8 @@ def test_haste_falls_with_the_evaluations_of_a_level_and_returns_at_the_next():
 
     hasty = response(1.0)
     settled = [response(1.0) for _ in range(30)][-1]
-    assert settled < 1.3 < 3 < hasty
-    assert response(0.9) > 3
+    assert settled < 1.2 < 2.4 < hasty
+    assert response(0.9) > 2.4
 
 
 def test_the_step_of_a_solver_keeps_more_of_its_variance():
@@ -137,3 +137,14 @@ def test_the_step_of_a_solver_keeps_more_of_its_variance():
     torch.testing.assert_close(missing(plain).item(), 0.5**2 * 4 * 100 / 104, atol=0.05, rtol=0)
     assert 0 < missing(given) < 0.5 * missing(plain)
     torch.testing.assert_close(region(x, sigma), plain)  # once: the next evaluation is left alone
+
+
+def test_the_solver_goes_on_from_what_is_known():
+    """A model that predicts nothing: beside the edge, the solver is given what a smooth picture has there."""
+    known = torch.zeros(1, 1, 32, 32, dtype=torch.bool)
+    known[..., :16] = True
+    y = torch.cos(torch.arange(32) * torch.pi / 16).expand(1, 1, 32, 32)
+    region, draw = region_of(1e-6, known=known, y=y, leak=0.0)
+    denoised = region(draw(), torch.tensor([10.0]))
+    torch.testing.assert_close(denoised[known], y[known])
+    assert (denoised - y)[..., [16, 31]].abs().max() < 0.5 * y[..., [16, 31]].abs().min()
