@@ -51,16 +51,23 @@ class Guided:
         self.asking = False
 
     def predict(
-        self, x: Tensor, sigma: Tensor, model_options: dict, seed: int | None, placed: Callable[[Tensor], Tensor]
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        model_options: dict,
+        seed: int | None,
+        placed: Callable[[Tensor, Tensor | None], Tensor],
     ) -> tuple[Tensor, Tensor | None]:
         """The guided and the conditional prediction, both of the shape of x; the second None where there is none.
 
         Arguments:
-            placed: puts the known part in its place. What a solver's own hook is handed (CFG++) is placed too: the
-                solver draws conclusions from it about the whole state.
+            placed: (a prediction, the conditional one or None) -> it with the known part in its place. What a solver's
+                own hook is handed (CFG++) is placed too: the solver draws conclusions from it about the whole state.
         """
-        hooks = model_options.get("sampler_post_cfg_function", [])
-        hooks = [hook if hook in self.hooks else handing(hook, placed) for hook in hooks]
+        hooks = [
+            hook if hook in self.hooks else handing(hook, lambda prediction: placed(prediction, caught()))
+            for hook in model_options.get("sampler_post_cfg_function", [])
+        ]
         options, caught = self.catching({**model_options, "sampler_post_cfg_function": hooks}, x, sigma)
         denoised = self.asked(self.guider, x, sigma, model_options=options, seed=seed)
         return denoised, caught()
@@ -71,7 +78,7 @@ class Guided:
         """The same in one pass of the model, if it is sure that no patch will take that pass for another: a cache that
         met the guider's whole call before would lay what it remembers of two prompts over one."""
         if self.as_a_whole:
-            return self.predict(x, sigma, model_options, seed, placed=lambda prediction: prediction)
+            return self.predict(x, sigma, model_options, seed, placed=lambda prediction, conditional: prediction)
         bare = {name: option for name, option in model_options.items() if name not in GUIDANCE}
         options, caught = self.catching(bare, x, sigma)
         denoised = self.asked(
@@ -175,6 +182,8 @@ def handing(hook: Callable[[dict], Tensor], placed: Callable[[Tensor], Tensor]) 
     names = "denoised", "cond_denoised", "uncond_denoised"
 
     def hook_placed(args: dict) -> Tensor:
-        return hook(args | {name: placed(args[name]) for name in names if args.get(name) is not None})
+        given = {name: placed(args[name]) for name in names if args.get(name) is not None}
+        denoised = hook(args | given)
+        return args["denoised"] if denoised is given.get("denoised") else denoised  # it will be placed where it goes
 
     return hook_placed

@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from .kriging import Kriging
 from .moves import Move
 from .noise_level import NoiseLevel
 
@@ -49,7 +50,12 @@ class Guidance(Protocol):
     asking: bool
 
     def predict(
-        self, x: Tensor, sigma: Tensor, model_options: dict, seed: int | None, placed: Callable[[Tensor], Tensor]
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        model_options: dict,
+        seed: int | None,
+        placed: Callable[[Tensor, Tensor | None], Tensor],
     ) -> tuple[Tensor, Tensor | None]: ...
 
     def predict_conditional(
@@ -110,6 +116,13 @@ class KnownRegion:
         DDNM (Wang et al., 2022), section 3.3; https://arxiv.org/abs/2212.00490
         Some methods of speeding up the convergence of iteration methods (Polyak, 1964), for the momentum
 
+    With predicted noise, what is left of the residual goes on beyond the edge of the known part,
+
+    .. math:: D_u \leftarrow D_u + W_{uk} W_{kk}^{-1}\,(y - D_k)
+
+    with W the denoiser of a stationary field that has y's spectrum (`kriging`): what D_u would become once e is right,
+    for the price of a few Fourier transforms. Where e is right nothing is left, so an untrue W does no harm there.
+
     A cell that became free with its old content still in it (:math:`a / b` of `full_noise` or more) keeps what the
     solver makes of that content: nothing but the solver moves it, and a jump takes it back to where it was.
 
@@ -134,6 +147,7 @@ class KnownRegion:
         self.guided, self.at_level, self.y, self.noise = guided, at, y, noise.float()
         self.draw, self.known_noise = draw, known_noise
         self.velocity = self.last_signal = torch.zeros((), device=y.device)  # v, and 1/sigma of its last change
+        self.kriging: Kriging | None = None
         self.blank: Tensor | None = None  # cells that became free at full noise; None: all that are free
         self.landing: Tensor | None = None  # the sigma that the next jump goes back to
         self.landed: Tensor | None = None  # and the state that the solver had there
@@ -160,15 +174,31 @@ class KnownRegion:
             self.landed = x if self.landed is None else torch.where(here, x, self.landed)
         if self.known_noise == "fresh":
             self.noise = torch.where(self.at_level.in_window(sigma), self.draw(), self.noise)
-        free = self.free(sigma)
+        free, learning = self.free(sigma), self.known_noise == "predicted"
+
+        def placed(prediction: Tensor, conditional: Tensor | None) -> Tensor:
+            if learning and conditional is not None:
+                prediction = self.moved(prediction, prediction + self.extension(sigma, conditional, free))
+            return torch.where(free, prediction, self.y)
+
         denoised, conditional = self.guided.predict(
-            self.blend(x, sigma, free), sigma, model_options or {}, seed, lambda d: torch.where(free, d, self.y)
+            self.blend(x, sigma, free), sigma, model_options or {}, seed, placed
         )
-        if self.known_noise == "predicted" and conditional is not None:
+        if learning and conditional is not None:
+            extension = self.extension(sigma, conditional, free)
             self.feed_back(sigma, conditional, free)
+            denoised, conditional = self.moved(denoised, denoised + extension), conditional + extension
         denoised = torch.where(free, self.for_solver(denoised, conditional), self.y)
         self.guided.report(denoised, x)
         return denoised
+
+    def extension(self, sigma: Tensor, conditional: Tensor, free: Tensor) -> Tensor:
+        """What the residual of the conditional prediction adds to one where it is free; 0 outside the window."""
+        if self.kriging is None:
+            self.kriging = Kriging(self.y, ~free)
+        residual, signal = self.y.float() - conditional.float(), signal_to_noise(self.at_level.level(sigma))
+        extension = self.kriging.extended(residual, ~free, signal)
+        return torch.where(self.at_level.in_window(sigma), extension, 0.0).to(conditional.dtype)
 
     def feed_back(self, sigma: Tensor, conditional: Tensor, free: Tensor) -> None:
         """The new v and e, in float32."""

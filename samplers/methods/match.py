@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from ..known_region import AtLevel, Guidance, KnownRegion, Method, rms, signal_to_noise
-from ..kriging import Kriging
 from ..moves import Move, refined, share
 from ..noise_level import NoiseLevel
 
@@ -78,16 +77,9 @@ class MatchedRegion(KnownRegion):
     For any Gaussian prior the solution makes :math:`D_u` the exact denoiser of the conditional p(x_u | y).
 
     D_k changes by J times what :math:`x_k` does, J in (0, 1), and the feedback is stable while
-    :math:`\gamma J < 2 (1 + \beta)`: for every J, and every h in (0, 1). Fine detail has small J and needs haste, h = 1,
-    to converge in a few evaluations. Later at one level haste would only amplify what each new :math:`x_u` changes. So
-    :math:`h = \min(1, 2/k)` with k the evaluations that the level had before.
-
-    What is left of the residual :math:`y - D_k` goes on beyond the edge of the known part,
-
-    .. math:: D_u \leftarrow D_u + W_{uk} W_{kk}^{-1}\,(y - D_k)
-
-    with W the denoiser of a stationary field that has y's spectrum (`kriging`): what D_u would become once e is right,
-    for the price of a few Fourier transforms. At the solution nothing is left, so an untrue W does no harm there.
+    :math:`\gamma J < 2 (1 + \beta)`: for every J, and every h in (0, 1). Fine detail has small J and needs haste,
+    h = 1, to converge in a few evaluations. Later at one level haste would only amplify what each new :math:`x_u`
+    changes. So :math:`h = \min(1, 2/k)` with k the evaluations that the level had before.
 
     Each extra evaluation then takes a Leimkuhler-Matthews step of Langevin dynamics on the regenerated part,
 
@@ -131,19 +123,15 @@ class MatchedRegion(KnownRegion):
         self.leak, self.step_size = leak, step_size
         self.repeated = torch.zeros((), device=y.device)  # k
         self.last_noise = self.draw()
-        self.kriging: Kriging | None = None
-        self.extension: Tensor | None = None  # of the last residual, until it is added to the prediction
         self.refined: Tensor | None = None  # D', for the solver's next evaluation
         self.share = 0.0  # alpha of that evaluation
 
     def for_solver(self, denoised: Tensor, conditional: Tensor | None) -> Tensor:
-        """The guided prediction, extended, plus what makes up for the variance that the solver's step will lose."""
+        """The guided prediction, plus what makes up for the variance that the solver's step will lose."""
         before, self.refined = self.refined, None
-        extension, self.extension = self.extension, None
-        if conditional is None or extension is None:
+        if before is None or conditional is None:
             return denoised
-        denoised = self.moved(denoised, denoised + extension)
-        return denoised if before is None else denoised + self.share * (conditional + extension - before)
+        return denoised + self.share * (conditional - before)
 
     def refine(self, x: Tensor, sigma: Tensor, fall: float, denoise_mask=None, model_options=None, seed=None) -> Tensor:
         """One evaluation, of the conditional prediction, and one Langevin step of the regenerated part.
@@ -155,18 +143,19 @@ class MatchedRegion(KnownRegion):
         self.guided.report(torch.where(free, shown, self.y), x)
         if denoised is None:
             return x
+        extension = self.extension(sigma, denoised, free)
         self.feed_back(sigma, denoised, free)
-        denoised, self.extension = denoised.float() + self.extension, None
+        denoised = denoised + extension
         q = 1 - fall
         self.refined, self.share = denoised, 5 * q**3 * (1 - q)
         level, delta = self.at_level.level(sigma), self.step_size
         before, self.last_noise = self.last_noise, self.draw()
-        drift = delta * (level.a * denoised - x.float())
+        drift = delta * (level.a * denoised.float() - x.float())
         noise = level.b * (0.5 * delta) ** 0.5 * (before + self.last_noise)
         return self.moved(x, (x.float() + drift + noise).to(x.dtype))
 
     def feed_back(self, sigma: Tensor, conditional: Tensor, free: Tensor) -> None:
-        """The new v and e, and the extension of the residual."""
+        """The new v and e."""
         signal, known = signal_to_noise(self.at_level.level(sigma)), ~free
         offset = self.y.float() - conditional.float()
         self.repeated = torch.where(signal == self.last_signal, self.repeated + 1, 0)
@@ -175,8 +164,5 @@ class MatchedRegion(KnownRegion):
         e = (1 - self.leak**2) ** 0.5 * (self.noise + velocity) + self.leak * self.draw()
         e = e * (MAX_LOUDNESS / rms(e, known)).clamp(max=1.0)
         self.last_signal = signal
-        if self.kriging is None:
-            self.kriging = Kriging(self.y, known)
         in_window = self.at_level.in_window(sigma)
-        self.extension = torch.where(in_window, self.kriging.extended(offset, known, signal), 0.0)
         self.noise, self.velocity = torch.where(in_window, e, self.noise), torch.where(in_window, velocity, 0.0)
