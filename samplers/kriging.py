@@ -1,10 +1,10 @@
-"""Kriging: what a known part says of the rest, in a field that looks everywhere as it does there."""
+"""Kriging: predicts the unknown part of a stationary field from its known part."""
 
 import torch
 from torch import Tensor
 
-REACH = 0.8  # of the correlation, in roots of the picture's side: what lies further apart is too seldom seen to tell
-STEPS = 3  # of conjugate gradients, which finds what is large in these
+REACH = 0.8  # deviation of the correlation's window, in roots of the side: at longer distances too few pairs are seen
+STEPS = 3  # of conjugate gradients: enough for the large components
 TINY = 1e-30
 
 
@@ -52,7 +52,7 @@ class Kriging:
         return torch.fft.irfftn(modes, s=self.sides, dim=self.axes)
 
     def extended(self, residual: Tensor, known: Tensor, signal: Tensor) -> Tensor:
-        """What D changes by elsewhere, where it comes to lie higher by `residual` on the known part; 0 there.
+        """The change of D on the unknown part if D rises by `residual` on the known part; 0 on the known part.
 
         Arguments:
             residual: r, (B, C, ...), float32.
@@ -62,7 +62,7 @@ class Kriging:
         device, known = residual.device, known.to(self.device, residual.dtype)
         residual, signal = residual.to(self.device), signal.to(self.device)
         spectrum = self.spectrum.float()
-        kept = spectrum / (1 + spectrum * signal**2)  # W but for a factor, which does not matter
+        kept = spectrum / (1 + spectrum * signal**2)  # W up to a constant factor, which cancels
         left = direction = residual * known
         extended = torch.zeros_like(residual)
         size = self.product(left, left)

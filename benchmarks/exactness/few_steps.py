@@ -42,10 +42,10 @@ INTRODUCTION = f"""# Large pictures, few steps
 Written by `python benchmarks few_steps`. Energy distance to the exact posterior and, behind the stroke, the log-density
 gap (below 0: over-smoothed), means of seeds {SEEDS}, {GIVEN} known parts, {COUNT} pictures of each;
 {SCHEDULER}, each method as KSampler runs it. Kriging, Match's haste and its correction of long steps were chosen on
-some of these runs of the fields, among others. Every method has the evaluations of its column: steps x evaluations a step
-for RePaint and Match, so many steps of one evaluation for the host and Blend. dpmpp_sde asks twice a step: it has half
-the steps, which in 4 x 2 and 5 x 4 leaves RePaint and Match two. The first of them leads from the most noise to next to
-none, and all is decided where y is invisible: there, neither method is any good.
+some of these runs of the fields, among others. Every method has the evaluations of its column: steps x evaluations a
+step for RePaint and Match, so many steps of one evaluation for the host and Blend. dpmpp_sde asks twice a step: it has
+half the steps, which in 4 x 2 and 5 x 4 leaves RePaint and Match two. The first of them leads from the most noise to
+next to none, and all is decided where y is invisible: there, neither method is any good.
 
 `exact` is the solver alone on E[x_0 | x_u, y], which is not to be had in practice, with as many steps as Match has:
 what is left there is the solver's own error. Only where that denoiser is known in closed form.
