@@ -166,7 +166,10 @@ class DryRegion:
     def jump(self, x: Tensor, start: NoiseLevel, stop: NoiseLevel) -> Tensor:
         return x
 
-    def refine(self, x: Tensor, sigma: Tensor, fall: float, denoise_mask=None, model_options=None, seed=None) -> Tensor:
+    def refine(
+        self, x: Tensor, sigma: Tensor, here: NoiseLevel, after: NoiseLevel, denoise_mask=None, model_options=None,
+        seed=None,
+    ) -> Tensor:  # fmt: skip
         self.evaluated.append(float(sigma[0]))
         return x
 

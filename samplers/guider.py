@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
+
+from .known_region import Conditional
 
 CALC_COND_BATCH = "calc_cond_batch"  # the host's name (WrappersMP) for wrappers around the passes of one evaluation
 AROUND_A_PASS = ("predict_noise", CALC_COND_BATCH, "apply_model", "diffusion_model")  # its wrappers that may remember
@@ -14,21 +17,30 @@ GUIDANCE = (
 """What patches put around guidance; a conditional prediction alone has none."""
 
 
+WHISPER = 1e-6
+"""Weight of a prompt in the known cells that its mask leaves out: enough to hear what the model says there."""
+
+
 class Guided:
     """A guider, evaluation by evaluation.
 
     The conditional prediction is caught where the host computes it, and copied there: what comes later may be another
     prompt's (DualCFGGuider), altered (APG), or written into. There is none where the guider was not asked (LazyCache).
+    Where a prompt of a region leaves out known cells by its mask, they are given a weight that is next to nothing: the
+    model predicts them anyhow, and the host would throw it away. What is painted does not change.
 
     Arguments:
         guider: the host's; its `conds` hold the positive prompt under that name, or the first prompt that it asks for
             stands for it.
         sampling_function: the host's, (base model, x, sigma (B,), negative, positive, cfg, model_options, seed) ->
             denoised.
+        coverage: (prompts, x, sigma (B,)) -> where one of them covers a cell, as in `Conditional`.
+        free: sigma (B,) -> where the model is free at that level, boolean, broadcasts to x.
         model_options: the run's, before a solver added to them.
         mask_shown: sigma (B,) -> the mask of that evaluation, boolean, for a model that reads it; None hides it.
         before: called before every evaluation; it may raise, to interrupt the run.
         report: called with what an evaluation predicted, the known part in its place, and x.
+        leave_out: called for an announced evaluation that is not made.
 
     Attributes:
         asking: whether the guider is at work; it stays so if it raised.
@@ -38,13 +50,17 @@ class Guided:
         self,
         guider: Any,
         sampling_function: Callable[..., Tensor],
+        coverage: Callable[[list[dict], Tensor, Tensor], Tensor | None],
+        free: Callable[[Tensor], Tensor],
         model_options: dict,
         mask_shown: Callable[[Tensor], Tensor] | None,
         before: Callable[[], None],
         report: Callable[[Tensor, Tensor], None],
+        leave_out: Callable[[], None],
     ):
         self.guider, self.sampling_function, self.mask_shown = guider, sampling_function, mask_shown
-        self.before, self.report = before, report
+        self.coverage, self.free = coverage, free
+        self.before, self.report, self.leave_out = before, report, leave_out
         self.positive = getattr(guider, "conds", {}).get("positive")
         self.hooks = list(model_options.get("sampler_post_cfg_function", []))
         self.as_a_whole = self.positive is None or may_remember(model_options)
@@ -56,8 +72,8 @@ class Guided:
         sigma: Tensor,
         model_options: dict,
         seed: int | None,
-        placed: Callable[[Tensor, Tensor | None], Tensor],
-    ) -> tuple[Tensor, Tensor | None]:
+        placed: Callable[[Tensor, Conditional | None], Tensor],
+    ) -> tuple[Tensor, Conditional | None]:
         """The guided and the conditional prediction, both of the shape of x; the second None where there is none.
 
         Arguments:
@@ -74,7 +90,7 @@ class Guided:
 
     def predict_conditional(
         self, x: Tensor, sigma: Tensor, model_options: dict, seed: int | None
-    ) -> tuple[Tensor, Tensor | None]:
+    ) -> tuple[Tensor, Conditional | None]:
         """The same in one pass of the model, if it is sure that no patch will take that pass for another: a cache that
         met the guider's whole call before would lay what it remembers of two prompts over one."""
         if self.as_a_whole:
@@ -94,23 +110,29 @@ class Guided:
         self.asking = False
         return denoised
 
-    def catching(self, model_options: dict, x: Tensor, sigma: Tensor) -> tuple[dict, Callable[[], Tensor | None]]:
+    def catching(
+        self, model_options: dict, x: Tensor, sigma: Tensor
+    ) -> tuple[dict, Callable[[], Conditional | None]]:
         """Options under which the conditional prediction of x is copied as soon as it is there, and how to ask for it.
 
         The host's sampling function hands it to hooks before guidance, after context windows were put together. Guiders
         of three prompts (DualCFG, PerpNeg) do without those hooks: there it is caught around their passes. The first is
         the one: a hook after guidance may ask for more passes of the same prompt (PAG).
         """
-        caught: dict[str, Tensor] = {}
+        caught: dict[str, Conditional] = {}
+
+        def is_it(cond: list[dict] | None) -> bool:
+            return cond is self.positive if self.positive is not None else cond is not None
 
         def keep(place: str, conds: list, predictions: list[Tensor]) -> None:
             for prediction, cond in zip(predictions, conds, strict=True):
-                is_it = cond is self.positive if self.positive is not None else cond is not None
-                if is_it and place not in caught and prediction.shape == x.shape:
-                    caught[place] = prediction.clone()
+                if is_it(cond) and place not in caught and prediction.shape == x.shape:
+                    asked = self.coverage(self.heard(cond, sigma), x, sigma)
+                    caught[place] = Conditional(prediction.clone(), asked)
 
         def around_passes(executor, model, conds, x, sigma, model_options):
-            predictions = executor(model, [self.shown(cond, sigma) for cond in conds], x, sigma, model_options)
+            shown = [self.shown(self.heard(cond, sigma) if is_it(cond) else cond, sigma) for cond in conds]
+            predictions = executor(model, shown, x, sigma, model_options)
             keep("passes", conds, predictions)
             return predictions
 
@@ -121,6 +143,17 @@ class Guided:
         hooks = [before_guidance, *model_options.get("sampler_pre_cfg_function", [])]
         options = {**wrapped(model_options, around_passes), "sampler_pre_cfg_function": hooks}
         return options, lambda: caught.get("guidance", caught.get("passes"))
+
+    def heard(self, cond: list[dict], sigma: Tensor) -> list[dict]:
+        """The prompts, each with `WHISPER` in the known cells that its mask leaves out."""
+        if not any("mask" in part for part in cond):
+            return cond
+        known = ~self.free(sigma).any(1)  # the host's masks have no channels
+
+        def with_whisper(mask: Tensor) -> Tensor:
+            return torch.where(known.to(mask.device) & (mask == 0), WHISPER, mask)
+
+        return [{**part, "mask": with_whisper(part["mask"])} if "mask" in part else part for part in cond]
 
     def shown(self, cond: list[dict] | None, sigma: Tensor) -> list[dict] | None:
         """The conditioning with the mask of this evaluation in it, if the model reads one from there.

@@ -216,10 +216,13 @@ class Combinator(comfy.samplers.KSAMPLER):
         guided = Guided(
             guider,
             sampling_function=comfy.samplers.sampling_function,
+            coverage=coverage,
+            free=free,
             model_options=extra_args.get("model_options", {}),
             mask_shown=None if averaged else free,
             before=comfy.model_management.throw_exception_if_processing_interrupted,
             report=progress,
+            leave_out=progress.leave_out,
         )
         noise = self.first_noise(model.noise, seeds) if begins else plan.levels[0].noise_in(x, y)
         draw = NoiseStream([derive_seed(s, NOISE_OF_JUMPS) for s in seeds], x.shape, x.device).draw
@@ -234,3 +237,25 @@ class Combinator(comfy.samplers.KSAMPLER):
             return noise
         generators = [torch.Generator().manual_seed((seed + 1) % 2**64) for seed in seeds]
         return torch.stack([torch.randn(noise.shape[1:], generator=g) for g in generators]).to(noise)
+
+
+LIMITS = {"area", "mask", "strength", "timestep_start", "timestep_end"}  # of a prompt, in the host's words
+
+
+def coverage(prompts: list[dict], x: Tensor, sigma: Tensor) -> Tensor | None:
+    """Where the host asks one of the prompts about a cell at this level, boolean, of the shape of x; None if everywhere.
+
+    Areas, masks, strengths and times are counted by the host itself: it divides by this sum.
+    """
+    if any(not LIMITS & prompt.keys() or "default" in prompt for prompt in prompts):  # `default` takes what others leave
+        return None
+    count, sides = torch.zeros_like(x), x.ndim - 2
+    for prompt in prompts:
+        bare = {name: value for name, value in prompt.items() if name not in ("control", "gligen", "hooks")}
+        counted = comfy.samplers.get_area_and_mult(bare | {"model_conds": {}}, x, sigma)
+        if counted is not None:
+            there = count
+            for side in range(sides if counted.area is not None else 0):
+                there = there.narrow(side + 2, counted.area[sides + side], counted.area[side])
+            there += counted.mult
+    return count != 0

@@ -2,17 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from .kriging import Kriging
+from .kriging import Kriging, plausible
 from .moves import Move
 from .noise_level import NoiseLevel
 
 KNOWN_NOISE = ("fixed", "fresh", "predicted")
-MAX_MOMENTUM = 0.7  # of the feedback that predicts noise: a step down a long schedule has less, see KnownRegion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +43,19 @@ class Method:
         return KnownRegion(guided, at, y, noise, draw, self.known_noise)
 
 
+class Conditional(NamedTuple):
+    """What the model predicts for the positive prompt.
+
+    Arguments:
+        denoised: of the shape of x.
+        asked: where a positive prompt covers a cell, boolean, of the same shape; None where one covers them all. The
+            host leaves 0 elsewhere, which is no prediction.
+    """
+
+    denoised: Tensor
+    asked: Tensor | None
+
+
 class Guidance(Protocol):
     """What a method asks of the host's guider (`guider.Guided`)."""
 
@@ -55,14 +67,16 @@ class Guidance(Protocol):
         sigma: Tensor,
         model_options: dict,
         seed: int | None,
-        placed: Callable[[Tensor, Tensor | None], Tensor],
-    ) -> tuple[Tensor, Tensor | None]: ...
+        placed: Callable[[Tensor, Conditional | None], Tensor],
+    ) -> tuple[Tensor, Conditional | None]: ...
 
     def predict_conditional(
         self, x: Tensor, sigma: Tensor, model_options: dict, seed: int | None
-    ) -> tuple[Tensor, Tensor | None]: ...
+    ) -> tuple[Tensor, Conditional | None]: ...
 
     def report(self, denoised: Tensor, x: Tensor) -> None: ...
+
+    def leave_out(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -97,16 +111,13 @@ class KnownRegion:
     - fresh: e is drawn anew at every evaluation (RePaint, equation 8a),
     - predicted: e is the noise which the model itself sees in the known part (DDNM's idea),
 
-      .. math:: v \leftarrow \beta v + \gamma \frac{a}{b}\,(y - D_k), \qquad e \leftarrow e + v
+      .. math:: e \leftarrow \Pi\left(e + \frac{a}{b}\,(y - D_k)\right) = \Pi\left(\frac{x_k - a D_k}{b}\right)
 
-      .. math:: \gamma = \min(2, 1 + \sigma^2), \qquad \beta = \min(0.7, 1 - (\sigma / \sigma')^4), \qquad
-                \sigma = b / a, \quad \sigma' \text{ that of the evaluation before}
-
-      which for :math:`\gamma = 1, \beta = 0` is :math:`(x_k - a D_k)/b`. D changes by J times what x does, J in
-      (0, 1), and each correction multiplies the error by :math:`1 - \gamma J`. This :math:`\gamma` is Newton's step
-      for data of unit variance, as far as it is stable for every J. The slow modes, of small J, need momentum where
-      steps are few and long; where they are many, and between evaluations of one level, there is next to none. D is
-      the conditional prediction alone, since guidance makes the feedback unstable.
+      where :math:`\Pi` keeps it noise that could be (`plausible`). D changes by J times what x does. Each correction
+      multiplies the error by 1 - J, which diverges for J > 2: where the model wavers between two pictures, or was
+      distilled with guidance in it. There the noise would grow until it explains anything, and the model would
+      believe a picture that y contradicts. Noise that no Fourier mode of which is loud cannot. D is the conditional
+      prediction alone, since guidance multiplies J.
 
     It is called as a k-diffusion model, `region(x, sigma, **extra_args) -> denoised`.
 
@@ -114,14 +125,14 @@ class KnownRegion:
         RePaint (Lugmayr et al., 2022), section 4.1; https://arxiv.org/abs/2201.09865
         Blended Latent Diffusion (Avrahami et al., 2022), section 3.2; https://arxiv.org/abs/2206.02779
         DDNM (Wang et al., 2022), section 3.3; https://arxiv.org/abs/2212.00490
-        Some methods of speeding up the convergence of iteration methods (Polyak, 1964), for the momentum
 
     With predicted noise, what is left of the residual goes on beyond the edge of the known part,
 
     .. math:: D_u \leftarrow D_u + W_{uk} W_{kk}^{-1}\,(y - D_k)
 
     with W the denoiser of a stationary field that has y's spectrum (`kriging`): what D_u would become once e is right,
-    for the price of a few Fourier transforms. Where e is right nothing is left, so an untrue W does no harm there.
+    for the price of a few Fourier transforms. Where e is right nothing is left, so an untrue W does no harm there. Where no
+    positive prompt covers a cell, the model was not asked, and nothing is learnt from it or told to it.
 
     A cell that became free with its old content still in it (:math:`a / b` of `full_noise` or more) keeps what the
     solver makes of that content: nothing but the solver moves it, and a jump takes it back to where it was.
@@ -135,6 +146,8 @@ class KnownRegion:
         known_noise: one of KNOWN_NOISE.
     """
 
+    loudest: float | Tensor = 1.0  # mode of a predicted e, in deviations of white noise
+
     def __init__(
         self,
         guided: Guidance,
@@ -146,7 +159,6 @@ class KnownRegion:
     ):
         self.guided, self.at_level, self.y, self.noise = guided, at, y, noise.float()
         self.draw, self.known_noise = draw, known_noise
-        self.velocity = self.last_signal = torch.zeros((), device=y.device)  # v, and 1/sigma of its last change
         self.kriging: Kriging | None = None
         self.blank: Tensor | None = None  # cells that became free at full noise; None: all that are free
         self.landing: Tensor | None = None  # the sigma that the next jump goes back to
@@ -176,7 +188,7 @@ class KnownRegion:
             self.noise = torch.where(self.at_level.in_window(sigma), self.draw(), self.noise)
         free, learning = self.free(sigma), self.known_noise == "predicted"
 
-        def placed(prediction: Tensor, conditional: Tensor | None) -> Tensor:
+        def placed(prediction: Tensor, conditional: Conditional | None) -> Tensor:
             if learning and conditional is not None:
                 prediction = self.moved(prediction, prediction + self.extension(sigma, conditional, free))
             return torch.where(free, prediction, self.y)
@@ -186,29 +198,37 @@ class KnownRegion:
         )
         if learning and conditional is not None:
             extension = self.extension(sigma, conditional, free)
-            self.feed_back(sigma, conditional, free)
-            denoised, conditional = self.moved(denoised, denoised + extension), conditional + extension
+            self.learn(sigma, conditional, free)
+            denoised = self.moved(denoised, denoised + extension)
+            conditional = conditional._replace(denoised=conditional.denoised + extension)
         denoised = torch.where(free, self.for_solver(denoised, conditional), self.y)
         self.guided.report(denoised, x)
         return denoised
 
-    def extension(self, sigma: Tensor, conditional: Tensor, free: Tensor) -> Tensor:
+    def extension(self, sigma: Tensor, conditional: Conditional, free: Tensor) -> Tensor:
         """What the residual of the conditional prediction adds to one where it is free; 0 outside the window."""
         if self.kriging is None:
             self.kriging = Kriging(self.y, ~free)
-        residual, signal = self.y.float() - conditional.float(), signal_to_noise(self.at_level.level(sigma))
-        extension = self.kriging.extended(residual, ~free, signal)
-        return torch.where(self.at_level.in_window(sigma), extension, 0.0).to(conditional.dtype)
+        heard, signal = self.heard(conditional, free), signal_to_noise(self.at_level.level(sigma))
+        extension = self.kriging.extended(self.residual(conditional), heard, signal)
+        extended = self.at_level.in_window(sigma)
+        if conditional.asked is not None:
+            extended = extended & conditional.asked
+        return torch.where(extended, extension, 0.0).to(conditional.denoised.dtype)
 
-    def feed_back(self, sigma: Tensor, conditional: Tensor, free: Tensor) -> None:
-        """The new v and e, in float32."""
-        signal = signal_to_noise(self.at_level.level(sigma))
-        # a flow's first level has no signal at all, and half precision has no 1e-8
-        fall = self.last_signal / signal.float().clamp(min=1e-8)
-        momentum = (1 - fall**4).clamp(0.0, MAX_MOMENTUM)  # none after a jump to a noisier level
-        velocity = momentum * self.velocity + gain(signal) * (self.y.float() - conditional.float())
-        self.velocity, self.last_signal = torch.where(self.at_level.in_window(sigma), velocity, 0.0), signal
-        self.noise = self.noise + self.velocity
+    def residual(self, conditional: Conditional) -> Tensor:
+        """y - D, (B, C, ...), float32."""
+        return self.y.float() - conditional.denoised.float()
+
+    def heard(self, conditional: Conditional, free: Tensor) -> Tensor:
+        """The known cells that a prompt covers."""
+        return ~free if conditional.asked is None else ~free & conditional.asked
+
+    def learn(self, sigma: Tensor, conditional: Conditional, free: Tensor) -> None:
+        """The new e of the known cells, in float32."""
+        signal, heard = signal_to_noise(self.at_level.level(sigma)), self.heard(conditional, free)
+        noise = plausible(self.noise + signal * self.residual(conditional), heard, self.loudest)
+        self.noise = torch.where(heard & self.at_level.in_window(sigma), noise, self.noise)
 
     def at(self, level: NoiseLevel, known: Tensor) -> Tensor:
         """The known part as it leaves at a level: y itself if there is no noise, else y with exactly so much of e.
@@ -237,15 +257,18 @@ class KnownRegion:
         diffused = start.diffuse(x.float(), stop, noise).to(x.dtype)
         return diffused if self.landed is None else self.moved(self.landed, diffused)
 
-    def for_solver(self, denoised: Tensor, conditional: Tensor | None) -> Tensor:
+    def for_solver(self, denoised: Tensor, conditional: Conditional | None) -> Tensor:
         """What the solver gets, of the guided and the conditional prediction."""
         return denoised
 
-    def refine(self, x: Tensor, sigma: Tensor, fall: float, denoise_mask=None, model_options=None, seed=None) -> Tensor:
+    def refine(
+        self, x: Tensor, sigma: Tensor, here: NoiseLevel, after: NoiseLevel, denoise_mask=None, model_options=None,
+        seed=None,
+    ) -> Tensor:  # fmt: skip
         """One evaluation more at this level; x stays at its level. Only Match walks with these.
 
         Arguments:
-            fall: b/a of the next level of the schedule over that of this one.
+            here, after: this level and the next of the schedule, with float coefficients.
         """
         raise NotImplementedError
 
@@ -253,11 +276,6 @@ class KnownRegion:
 def signal_to_noise(level: NoiseLevel) -> Tensor:
     """a/b, 1/sigma of a model with a = 1; 0-dim."""
     return torch.as_tensor(level.a / level.b)
-
-
-def gain(signal: Tensor) -> Tensor:
-    """gamma a/b, from a/b: how much a known part predicted too low by 1 raises its noise."""
-    return torch.minimum(2 * signal, signal + 1 / signal)
 
 
 def rms(values: Tensor, where: Tensor) -> Tensor:

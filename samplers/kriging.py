@@ -1,4 +1,4 @@
-"""Kriging: predicts the unknown part of a stationary field from its known part."""
+"""Fields in Fourier space: kriging, and noise that could be noise."""
 
 import torch
 from torch import Tensor
@@ -77,6 +77,26 @@ class Kriging:
 
     def product(self, a: Tensor, b: Tensor) -> Tensor:
         return (a * b).sum(self.axes, keepdim=True)
+
+
+def plausible(noise: Tensor, known: Tensor, loudest: float | Tensor) -> Tensor:
+    r"""The noise of the known cells with no Fourier mode louder than it may be, in deviations of white noise:
+
+    .. math:: \hat e_f \leftarrow \hat e_f \min\left(1, \frac{c \sqrt n}{|\hat e_f|}\right), \qquad
+              \hat e = F (1 - m) e
+
+    Arguments:
+        noise: e, (B, C, ...), float32.
+        known: 1 - m, its n cells, boolean, broadcasts to it.
+        loudest: c, a number or one for each picture.
+    """
+    device = noise.device if has_fourier(noise.device) else torch.device("cpu")
+    seen, axes = (noise * known).to(device), tuple(range(2, noise.ndim))
+    count = known.expand(noise.shape).sum(axes, keepdim=True).to(device)
+    modes = torch.fft.rfftn(seen, dim=axes)
+    loudest = torch.as_tensor(loudest, device=device)
+    modes = modes * (loudest * count**0.5 / modes.abs().clamp(min=TINY)).clamp(max=1.0)
+    return torch.fft.irfftn(modes, s=noise.shape[2:], dim=axes).to(noise.device)
 
 
 def has_fourier(device: torch.device) -> bool:

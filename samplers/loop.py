@@ -20,8 +20,9 @@ class Region(Protocol):
     def jump(self, x: Tensor, start: NoiseLevel, stop: NoiseLevel) -> Tensor: ...
 
     def refine(
-        self, x: Tensor, sigma: Tensor, fall: float, denoise_mask=None, model_options=None, seed=None
-    ) -> Tensor: ...
+        self, x: Tensor, sigma: Tensor, here: NoiseLevel, after: NoiseLevel, denoise_mask=None, model_options=None,
+        seed=None,
+    ) -> Tensor: ...  # fmt: skip
 
 
 Solver = Callable[[Region, Tensor, Tensor, dict, int], Tensor]
@@ -65,5 +66,5 @@ def sample_moves(
         else:
             sigma = sigmas[move.level] * x.new_ones(x.shape[0])
             for _ in range(move.evaluations):
-                x = region.refine(x, sigma, levels[move.level].fall(levels[move.level + 1]), **extra_args)
+                x = region.refine(x, sigma, levels[move.level], levels[move.level + 1], **extra_args)
     return x

@@ -30,3 +30,8 @@ class Progress:
             self.callback(self.done, denoised, x, self.total)
         self.done += 1
         self.bar.update()
+
+    def leave_out(self) -> None:
+        """Counts an announced evaluation that is not made."""
+        self.done += 1
+        self.bar.update()

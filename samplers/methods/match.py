@@ -7,15 +7,15 @@ from math import log
 import torch
 from torch import Tensor
 
-from ..known_region import AtLevel, Guidance, KnownRegion, Method, rms, signal_to_noise
+from ..calibration import HIGHEST, LOWEST, looks_distilled, moments
+from ..known_region import AtLevel, Conditional, Guidance, KnownRegion, Method
 from ..moves import Move, refined, share
 from ..noise_level import NoiseLevel
 
 MIN_RATIO, MAX_RATIO = 0.1, 3.0  # of b/a; see Match
 SIDE = 12.0  # cells: the side of a picture up to which MAX_RATIO holds
-GAIN, MOMENTUM = 1.5, 0.3  # what full haste adds to the feedback, see MatchedRegion
-HURRIED = 2  # repetitions at one level up to which haste is full
-MAX_LOUDNESS = 5.0  # root mean square of the known part's noise: no network has seen data so noisy at its level
+LEAK = 0.3  # r, the share of fresh noise that each feedback mixes in
+MATCHED = 0.7  # loudest mode of e, in deviations of white noise: less than Blend's, since many evaluations wind e up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,16 +33,11 @@ class Match(Method):
 
     Arguments:
         inner_steps: extra model evaluations a step; 0 is Blend with predicted noise.
-        leak: share of fresh noise (as an amplitude) that each feedback mixes in, so that its errors do not
-            accumulate.
-        step_size: of the Langevin step, 0 to 1; at 1 the regenerated part is noised anew around its prediction.
         lowest, highest: l, and u of a picture of up to 12x12 cells, for latents of about unit deviation.
     """
 
     known_noise: str = "predicted"
     inner_steps: float
-    leak: float = 0.3
-    step_size: float = 1.0
     lowest: float = MIN_RATIO
     highest: float = MAX_RATIO
 
@@ -60,7 +55,7 @@ class Match(Method):
     ) -> KnownRegion:
         if not self.inner_steps:
             return super().region(guided, at, y, noise, draw)
-        return MatchedRegion(guided, at, y, noise, draw, self.leak, self.step_size)
+        return MatchedRegion(guided, at, y, noise, draw, "predicted")
 
 
 def overlap(bottom: float, top: float, low: float, high: float) -> float:
@@ -69,29 +64,24 @@ def overlap(bottom: float, top: float, low: float, high: float) -> float:
 
 
 class MatchedRegion(KnownRegion):
-    r"""A known region whose noise e solves :math:`D_k(x_u, a y + b e) = y`, by feedback with momentum and a leak,
+    r"""A known region whose noise e solves :math:`D_k(x_u, a y + b e) = y`, as far as noise can, by feedback with a leak,
 
-    .. math:: v \leftarrow \beta v + \gamma\frac{a}{b}(y - D_k), \qquad
-              e \leftarrow \sqrt{1 - r^2}\,(e + v) + r\,\xi, \qquad \gamma = 1 + 1.5\,h, \quad \beta = 0.3\,h
+    .. math:: e \leftarrow \sqrt{1 - r^2}\;\Pi\left(e + \frac{a}{b}(y - D_k)\right) + r\,\xi, \qquad r = 0.3
 
-    For any Gaussian prior the solution makes :math:`D_u` the exact denoiser of the conditional p(x_u | y).
+    For any Gaussian prior the solution makes :math:`D_u` the exact denoiser of the conditional p(x_u | y). The leak
+    keeps e, and with it the regenerated part, from settling on one picture.
 
-    D_k changes by J times what :math:`x_k` does, J in (0, 1), and the feedback is stable while
-    :math:`\gamma J < 2 (1 + \beta)`: for every J, and every h in (0, 1). Fine detail has small J and needs haste,
-    h = 1, to converge in a few evaluations. Later at one level haste would only amplify what each new :math:`x_u`
-    changes. So :math:`h = \min(1, 2/k)` with k the evaluations that the level had before.
+    Each extra evaluation then takes a Leimkuhler-Matthews step of Langevin dynamics on the regenerated part, as long as
+    it may be,
 
-    Each extra evaluation then takes a Leimkuhler-Matthews step of Langevin dynamics on the regenerated part,
+    .. math:: x_u \leftarrow a D_u + \frac{b}{\sqrt 2}\,(\xi' + \xi)
 
-    .. math:: x_u \leftarrow x_u + \delta\,(a D_u - x_u) + b \sqrt{2\delta}\,\tfrac12(\xi' + \xi)
-
-    with fresh noise :math:`\xi` and that of the step before, :math:`\xi'`. The stationary variance of this step is
-    exact for Gaussians at any stable :math:`\delta`. :math:`\xi'` is kept from level to level, since the solver only
-    rescales it.
+    with fresh noise :math:`\xi` and that of the step before, :math:`\xi'`. Its stationary variance is exact for
+    Gaussians. :math:`\xi'` is kept from level to level, since the solver only rescales it.
 
     A step of a solver over-smooths: its result has :math:`q^2 \sigma^2 J` too little variance (units of a = 1), with q
-    the weight of D in the next state and J now the eigenvalues of :math:`\partial D_u / \partial x_u`. Two evaluations
-    of one level, D' the last extra one and D the solver's first, differ by J times new noise. So the solver is given
+    the weight of D in the next state and J the eigenvalues of :math:`\partial D_u / \partial x_u`. Two evaluations of
+    one level, D' the last extra one and D the solver's first, differ by J times new noise. So the solver is given
 
     .. math:: D + \alpha (D - D'), \qquad \alpha = 5 q^3 (1 - q), \qquad q = 1 - \frac{\sigma_{next}}{\sigma}, \quad
               \sigma = \frac{b}{a}
@@ -100,13 +90,13 @@ class MatchedRegion(KnownRegion):
     Short steps need less than is missing, because e changed between the two evaluations too. After a very long step D'
     often shows other content, so that D - D' is no longer noise.
 
+    All this counts on a model that predicts the mean. The first two extra evaluations ask for it (`calibration`), with
+    fresh noise in the known part. A picture whose model looks distilled goes on as with Blend: without leak, and without
+    extra evaluations, which are not made where no picture of the batch needs them.
+
     References:
         Rational construction of stochastic numerical methods (Leimkuhler and Matthews, 2013), section 3;
         https://arxiv.org/abs/1203.5428
-
-    Arguments:
-        leak: r.
-        step_size: delta.
     """
 
     def __init__(
@@ -116,53 +106,79 @@ class MatchedRegion(KnownRegion):
         y: Tensor,
         noise: Tensor,
         draw: Callable[[], Tensor],
-        leak: float,
-        step_size: float,
+        known_noise: str,
     ):
-        super().__init__(guided, at, y, noise, draw, "predicted")
-        self.leak, self.step_size = leak, step_size
-        self.repeated = torch.zeros((), device=y.device)  # k
+        super().__init__(guided, at, y, noise, draw, known_noise)
         self.last_noise = self.draw()
-        self.refined: Tensor | None = None  # D', for the solver's next evaluation
+        self.refined: Conditional | None = None  # D', for the solver's next evaluation
         self.share = 0.0  # alpha of that evaluation
+        self.extra = 0  # evaluations so far
+        self.told = torch.zeros(len(y), 3, device=y.device)  # of the model so far, see `moments`
+        self.questioned = False
+        self.decided = False
+        self.left_out = False  # whether no picture needs extra evaluations any more
+        self.distilled = torch.zeros(len(y), *[1] * (y.ndim - 1), dtype=torch.bool, device=y.device)  # not: not known to be
 
-    def for_solver(self, denoised: Tensor, conditional: Tensor | None) -> Tensor:
+    def for_solver(self, denoised: Tensor, conditional: Conditional | None) -> Tensor:
         """The guided prediction, plus what makes up for the variance that the solver's step will lose."""
         before, self.refined = self.refined, None
         if before is None or conditional is None:
             return denoised
-        return denoised + self.share * (conditional - before)
+        change = torch.where(self.distilled, 0.0, conditional.denoised - before.denoised)
+        for asked in (before.asked, conditional.asked):
+            change = change if asked is None else torch.where(asked, change, 0.0)
+        return denoised + self.share * change
 
-    def refine(self, x: Tensor, sigma: Tensor, fall: float, denoise_mask=None, model_options=None, seed=None) -> Tensor:
+    def refine(
+        self, x: Tensor, sigma: Tensor, here: NoiseLevel, after: NoiseLevel, denoise_mask=None, model_options=None,
+        seed=None,
+    ) -> Tensor:  # fmt: skip
         """One evaluation, of the conditional prediction, and one Langevin step of the regenerated part.
 
-        Where a cache answered without that prediction, x stays as it is.
+        Where a cache answered without that prediction, or no prompt covers a cell, x stays as it is.
         """
-        free = self.free(sigma)
-        shown, denoised = self.guided.predict_conditional(self.blend(x, sigma, free), sigma, model_options or {}, seed)
-        self.guided.report(torch.where(free, shown, self.y), x)
-        if denoised is None:
+        if self.left_out:
+            self.guided.leave_out()
             return x
-        extension = self.extension(sigma, denoised, free)
-        self.feed_back(sigma, denoised, free)
-        denoised = denoised + extension
-        q = 1 - fall
-        self.refined, self.share = denoised, 5 * q**3 * (1 - q)
-        level, delta = self.at_level.level(sigma), self.step_size
+        question = not self.decided and LOWEST <= here.ratio < HIGHEST
+        if question:
+            self.noise = torch.where(self.at_level.in_window(sigma), self.draw(), self.noise)
+        free = self.free(sigma)
+        shown, conditional = self.guided.predict_conditional(
+            self.blend(x, sigma, free), sigma, model_options or {}, seed
+        )
+        self.guided.report(torch.where(free, shown, self.y), x)
+        if conditional is None:
+            return x
+        self.extra += 1
+        if question:
+            self.told = self.told + moments(conditional.denoised, self.y, self.heard(conditional, free))
+            self.questioned = True
+        if self.questioned and self.extra >= 2 and not self.decided:
+            self.decide()
+        extension = self.extension(sigma, conditional, free)
+        self.learn(sigma, conditional, free)
+        conditional = conditional._replace(denoised=conditional.denoised + extension)
+        q = 1 - here.fall(after)
+        self.refined, self.share = conditional, 5 * q**3 * (1 - q)
+        level = self.at_level.level(sigma)
         before, self.last_noise = self.last_noise, self.draw()
-        drift = delta * (level.a * denoised.float() - x.float())
-        noise = level.b * (0.5 * delta) ** 0.5 * (before + self.last_noise)
-        return self.moved(x, (x.float() + drift + noise).to(x.dtype))
+        moved = level.add_noise(conditional.denoised.float(), 0.5**0.5 * (before + self.last_noise)).to(x.dtype)
+        moved = torch.where(self.distilled, x, self.moved(x, moved))
+        return moved if conditional.asked is None else torch.where(conditional.asked, moved, x)
 
-    def feed_back(self, sigma: Tensor, conditional: Tensor, free: Tensor) -> None:
-        """The new v and e."""
-        signal, known = signal_to_noise(self.at_level.level(sigma)), ~free
-        offset = self.y.float() - conditional.float()
-        self.repeated = torch.where(signal == self.last_signal, self.repeated + 1, 0)
-        haste = (HURRIED / self.repeated).clamp(max=1.0)
-        velocity = MOMENTUM * haste * self.velocity + (1 + GAIN * haste) * signal * offset
-        e = (1 - self.leak**2) ** 0.5 * (self.noise + velocity) + self.leak * self.draw()
-        e = e * (MAX_LOUDNESS / rms(e, known)).clamp(max=1.0)
-        self.last_signal = signal
-        in_window = self.at_level.in_window(sigma)
-        self.noise, self.velocity = torch.where(in_window, e, self.noise), torch.where(in_window, velocity, 0.0)
+    def decide(self) -> None:
+        """Which pictures do without extra evaluations; after two of them, or more where y was invisible before."""
+        self.decided = True
+        self.distilled = looks_distilled(self.told).view_as(self.distilled)
+        self.left_out = bool(self.distilled.all())
+
+    def learn(self, sigma: Tensor, conditional: Conditional, free: Tensor) -> None:
+        super().learn(sigma, conditional, free)
+        mixed = (1 - LEAK**2) ** 0.5 * self.noise + LEAK * self.draw()
+        learnt = self.heard(conditional, free) & self.at_level.in_window(sigma) & ~self.distilled
+        self.noise = torch.where(learnt, mixed, self.noise)
+
+    @property
+    def loudest(self) -> Tensor:
+        return torch.where(self.distilled, KnownRegion.loudest, MATCHED)
