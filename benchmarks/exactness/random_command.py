@@ -12,14 +12,14 @@ import argparse
 import math
 import statistics
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..report import RESULTS, Table, write
+from ..report import RESULTS, Table, chosen, write
 from .analytic_model import exact_denoiser, inpaint, patcher, sigmas
 from .few_steps import METHODS, SCHEDULER, SOLVERS, exact_posterior, sampler_and_steps
 from .metrics import Judge
@@ -28,7 +28,7 @@ from .random_mixtures import PROBLEMS, dense, draw
 
 BUDGETS = ("5x4", "10x2", "20x2", "40x2", "20x4")  # steps x evaluations a step
 GIVEN, COUNT = 8, 16  # known parts, and pictures of each, all in one batch
-DENSE = 2100  # unknown cells up to which the posterior's own denoiser is cheap
+DENSE = 1100  # unknown cells up to which the posterior's own denoiser is cheap
 
 INTRODUCTION = f"""# Mixtures drawn at random
 
@@ -145,21 +145,6 @@ def page(found: dict[tuple[int, str, str], Found], names: dict[int, str], solver
 
 def average(values: Iterable[float]) -> float:
     return statistics.fmean(list(values))
-
-
-def chosen(text: str, all_of: Sequence[str]) -> list[str]:
-    """Those named, comma by comma; a-b is a range of numbers.
-
-    Raises:
-        SystemExit: if one of them is none of `all_of`.
-    """
-    names = []
-    for name in text.split(","):
-        low, dash, high = name.partition("-")
-        names += [str(k) for k in range(int(low), int(high) + 1)] if dash else [name]
-    if unknown := sorted(set(names) - set(all_of)):
-        raise SystemExit(f"found {', '.join(unknown)}, wanted some of {', '.join(all_of)}")
-    return names
 
 
 def main() -> None:
