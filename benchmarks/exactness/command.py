@@ -107,6 +107,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--budgets", nargs="+", type=int, choices=BUDGETS, default=list(BUDGETS))
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--random", metavar="SEED", help="with options of its own: see random_command.py")
     parser.add_argument("--report-only", action="store_true", help="write table and plot from what is there")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -69,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--blind", action="store_true")
     parser.add_argument("--threads", type=int, help="of the CPU")
+    parser.add_argument("--inexact", action="store_true", help="stand-ins made of the demo model: see inexact.py")
     return parser
 
 

@@ -13,7 +13,8 @@
 Held-out scenes, four masks in turn, schedule `normal`. Seam and own loss (the undistilled model judges) are ratios to
 the untouched scene: 1 is real. Each with its standard error, and bold where it is farther from 1 than the host's at
 the same steps, beyond two standard errors. Steps are those of a user's settings: `x 2` makes about two evaluations a
-step; `blend fixed` under Euler is the host. A sheet a table is in out/inexact: seam and loss do not see whether a picture hangs together.
+step; `blend fixed` under Euler is the host. A sheet a table is in benchmarks/out/inexact: seam and loss do not see
+whether a picture hangs together.
 """
 
 from __future__ import annotations
