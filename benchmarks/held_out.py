@@ -29,13 +29,23 @@ class HeldOut:
         self.positive, self.negative = prompts(clip, captions)
 
     def inpaint(
-        self, model: Any, method: Any, solver: str, *, cfg: float, steps: int, denoise: float, mask: Tensor, seed: int
+        self,
+        model: Any,
+        method: Any,
+        solver: str,
+        *,
+        cfg: float,
+        steps: int,
+        denoise: float,
+        mask: Tensor,
+        seed: int,
+        positive: list | None = None,
     ) -> Tensor:
         """The latents, on the schedule `normal`; without a method, by the host's own way of inpainting."""
         sampler = self.nodes.KSamplerSelect.execute(solver)[0]
         if method is not None:
             sampler = combine(sampler, method, "benchmark")
-        guider = self.nodes.CFGGuider.execute(model, self.positive, self.negative, cfg)[0]
+        guider = self.nodes.CFGGuider.execute(model, positive or self.positive, self.negative, cfg)[0]
         sigmas = self.nodes.BasicScheduler.execute(model, "normal", steps, denoise)[0]
         noise = self.nodes.RandomNoise.execute(seed)[0]
         latent = {"samples": self.latent, "noise_mask": mask}

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 RESULTS = Path(__file__).resolve().parent / "results"
+OUT = Path(__file__).resolve().parent / "out"  # what is looked at and not kept
 COLOURS = {
     "host": "#7f7f7f",
     "blend fixed": "#c9a227",
@@ -64,6 +65,23 @@ class Table:
 
 def shown(cell: str | float) -> str:
     return f"{cell:.3g}" if isinstance(cell, float) else str(cell)
+
+
+def chosen(text: str, every: Sequence[str]) -> list[str]:
+    """Those of `every` that are named, comma by comma: whole, by their first word, or as a range of numbers, a-b.
+
+    Raises:
+        SystemExit: if a name is none of them.
+    """
+    found: list[str] = []
+    for name in text.split(","):
+        low, dash, high = name.partition("-")
+        numbers = [str(k) for k in range(int(low), int(high) + 1)] if dash and (low + high).isdigit() else []
+        these = [one for one in every if one in (name, *numbers) or one.startswith(f"{name} ")]
+        if not these:
+            raise SystemExit(f"found {name}, wanted some of {', '.join(every)}")
+        found += [one for one in these if one not in found]
+    return found
 
 
 def write(path: Path, content: str | bytes) -> None:

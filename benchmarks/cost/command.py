@@ -1,11 +1,10 @@
 """What our samplers cost against the host's own, both masked, side by side in one run.
 
-    python benchmarks cost                    the demo model, and how cost grows; minutes
-    python benchmarks cost --full sd15        a full-size network with random weights too; sdxl on a GPU
-    python benchmarks cost --full sd15 --dtype float16 --sizes 64 128 --batches 1 8         on a GPU
+    python benchmarks cost
 
-All methods run in turn, over and over, so that a busy machine slows all alike; figures are medians over `--repeats`
-rounds. Writes benchmarks/results/cost.md and cost.png.
+The demo model, how cost grows, and our share beside the networks of Stable Diffusion with random weights: minutes, and
+6 GB of memory. All methods run in turn, over and over, and it is the CPU's own seconds that count; figures are medians
+over `--repeats` rounds. Writes benchmarks/results/cost.md and cost.png. On a GPU: `python benchmarks gpu`.
 """
 
 from __future__ import annotations
@@ -81,6 +80,27 @@ def profiled(case: measure.Case) -> str:
     return Table(title, ["method", "operators an evaluation", "ms in them"], rows, level=2).text
 
 
+def shares(repeats: int) -> str:
+    """Own work at the latents of Stable Diffusion, beside one pass of its network for one prompt."""
+    names = [name for name in SHOWN if name != "host"]
+    rows: list[list[str | float]] = []
+    for network, shape in (("sd15", (1, 4, 64, 64)), ("sdxl", (1, 4, 128, 128))):
+        instant = measure.Case(models.load("instant", torch.float32), shape)
+        taken = measure.times(instant, {name: measure.METHODS[name] for name in SHOWN}, repeats)
+        own = [taken[name][1] - taken["host"][1] for name in names]
+        waits = max(measure.waits(instant, measure.METHODS[name]) for name in names)
+        case = measure.Case(models.load(network, torch.bfloat16), shape, steps=1, cfg=1.0)
+        whole, outside = case.run(None)  # one pass, long enough
+        seconds = whole - outside
+        shown = [f"{1000 * mine:.1f} ms, {mine / seconds:.2%}" for mine in own]
+        rows.append([network, "x".join(map(str, shape[2:])), f"{1000 * seconds:.0f}", *shown, str(waits)])
+    note = (
+        "The network: its own shape with random weights in bfloat16, one prompt. Own work: beside an instant network."
+    )
+    columns = ["network", "latent", "ms a pass", *names, "waits"]
+    return Table("Own work beside the networks of Stable Diffusion", columns, rows, note, level=2).text
+
+
 def growth(repeats: int) -> tuple[str, list[Panel]]:
     """Milliseconds an evaluation outside the model, by steps, jumps, batch, size and frames."""
     parts, panels = [], []
@@ -129,23 +149,12 @@ def machine() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--full", choices=("sd15", "sdxl"), help="a network of full size beside the demo model")
-    parser.add_argument("--dtype", choices=("float32", "float16", "bfloat16"), default="float32")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[8], help="cells a side, for the full size")
-    parser.add_argument("--batches", type=int, nargs="+", default=[1], help="for the full size")
-    parser.add_argument("--steps", type=int, default=4, help="for the full size")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     case = measure.Case(models.load("demo", torch.float32))
     parts = [against_the_host("Demo model, latent 16x16, 20 steps, cfg 4", case, options.repeats), profiled(case)]
-    if options.full:
-        loaded = models.load(options.full, getattr(torch, options.dtype))
-        for size in options.sizes:
-            for batch in options.batches:
-                case = measure.Case(loaded, (batch, 4, size, size), options.steps)
-                title = f"{options.full} shapes, {options.dtype}, latent {size}x{size}, batch {batch}, cfg 4"
-                parts.append(against_the_host(f"{title}, {options.steps} steps", case, options.repeats))
+    parts.append(shares(options.repeats))
     text, panels = growth(options.repeats)
     plot(panels, SHOWN, "outside the model:", RESULTS / "cost.png")
     command = "python benchmarks cost " + " ".join(sys.argv[1:])

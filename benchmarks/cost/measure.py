@@ -110,9 +110,13 @@ class Case:
 
 
 def clock() -> float:
-    """Seconds, after all that was queued on a GPU is done; `synchronize` itself is no wait in CUDA's count."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    """Seconds, after all that was queued on a GPU is done; without one, those of the CPU, whoever else uses it.
+
+    `synchronize` itself is no wait in CUDA's count.
+    """
+    if not torch.cuda.is_available():
+        return time.process_time()
+    torch.cuda.synchronize()
     return time.perf_counter()
 
 

@@ -2,6 +2,7 @@
 
     python benchmarks exactness            all problems, hours on two cores; resumes where it was stopped
     python benchmarks exactness --quick    a minute: small samples, small budgets, nothing kept
+    python benchmarks exactness --random SEED    twelve mixtures of fields drawn from a seed; see random_command.py
 
 For each problem, method and budget every setting of `methods.py` runs once on a small sample with a seed of its own;
 the one with the smallest energy distance then runs with three fresh seeds, and these count.
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ..report import RESULTS, Cells
+from . import random_command
 from .analytic_model import exact_denoiser, inpaint, patcher, sigmas
 from .learnt import load
 from .methods import METHODS, Setting
@@ -98,11 +100,14 @@ class Bench:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if any(argument.startswith("--random") for argument in sys.argv):
+        return random_command.main()
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--problems", nargs="+", choices=[*PROBLEMS, *VARIANTS], default=[*PROBLEMS, *VARIANTS])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--budgets", nargs="+", type=int, choices=BUDGETS, default=list(BUDGETS))
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--random", metavar="SEED", help="with options of its own: see random_command.py")
     parser.add_argument("--report-only", action="store_true", help="write table and plot from what is there")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

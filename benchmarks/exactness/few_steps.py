@@ -20,7 +20,7 @@ from ..report import RESULTS, Cells, Table, write
 from .analytic_model import exact_denoiser, inpaint, patcher, sigmas, solver
 from .large import LARGE
 from .metrics import Judge
-from .problems import PROBLEMS, Problem
+from .problems import PROBLEMS, GaussianMixture, Problem
 
 # importable only once analytic_model has started the host
 from latent_repaint.samplers.methods.blend import Blend
@@ -69,13 +69,13 @@ def sampler_and_steps(method: str, name: str, steps: int, each: float) -> tuple[
     return combine(inner, Match(inner_steps=extra), "benchmark"), round(steps / twice)
 
 
-def exact_posterior(problem: Problem, judge: Judge) -> Callable[[Tensor, Tensor], Tensor]:
+def exact_posterior(problem: Problem, y: Tensor, posterior: GaussianMixture) -> Callable[[Tensor, Tensor], Tensor]:
     """E[x_0 | x_u, y] for each picture, shape (B, 1, h, w); whatever stands in the known part of x."""
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
         denoised = x.flatten(1).clone()
-        denoised[:, problem.known] = judge.y
-        denoised[:, ~problem.known] = judge.posterior.denoise(x.flatten(1)[:, ~problem.known], sigma)
+        denoised[:, problem.known] = y
+        denoised[:, ~problem.known] = posterior.denoise(x.flatten(1)[:, ~problem.known], sigma)
         return denoised.view_as(x)
 
     return denoise
@@ -94,7 +94,7 @@ class Bench:
         sampler, walked = sampler_and_steps(method, name, steps, each)
         schedule = sigmas(self.model, SCHEDULER, walked)
         if method == "exact":  # a denoiser for each known part
-            models = [patcher(exact_posterior(self.problem, judge)) for judge in self.judges]
+            models = [patcher(exact_posterior(self.problem, judge.y, judge.posterior)) for judge in self.judges]
             ys = self.given[:, None].expand(-1, COUNT, -1)
         else:
             models, ys = [self.model], self.given.repeat_interleave(COUNT, 0)[None]

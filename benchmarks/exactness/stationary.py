@@ -59,14 +59,12 @@ class StationaryMixture:
 
     def _log_likelihoods(self, spectrum: Tensor, noise: Tensor) -> Tensor:
         """log N(x; m_j, C_j + noise * I) but for a constant, (B, J), from the half spectrum of x."""
-        power = spectrum.abs().square() / self.cells
-        rows = []
-        for brightness, spectra in zip(self.brightness.tolist(), self._spectra, strict=True):
-            here = power.clone()
-            here[:, 0, 0] = (spectrum[:, 0, 0] - brightness * self.cells).abs().square() / self.cells
-            variance = spectra + noise
-            rows.append(-0.5 * ((here / variance + variance.log()) * self._counts).sum((1, 2)))
-        return torch.stack(rows, 1)
+        power, variance = spectrum.abs().square() / self.cells, self._spectra + noise
+        power[:, 0, 0] = 0.0  # the mean's: each component has its own there
+        offset = spectrum[:, :1, 0].real / self.cells - self.brightness.float()
+        squares = power.flatten(1) @ (self._counts / variance).flatten(1).T
+        squares += self.cells * offset.square() / variance[:, 0, 0]
+        return -0.5 * (squares + (variance.log() * self._counts).sum((1, 2)))
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """n independent draws, shape (n, h*w)."""

@@ -20,7 +20,20 @@ import torch
 
 from ..report import RESULTS as FOLDER
 from ..report import Table, write
-from .painted import COUNT, KINDS, METHODS, PREDICTIONS, SCHEDULERS, SOLVERS, STEPS, Cell, Found, judge
+from .painted import (
+    COUNT,
+    KINDS,
+    LIMITS,
+    METHODS,
+    OLD_PULL,
+    PREDICTIONS,
+    SCHEDULERS,
+    SOLVERS,
+    STEPS,
+    Cell,
+    Found,
+    judge,
+)
 
 RESULTS = FOLDER / "painted"
 
@@ -108,10 +121,19 @@ def page(found: dict[Row, list[str]], wrong: list[str]) -> str:
         marks = [(what.split(" ")[0].rstrip(":"), what) for row in of_these for what in row]
         laws = [tuple(map(float, what.split())) for mark, what in marks if mark not in ("refused", "wrong", "host")]
         middle = [f"{torch.tensor(values).median():.2f}" for values in zip(*laws, strict=True)]
+        pulls = [law[0] for law in laws]
+        middle[:1] = [f"{middle[0]} ({min(pulls):.2f} to {max(pulls):.2f})"] if laws else []
         counts = [sum(mark == name for mark, _ in marks) for name in ("host", "refused", "wrong")]
         lines.append([prediction, kind, method, str(len(laws)), *map(str, counts), *middle])
     header = ["prediction", "kind", "method", "right", "host", "refused", "wrong", "pull", "variance", "likeness"]
     schedulers = sorted({row.scheduler for row in found})
+    columns = ["method", "pull, eps", "flow", "old content", "variance, factor", "likeness"]
+    rows = [
+        [name, *(f"{least:g} to {limit.most:g}" for least in (limit.pull["eps"], limit.pull["flow"], OLD_PULL)),
+         f"{limit.variance:g}", f"{limit.likeness:g}"]
+        for name, limit in LIMITS.items()
+    ]  # fmt: skip
+    limits = Table("", columns, rows)
     introduction = f"""# What is painted, against the exact law
 
 `python benchmarks painted`, torch {torch.__version__}, {len(found) * len(SOLVERS)} cells: {len(METHODS)} methods x
@@ -122,14 +144,15 @@ so that its exact law given the left half is known: its mean, its variance, and 
 (`benchmarks/matrix/closed_form.py`).
 
 Pull: how much of what the kept part says of the painted one came to pass, 1 is all of it. Variance: about that, over
-the law's. Likeness: correlation of neighbours less the law's. Shown are the medians of the cells that are right. A cell
-is wrong if
+the law's. Likeness: correlation of neighbours less the law's. Shown are the medians of the cells that are right, and of
+the pull the least and the most. A cell is wrong if it is outside the limits of its method,
 
-- its pull is more than 0.15 further from 1 than that of the same method with Euler, or more than 0.1 further than that
-  of the host's own way of inpainting with this solver,
-- its variance, as a ratio, is further from 1 than that of the solver alone on whole pictures and of the method with
-  Euler, by more than 1.35 times its logarithm and a factor of 1.3,
-- or its likeness is 0.06 further from 0 than all of these.
+{limits.text}
+where for variance and likeness the solver's own error on whole pictures counts, if that is more: 1.35 times the
+logarithm of its variance and a factor of 1.3, its likeness and 0.08. Old content: with denoise .6 and the soft mask the
+picture below the mask obeys the law to begin with. A cell is wrong, too, if its pull is more than 0.1 further from 1
+than that of the host's own way of inpainting with this solver. RePaint's limits are low because its pull is: two visits
+of every level bring half of what the kept part says.
 
 Host: the solver alone, without a mask, in the host, misses the variance of whole pictures by more than half. Refused:
 by name, before the run. Two stages: SplitSigmas in the middle, the second with `kept`. Soft mask: every second row of

@@ -6,6 +6,7 @@
     python benchmarks quality ... --pictures DIR           your own pictures; without, the model makes some itself
     python benchmarks quality ... --quick                  four pictures, few steps
     python benchmarks quality ... --blind                  the page asks which picture is better before it tells
+    python benchmarks quality --inexact                    distilled models and other trouble; see inexact.py
 
 COMFYUI_PATH names your ComfyUI. If LanPaint is installed in it, it is measured too. A run that was stopped goes on
 where it stopped. Nothing leaves your machine: results.html holds the pictures and all figures; docs/measure.md says how
@@ -27,14 +28,13 @@ import torch
 from comfyui_host import in_process, install
 from demo_model.measure import held_out
 
-from ..report import RESULTS
-from . import HOST
+from ..report import OUT, RESULTS
+from . import HOST, inexact
 from .bench import Bench, Case, Place, mask_of
 from .loading import BadInput, Subject, load, pack_version, pictures_of
 from .methods import METHODS, find_lanpaint
 from .page import Page
 
-OUT = Path(__file__).resolve().parents[1] / "out"
 PROMPTS = (
     "a photograph of a red barn in a snowy field",
     "a wooden table with a bowl of oranges by a window",
@@ -69,11 +69,14 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--blind", action="store_true")
     parser.add_argument("--threads", type=int, help="of the CPU")
+    parser.add_argument("--inexact", action="store_true", help="stand-ins made of the demo model: see inexact.py")
     return parser
 
 
 @torch.inference_mode()
 def main() -> None:
+    if "--inexact" in sys.argv:
+        return inexact.main()
     options = parser().parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)

@@ -57,7 +57,18 @@ def test_what_does_not_obey_is_told():
         "pull": torch.where(free, closed_form.pictures(given.shape[1], seed=3), given),
         "likeness": torch.where(free, noise * given.std(), given),
     }
-    for name, samples in others.items():
-        found = painted.off(closed_form.conditional_law(samples, given), exact, exact, exact)
-        assert found.startswith(name) or (name == "likeness" and found)
-    assert painted.off(exact, exact, exact, exact) == ""
+    for method in METHODS:
+        cell = Cell(method, "euler", "normal", "eps", "whole")
+        for name, samples in others.items():
+            found = painted.off(closed_form.conditional_law(samples, given), cell, exact, exact)
+            assert found.startswith(name) or (name == "likeness" and found)
+        assert painted.off(exact, cell, exact, exact) == ""
+
+
+@pytest.mark.parametrize("prediction", PREDICTIONS)
+def test_the_way_of_the_host_does_not_pass_for_blend_or_match(prediction):
+    """Under Euler too, whose cells were once compared with themselves."""
+    for method in ("Blend", "Match"):
+        cell = Cell(method, "euler", "normal", prediction, "whole")
+        plain, host = painted.law_of(cell._replace(method=painted.PLAIN)), painted.law_of(cell._replace(method="host"))
+        assert painted.off(host, cell, plain, host).startswith("pull")

@@ -1,0 +1,233 @@
+"""Models that are no exact denoisers, or are asked what does not fit, by stand-ins made of the demo model.
+
+    python benchmarks quality --inexact
+    python benchmarks quality --inexact --models w3.5,lora --scenes 16 --seeds 1 --steps 8
+
+- cfg1, cfg4, cfg7: the demo model as it is, an exact denoiser as far as it was trained
+- w2, w3.5, w6: guidance of that weight inside the network, D_neg + w (D_pos - D_neg) in one evaluation, at cfg 1, as
+  in models distilled in guidance (Flux dev)
+- lora lcm, lora euler: distilled to a few steps
+- prompt: each scene with the caption of another, judged without a prompt
+- weights: 5 % of noise in every weight, as 4-bit weights have
+
+Held-out scenes, four masks in turn, schedule `normal`. Seam and own loss (the undistilled model judges) are ratios to
+the untouched scene: 1 is real. Each with its standard error, and bold where it is farther from 1 than the host's at
+the same steps, beyond two standard errors. Steps are those of a user's settings: `x 2` makes about two evaluations a
+step; `blend fixed` under Euler is the host. A sheet a table is in benchmarks/out/inexact: seam and loss do not see
+whether a picture hangs together.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from comfyui_host import install
+from comfyui_host.passes import counted
+from demo_model.distil import DISTILLED
+from latent_repaint.pixels.report import seam_energy
+from latent_repaint.samplers.methods.blend import Blend
+from latent_repaint.samplers.methods.match import Match
+from latent_repaint.samplers.methods.repaint import RePaintBudget
+
+from ..held_out import HeldOut
+from ..report import OUT, RESULTS, Table, chosen, contact_sheet, write
+from . import HOST
+from .masks import MASKS
+from .measures import denoising_loss
+from .methods import LANPAINT, THINKING, find_lanpaint
+
+TITLE = "Models that are no exact denoisers"
+SHEETS = OUT / "inexact"
+CELL, SHOWN, FIRST_SEED = 8, 12, 7
+METHODS: dict[str, tuple[Any, int]] = {  # and how many times the steps it makes
+    "host": (None, 1),
+    "host x 2": (None, 2),
+    "blend": (Blend(), 1),
+    "blend fixed": (Blend(known_noise="fixed"), 1),
+    "repaint x 2": (RePaintBudget(evaluations_per_step=2.0), 1),
+    "match x 2": (Match(inner_steps=1.0), 1),
+}
+MODELS = ("cfg1", "cfg4", "cfg7", "w2", "w3.5", "w6", "lora lcm", "lora euler", "prompt", "weights")
+
+
+class Kind(NamedTuple):
+    """A model and how it is asked."""
+
+    model: Any
+    solver: str
+    cfg: float
+    steps: tuple[int, ...]
+    positive: list
+
+
+class Scored(NamedTuple):
+    """Of one seed: a number for each scene, and the model evaluations of the batch."""
+
+    seam: Tensor
+    loss: Tensor
+    evaluations: int
+
+
+class Scenes(HeldOut):
+    """The held-out scenes, their masks, and what a real picture's loss is."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        masks = [mask(*self.latent.shape[2:]) for mask in MASKS.values()]
+        self.unknown = torch.stack([masks[i % len(masks)] for i in range(count)])
+        self.pixels = self.unknown.repeat_interleave(CELL, 1).repeat_interleave(CELL, 2).float()
+        self.of_another = [[self.positive[0][0].roll(1, 0), {}]]
+        nothing = [[self.negative[0][0].expand(count, -1, -1), {}]]
+        self.judges = [(prompt, self.loss(self.latent, prompt)) for prompt in (self.positive, nothing)]
+
+    def loss(self, samples: Tensor, prompt: list) -> Tensor:
+        return denoising_loss(self.model, samples, prompt, self.unknown)
+
+    def given(self) -> Tensor:
+        return torch.where(self.pixels[:SHOWN, :, :, None] > 0, 0.5, self.picture[:SHOWN])
+
+    def kind(self, name: str, solver: str) -> Kind:
+        plain, steps = Kind(self.model, solver, 1.0, (20, 8), self.positive), (8, 4)
+        if name.startswith("cfg"):
+            return plain._replace(cfg=float(name[3:]))
+        if name.startswith("w") and name != "weights":
+            return plain._replace(model=guided_inside(self.model, self.negative[0][0], float(name[1:])))
+        if name.startswith("lora"):
+            lora = HOST.comfy.utils.load_torch_file(str(DISTILLED), safe_load=True)
+            distilled, _ = HOST.comfy.sd.load_lora_for_models(self.model, None, lora, 1.0, 0.0)
+            return plain._replace(model=distilled, solver=name[5:], steps=steps)
+        if name == "prompt":
+            return plain._replace(positive=self.of_another)
+        return plain._replace(model=with_noisy_weights(self.model, 0.05))
+
+    def painted(self, kind: Kind, method: str, steps: int, seed: int) -> tuple[Tensor, int]:
+        """The latents, and how often the network was asked."""
+        mask = self.unknown[:, None].float()
+        with counted(kind.model) as passes:
+            if method == "lanpaint":
+                node = HOST.nodes.NODE_CLASS_MAPPINGS[LANPAINT]()
+                samples = getattr(node, node.FUNCTION)(
+                    kind.model.clone(), seed, steps, kind.cfg, kind.solver, "normal", kind.positive, self.negative,
+                    {"samples": self.latent, "noise_mask": mask}, 1.0, THINKING,
+                )[0]["samples"]  # fmt: skip
+            else:
+                way, factor = METHODS[method]
+                samples = self.inpaint(
+                    kind.model, way, kind.solver, cfg=kind.cfg, steps=factor * steps, denoise=1.0, mask=mask,
+                    seed=seed, positive=kind.positive,
+                )  # fmt: skip
+        return samples, len(passes)
+
+    def scored(self, kind: Kind, method: str, steps: int, seed: int) -> tuple[Scored, Tensor]:
+        """And the pictures, (count, H, W, 3)."""
+        samples, evaluations = self.painted(kind, method, steps, seed)
+        pictures = self.vae.decode(samples)
+        images = [images.movedim(-1, 1).split(1) for images in (pictures, self.picture)]
+        triples = zip(*images, self.pixels[:, None].split(1), strict=True)
+        seams = torch.tensor([seam_energy(*triple) for triple in triples])
+        prompt, real = self.judges[kind.positive is self.of_another]
+        return Scored(seams, (self.loss(samples, prompt) / real).mean(1), evaluations), pictures
+
+
+def guided_inside(model: Any, negative: Tensor, w: float) -> Any:
+    """A MODEL whose one prediction is D_neg + w (D_pos - D_neg)."""
+
+    def evaluate(apply_model: Any, asked: dict) -> Tensor:
+        positive = asked["c"]["c_crossattn"]
+        prompts = torch.cat([positive, negative.to(positive).expand_as(positive)])
+        x, t = (torch.cat([value, value]) for value in (asked["input"], asked["timestep"]))
+        conditional, unconditional = apply_model(x, t, **{**asked["c"], "c_crossattn": prompts}).chunk(2)
+        return unconditional + w * (conditional - unconditional)
+
+    model = model.clone()
+    model.set_model_unet_function_wrapper(evaluate)
+    return model
+
+
+def with_noisy_weights(model: Any, share: float) -> Any:
+    """A MODEL with noise of `share` of its root mean square in every weight of its network."""
+    model, generator = model.clone(), torch.Generator().manual_seed(0)
+    patches = {}
+    for name, weight in model.model_state_dict("diffusion_model.").items():
+        if weight.ndim > 1:
+            rms = weight.float().square().mean().sqrt()
+            patches[name] = ("diff", (share * rms * torch.randn(weight.shape, generator=generator),))
+    if set(model.add_patches(patches)) != set(patches):
+        raise ValueError("found weights that the host does not patch")
+    return model
+
+
+def row(name: str, steps: int, method: str, scores: list[Scored], host: list[Scored]) -> dict[str, str | float]:
+    """A line of the table; `host` is at the same steps."""
+
+    def said(measure: str) -> str:
+        mean, error = spread(scores, measure)
+        theirs, their_error = spread(host, measure)
+        farther = abs(mean - 1) - abs(theirs - 1) > 2 * (error**2 + their_error**2) ** 0.5
+        text = f"{mean:.2f} ± {error:.2f}"
+        return f"**{text}**" if farther else text
+
+    return {
+        "model": name,
+        "steps": str(steps),
+        "method": method,
+        "evaluations": str(scores[0].evaluations),
+        "seam": said("seam"),
+        "worst, seed by seed": ", ".join(f"{score.seam.max():.1f}" for score in scores),
+        "own loss": said("loss"),
+    }
+
+
+def spread(scores: list[Scored], measure: str) -> tuple[float, float]:
+    """Mean and standard error over all scenes and seeds."""
+    values = torch.cat([getattr(score, measure) for score in scores])
+    return float(values.mean()), float(values.std()) / len(values) ** 0.5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--inexact", action="store_true")
+    parser.add_argument("--models", default=",".join(MODELS), help="for example w3.5,lora")
+    parser.add_argument("--methods", default="", help=f"of {', '.join(METHODS)}, lanpaint; the host always runs too")
+    parser.add_argument("--steps", default="", help="20,8; of the LoRA 8,4")
+    parser.add_argument("--sampler", default="euler", help="of all models but the LoRA")
+    parser.add_argument("--scenes", type=int, default=64)
+    parser.add_argument("--seeds", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    every = [*METHODS, *(["lanpaint"] if find_lanpaint(install.find_host().tree / "custom_nodes") else [])]
+    methods = chosen(f"host,{options.methods}", every) if options.methods else every
+    with torch.inference_mode():
+        scenes, rows = Scenes(options.scenes), []
+        for name in chosen(options.models, MODELS):
+            kind = scenes.kind(name, options.sampler)
+            for steps in map(int, options.steps.split(",")) if options.steps else kind.steps:
+                rows += rows_of(scenes, name, kind, steps, methods, options.seeds)
+    text = Table.of(TITLE, rows, f"{options.scenes} scenes, {options.seeds} seeds, {options.sampler}.").text
+    print(text)
+    if not options.methods and not options.steps and options.models == ",".join(MODELS) and options.scenes == 64:
+        write(RESULTS / "inexact.md", f"{text}\n{__doc__}")
+
+
+def rows_of(
+    scenes: Scenes, name: str, kind: Kind, steps: int, methods: list[str], seeds: int
+) -> list[dict[str, str | float]]:
+    """The lines of one model at so many steps, printed as they come, and their sheet."""
+    rows, sheet, host = [], {"given": scenes.given()}, None
+    for method in methods:
+        scores = []
+        for seed in range(FIRST_SEED, FIRST_SEED + seeds):
+            score, pictures = scenes.scored(kind, method, steps, seed)
+            scores.append(score)
+        host = host or scores
+        sheet[method] = pictures[:SHOWN]
+        rows.append(row(name, steps, method, scores, host))
+        print(*rows[-1].values(), sep=" | ", flush=True)
+    sheet["original"] = scenes.picture[:SHOWN]
+    SHEETS.mkdir(parents=True, exist_ok=True)
+    contact_sheet(sheet).save(SHEETS / f"{name} {steps}.png")
+    return rows
