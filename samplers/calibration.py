@@ -35,9 +35,9 @@ def looks_distilled(told: Tensor) -> Tensor:
 
     .. math:: \rho = -\frac{\langle D, y - D \rangle}{|y - D|^2}
 
-    The error of a conditional mean is uncorrelated with it, so :math:`\rho` is 0 for an exact denoiser. A model that was
-    distilled in steps returns a sample of the same law as y: y - D then has twice the variance that y leaves open, and
-    :math:`\rho` is 1/2. Guidance inside of the network raises it as well. All that holds where the noise in y is fresh.
+    The error of a conditional mean is uncorrelated with it, so :math:`\rho` is 0 for an exact denoiser. A model that
+    was distilled in steps returns a sample of the same law as y. Then y - D has twice the variance that x leaves open,
+    and :math:`\rho` is 1/2. Guidance inside of the network raises it too. It holds for fresh noise in the known part.
 
     References:
         Fundamentals of statistical signal processing: estimation theory (Kay, 1993), section 12.4, the orthogonality

@@ -110,9 +110,7 @@ class Guided:
         self.asking = False
         return denoised
 
-    def catching(
-        self, model_options: dict, x: Tensor, sigma: Tensor
-    ) -> tuple[dict, Callable[[], Conditional | None]]:
+    def catching(self, model_options: dict, x: Tensor, sigma: Tensor) -> tuple[dict, Callable[[], Conditional | None]]:
         """Options under which the conditional prediction of x is copied as soon as it is there, and how to ask for it.
 
         The host's sampling function hands it to hooks before guidance, after context windows were put together. Guiders

@@ -5,6 +5,8 @@ The host calls `KSAMPLER.sample` with everything explicit. Here it is checked, t
 and its cost announced, and the host's own KSAMPLER runs it, with our loop in the place of the solver.
 """
 
+import logging
+from collections.abc import Callable
 from math import prod
 from types import SimpleNamespace
 from typing import Any
@@ -31,11 +33,19 @@ from .solvers import Handed, blamed, segment_solver
 NOISE_OF_JUMPS = 1  # its stream of noise; 2 is that of the solvers
 
 
-def combine(sampler: Any, method: Method, node: str, name: str = "sampler", kept: Tensor | None = None) -> "Combinator":
+def combine(
+    sampler: Any,
+    method: Method,
+    node: str,
+    name: str = "sampler",
+    kept: Tensor | None = None,
+    note: Callable[[str], None] = logging.info,
+) -> "Combinator":
     """The SAMPLER that runs `sampler` under `method`; `node` and `name` are what error messages name.
 
     Arguments:
         kept: the clean latent of the known part, (B, C, ...), for a stage that starts from a noisy one.
+        note: called at the end of a run with what the person should know of it, if anything.
 
     Raises:
         ValueError: if `sampler` is no KSAMPLER, chooses its own steps, or is a combinator already.
@@ -45,7 +55,7 @@ def combine(sampler: Any, method: Method, node: str, name: str = "sampler", kept
         raise ValueError(
             f"{node}: input sampler: found the output of {sampler.node}, wanted a plain sampler; use KSamplerSelect"
         )
-    return Combinator(sampler, method, node, kept)
+    return Combinator(sampler, method, node, kept, note)
 
 
 def evaluations(
@@ -86,7 +96,14 @@ class Combinator(comfy.samplers.KSAMPLER):
     `sample` it could only be the solver alone.
     """
 
-    def __init__(self, sampler: comfy.samplers.KSAMPLER, method: Method, node: str, kept: Tensor | None):
+    def __init__(
+        self,
+        sampler: comfy.samplers.KSAMPLER,
+        method: Method,
+        node: str,
+        kept: Tensor | None,
+        note: Callable[[str], None],
+    ):
         def taken_apart(*args, **kwargs):
             raise ValueError(
                 f"{node}: found its output inside another node's sampler, which would leave the method out, wanted it "
@@ -94,7 +111,7 @@ class Combinator(comfy.samplers.KSAMPLER):
             )
 
         super().__init__(taken_apart, sampler.extra_options, sampler.inpaint_options)
-        self.solver, self.method, self.node, self.kept = sampler, method, node, kept
+        self.solver, self.method, self.node, self.kept, self.note = sampler, method, node, kept, note
 
     def sample(
         self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, disable_pbar=False
@@ -144,6 +161,8 @@ class Combinator(comfy.samplers.KSAMPLER):
                         "found NaN or infinity in what the model and the sampler made, wanted finite numbers; load the "
                         "model in a higher precision (fp32 or bf16), or take a lower cfg or another sampler"
                     )
+                if region.note:
+                    self.note(region.note)
                 return torch.where(known, region.at(plan_of(sigmas).levels[-1], known).to(x.dtype), x)
 
             host_sampler = comfy.samplers.KSAMPLER(run)
@@ -243,12 +262,12 @@ LIMITS = {"area", "mask", "strength", "timestep_start", "timestep_end"}  # of a 
 
 
 def coverage(prompts: list[dict], x: Tensor, sigma: Tensor) -> Tensor | None:
-    """Where the host asks one of the prompts about a cell at this level, boolean, of the shape of x; None if everywhere.
+    """Where the host asks one of the prompts about a cell at this level, boolean, as x; None if everywhere.
 
     Areas, masks, strengths and times are counted by the host itself: it divides by this sum.
     """
-    if any(not LIMITS & prompt.keys() or "default" in prompt for prompt in prompts):  # `default` takes what others leave
-        return None
+    if any(not LIMITS & prompt.keys() or "default" in prompt for prompt in prompts):
+        return None  # one without limits, or one that takes what the others leave
     count, sides = torch.zeros_like(x), x.ndim - 2
     for prompt in prompts:
         bare = {name: value for name, value in prompt.items() if name not in ("control", "gligen", "hooks")}

@@ -131,8 +131,9 @@ class KnownRegion:
     .. math:: D_u \leftarrow D_u + W_{uk} W_{kk}^{-1}\,(y - D_k)
 
     with W the denoiser of a stationary field that has y's spectrum (`kriging`): what D_u would become once e is right,
-    for the price of a few Fourier transforms. Where e is right nothing is left, so an untrue W does no harm there. Where no
-    positive prompt covers a cell, the model was not asked, and nothing is learnt from it or told to it.
+    for the price of a few Fourier transforms. Where e is right nothing is left, so an untrue W does no harm there.
+
+    Where no positive prompt covers a cell, the model was not asked: nothing is learnt there.
 
     A cell that became free with its old content still in it (:math:`a / b` of `full_noise` or more) keeps what the
     solver makes of that content: nothing but the solver moves it, and a jump takes it back to where it was.
@@ -161,6 +162,7 @@ class KnownRegion:
         self.draw, self.known_noise = draw, known_noise
         self.kriging: Kriging | None = None
         self.blank: Tensor | None = None  # cells that became free at full noise; None: all that are free
+        self.note = ""  # what the person should know of the run
         self.landing: Tensor | None = None  # the sigma that the next jump goes back to
         self.landed: Tensor | None = None  # and the state that the solver had there
 

@@ -6,6 +6,7 @@ from torch import Tensor
 REACH = 0.8  # deviation of the correlation's window, in roots of the side: at longer distances too few pairs are seen
 STEPS = 3  # of conjugate gradients: enough for the large components
 TINY = 1e-30
+HIDDEN = 25.0  # h of `plausible`
 
 
 class Kriging:
@@ -82,8 +83,11 @@ class Kriging:
 def plausible(noise: Tensor, known: Tensor, loudest: float | Tensor) -> Tensor:
     r"""The noise of the known cells with no Fourier mode louder than it may be, in deviations of white noise:
 
-    .. math:: \hat e_f \leftarrow \hat e_f \min\left(1, \frac{c \sqrt n}{|\hat e_f|}\right), \qquad
+    .. math:: \hat e_f \leftarrow \hat e_f \min\left(1, \sqrt{c^2 n + h} \,/\, |\hat e_f|\right), \qquad
               \hat e = F (1 - m) e
+
+    Noise of n modes explains away :math:`|\hat e|^2 / 2n` nats of what y says against x. Few cells say little, so of
+    these :math:`h / 2` nats are allowed for, which n cells share.
 
     Arguments:
         noise: e, (B, C, ...), float32.
@@ -94,8 +98,8 @@ def plausible(noise: Tensor, known: Tensor, loudest: float | Tensor) -> Tensor:
     seen, axes = (noise * known).to(device), tuple(range(2, noise.ndim))
     count = known.expand(noise.shape).sum(axes, keepdim=True).to(device)
     modes = torch.fft.rfftn(seen, dim=axes)
-    loudest = torch.as_tensor(loudest, device=device)
-    modes = modes * (loudest * count**0.5 / modes.abs().clamp(min=TINY)).clamp(max=1.0)
+    most = (torch.as_tensor(loudest, device=device) ** 2 * count + HIDDEN).sqrt()
+    modes = modes * (most / modes.abs().clamp(min=TINY)).clamp(max=1.0)
     return torch.fft.irfftn(modes, s=noise.shape[2:], dim=axes).to(noise.device)
 
 

@@ -15,6 +15,7 @@ from ..noise_level import NoiseLevel
 MIN_RATIO, MAX_RATIO = 0.1, 3.0  # of b/a; see Match
 SIDE = 12.0  # cells: the side of a picture up to which MAX_RATIO holds
 LEAK = 0.3  # r, the share of fresh noise that each feedback mixes in
+LEFT_OUT = "This model looks distilled in steps: extra evaluations were left out."
 MATCHED = 0.7  # loudest mode of e, in deviations of white noise: less than Blend's, since many evaluations wind e up
 
 
@@ -64,7 +65,7 @@ def overlap(bottom: float, top: float, low: float, high: float) -> float:
 
 
 class MatchedRegion(KnownRegion):
-    r"""A known region whose noise e solves :math:`D_k(x_u, a y + b e) = y`, as far as noise can, by feedback with a leak,
+    r"""A known region whose noise e solves :math:`D_k(x_u, a y + b e) = y`, as far as noise can, by leaky feedback,
 
     .. math:: e \leftarrow \sqrt{1 - r^2}\;\Pi\left(e + \frac{a}{b}(y - D_k)\right) + r\,\xi, \qquad r = 0.3
 
@@ -90,9 +91,9 @@ class MatchedRegion(KnownRegion):
     Short steps need less than is missing, because e changed between the two evaluations too. After a very long step D'
     often shows other content, so that D - D' is no longer noise.
 
-    All this counts on a model that predicts the mean. The first two extra evaluations ask for it (`calibration`), with
-    fresh noise in the known part. A picture whose model looks distilled goes on as with Blend: without leak, and without
-    extra evaluations, which are not made where no picture of the batch needs them.
+    All this counts on a model that predicts the mean. The first two extra evaluations find out (`calibration`), with
+    fresh noise in the known part. A picture whose model looks distilled goes on as with Blend, without leak and extra
+    evaluations. These are not made where no picture of the batch needs them.
 
     References:
         Rational construction of stochastic numerical methods (Leimkuhler and Matthews, 2013), section 3;
@@ -117,7 +118,8 @@ class MatchedRegion(KnownRegion):
         self.questioned = False
         self.decided = False
         self.left_out = False  # whether no picture needs extra evaluations any more
-        self.distilled = torch.zeros(len(y), *[1] * (y.ndim - 1), dtype=torch.bool, device=y.device)  # not: not known to be
+        self.loudest = MATCHED
+        self.distilled = torch.zeros(len(y), *[1] * (y.ndim - 1), dtype=torch.bool, device=y.device)
 
     def for_solver(self, denoised: Tensor, conditional: Conditional | None) -> Tensor:
         """The guided prediction, plus what makes up for the variance that the solver's step will lose."""
@@ -171,14 +173,12 @@ class MatchedRegion(KnownRegion):
         """Which pictures do without extra evaluations; after two of them, or more where y was invisible before."""
         self.decided = True
         self.distilled = looks_distilled(self.told).view_as(self.distilled)
+        self.loudest = torch.where(self.distilled, KnownRegion.loudest, MATCHED)
         self.left_out = bool(self.distilled.all())
+        self.note = LEFT_OUT if self.left_out else ""
 
     def learn(self, sigma: Tensor, conditional: Conditional, free: Tensor) -> None:
         super().learn(sigma, conditional, free)
         mixed = (1 - LEAK**2) ** 0.5 * self.noise + LEAK * self.draw()
         learnt = self.heard(conditional, free) & self.at_level.in_window(sigma) & ~self.distilled
         self.noise = torch.where(learnt, mixed, self.noise)
-
-    @property
-    def loudest(self) -> Tensor:
-        return torch.where(self.distilled, KnownRegion.loudest, MATCHED)

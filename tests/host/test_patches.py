@@ -67,13 +67,13 @@ def test_nothing_is_fed_back_where_nothing_was_asked(eps_model, latent, mask):
     fed = []
 
     def look(region):
-        feed_back = region.feed_back
+        learn = region.learn
 
         def watch(*args, **kwargs):
             fed.append(len(passes))
-            return feed_back(*args, **kwargs)
+            return learn(*args, **kwargs)
 
-        region.feed_back = watch
+        region.learn = watch
 
     model = LazyCacheNode.execute(eps_model, 0.3, 0.1, 0.95, False)[0]
     with counted(eps_model) as passes:

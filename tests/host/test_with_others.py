@@ -142,7 +142,7 @@ def test_feedback_is_of_the_conditional_prediction_whatever_guidance_makes_of_it
     seen = []
 
     def look(region):
-        region.feed_back = lambda sigma, conditional, free: seen.append(conditional)
+        region.learn = lambda sigma, conditional, free: seen.append(conditional.denoised)
 
     sampler = combine(ksampler("euler"), Watched(look=look), "node")
     for model in (eps_model, APG.execute(eps_model, 1.0, 5.0, 0.0)[0]):
