@@ -6,7 +6,7 @@ from torch import Tensor
 REACH = 0.8  # deviation of the correlation's window, in roots of the side: at longer distances too few pairs are seen
 STEPS = 3  # of conjugate gradients: enough for the large components
 TINY = 1e-30
-HIDDEN = 25.0  # h of `plausible`
+HIDDEN = 50.0  # h of `plausible`
 
 
 class Kriging:

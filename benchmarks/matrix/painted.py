@@ -58,9 +58,9 @@ class Limits(NamedTuple):
 
 OLD_PULL = 0.85
 LIMITS = {
-    "Blend": Limits({"eps": 0.85, "flow": 0.55}, 1.2, 1.45, 0.13),
+    "Blend": Limits({"eps": 0.75, "flow": 0.55}, 1.2, 1.45, 0.13),
     "RePaint": Limits({"eps": 0.45, "flow": 0.38}, 1.15, 1.3, 0.17),
-    "Match": Limits({"eps": 0.85, "flow": 0.85}, 1.15, 1.4, 0.13),
+    "Match": Limits({"eps": 0.85, "flow": 0.8}, 1.15, 1.4, 0.13),
 }
 
 
