@@ -47,7 +47,7 @@ class KSampler(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "cfg",
-                    default=8.0,
+                    default=7.0,
                     min=0.0,
                     max=100.0,
                     step=0.1,
@@ -55,10 +55,16 @@ class KSampler(io.ComfyNode):
                     tooltip="How closely to follow the prompt (classifier-free guidance). At 1 the negative prompt is "
                     "ignored.",
                 ),
-                io.Combo.Input("sampler_name", options=SAMPLERS, tooltip="The algorithm that removes the noise."),
+                io.Combo.Input(
+                    "sampler_name",
+                    options=SAMPLERS,
+                    default="euler_ancestral",
+                    tooltip="The algorithm that removes the noise.",
+                ),
                 io.Combo.Input(
                     "scheduler",
                     options=comfy.samplers.KSampler.SCHEDULERS,
+                    default="karras",
                     tooltip="How the noise levels are spread over the steps.",
                 ),
                 io.Conditioning.Input(

@@ -48,7 +48,7 @@ LEDGER = {
     "LatentRepaint_Crop": (
         {"image": "IMAGE", "mask": "MASK", "context_from_mask_extend_factor": "FLOAT", "output_target_width": "INT",
          "output_target_height": "INT", "output_padding": "INT", "mask_fill_holes": "BOOLEAN",
-         "islands": ("together", "each", "moving"), "context_mask": "MASK"},
+         "islands": ("together", "each", "moving"), "context_mask": "MASK", "model": "MODEL"},
         ["stitch LATENT_REPAINT_STITCH", "image IMAGE", "mask MASK"]),
     "LatentRepaint_Stitch": (
         {"stitch": "LATENT_REPAINT_STITCH", "generated": "IMAGE", **BLENDING, "painted_mask": "MASK"},
