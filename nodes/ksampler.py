@@ -114,7 +114,8 @@ class KSampler(io.ComfyNode):
             check_schedule(steps, denoise)
             latent = fitted(model, latent_image)
         solver = comfy.samplers.sampler_object(sampler_name)
-        sampler = combine(solver, method_of(method, evaluations_per_step), ID, "sampler_name")
+        notes: list[str] = []
+        sampler = combine(solver, method_of(method, evaluations_per_step), ID, "sampler_name", note=notes.append)
         noise = comfy.sample.prepare_noise(latent, seed, latent_image.get("batch_index"))
         # the host's own schedule, with what it does for denoise and for solvers that skip the last but one sigma
         schedule = comfy.samplers.KSampler(
@@ -141,7 +142,7 @@ class KSampler(io.ComfyNode):
             seed=seed,
         )
         inpainted = {k: v for k, v in latent_image.items() if k not in RATIOS} | {"samples": samples}
-        amiss = [NO_MASK if mask is None else "", small_for(model, samples), *getattr(sampler, "notes", [])]
+        amiss = [NO_MASK if mask is None else "", small_for(model, samples), *notes]
         done = f"{counted.evaluations} model evaluations in {time.perf_counter() - began:.1f} s."
         return io.NodeOutput(inpainted, ui=notice(ID, *amiss, done=done))
 

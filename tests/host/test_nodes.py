@@ -119,10 +119,10 @@ def test_the_drop_in_says_one_line_and_the_worst_first(eps_model, latent, masked
     line, amiss = said(eps_model, masked, steps=5, evaluations_per_step=2.0)
     assert re.fullmatch(r"10 model evaluations in \d+\.\d s\.", line) and not amiss
 
-    def noting(*given):  # as a run may leave lines for the person
-        sampler = combine(*given)
-        sampler.notes = ["The model is distilled: no extra evaluations.", "Something less."]
-        return sampler
+    def noting(*given, note):  # as a run may have lines for the person
+        note("The model is distilled: no extra evaluations.")
+        note("Something less.")
+        return combine(*given, note=note)
 
     monkeypatch.setattr(ksampler_node, "combine", noting)
     assert said(eps_model, masked) == ("The model is distilled: no extra evaluations.", True)
