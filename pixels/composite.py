@@ -130,10 +130,8 @@ def measure(picture: "Picture", image: Tensor, weight: Tensor, work: Work = HERE
         near = inner.of_one(distance_to_mask(inside[None].float())[0])
         ring = torch.zeros_like(inside)
         inner.of_one(ring).copy_((near > 0) & (near <= EDGE))
-        x, y, result = (
-            p.movedim(-1, 0) for p in (seen.of_one(picture.original), picture.matched(seen), seen.of_one(z))
-        )
-        found += edge_sums(x, y, result, inside, ring)
+        x, y = (p.movedim(-1, 0) for p in (seen.of_one(picture.original), picture.matched(seen)))
+        found += edge_sums(x, y, inside, ring)
     return found
 
 

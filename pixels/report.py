@@ -5,6 +5,7 @@ from math import ceil
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..checks import FLOOR
@@ -17,9 +18,6 @@ labelled pictures, see `benchmarks/results/pixels/cut.md`."""
 EDGE, NEAR = 2, 7
 """Pixels outside the mask that are looked at, and the side of the square in which both sides of the edge are averaged.
 """
-
-CHUNK = 2**11
-"""Pixels that are looked at in one go, so that memory stays small."""
 
 APART, FAR = 40, 256
 """Pixels around the mask that may have been painted, too, if nobody says: as far as four cells reach beyond it. And
@@ -35,8 +33,7 @@ SAMPLE, LEAST, MOST_TIMES = 1024, 16, 8
 CUT_OFF = "The picture was cut at the mask's edge. Connect Encode's painted_mask to mask, if another mask is there."
 CROP_CUT_OFF = "The picture was cut at the mask's edge. Connect Encode's painted_mask to painted_mask."
 
-
-LARGEST = "outside", "most_lost", "doubt"
+LARGEST = "outside", "doubt"
 """What is not summed."""
 
 
@@ -50,7 +47,6 @@ class Measured:
         outside: the largest difference from the original where the weight is 0.
         edge: pixels just outside the mask that were looked at.
         broken: of those, where the generated picture goes on and the original does not go on with it.
-        lost, most_lost: difference between generated picture and result there, summed, and the largest.
         doubt: the largest of any picture, see `Kept`.
     """
 
@@ -59,8 +55,6 @@ class Measured:
     outside: float = 0.0
     edge: int = 0
     broken: float = 0.0
-    lost: float = 0.0
-    most_lost: float = 0.0
     doubt: float = 0.0
 
     @property
@@ -93,13 +87,16 @@ def report(measured: Measured, cut_off: str = CUT_OFF, times: float = 1.0) -> st
     """
     if not measured.pictures:
         return "Nothing is masked: the result is the original picture."
+    percent = round(100 * measured.broken / max(measured.edge, 1))
     said = [
         measured.foreign,
         f"Largest change outside the mask and its ramp: {measured.outside:g}"
         if measured.outside
         else "Outside the mask and its ramp nothing changed.",
         f"Colour shift around the mask: {measured.shift / measured.pictures:.2f} of 255 levels.",
-        _edge(measured),
+        f"Cut off at the mask's edge: visible along {percent} % of it."
+        if percent
+        else "Nothing visible was cut off at the mask's edge.",
         cut_off if measured.cut and not measured.foreign else "",
         f"The crop is {times:.1f} times smaller than its part of the picture: 16 pixels of it are {16 * times:.0f}."
         if times > 1.05
@@ -108,51 +105,23 @@ def report(measured: Measured, cut_off: str = CUT_OFF, times: float = 1.0) -> st
     return "\n\n".join(filter(None, said))
 
 
-def _edge(measured: Measured) -> str:
-    count = max(measured.edge, 1)
-    percent = round(100 * measured.broken / count)
-    if not percent:
-        return "Nothing visible was cut off at the mask's edge."
-    return (
-        f"Cut off at the mask's edge: visible along {percent} % of it ({255 * measured.lost / count:.1f} of 255 levels "
-        f"on average, {255 * measured.most_lost:.0f} at most)."
-    )
-
-
-def edge_sums(original: Tensor, generated: Tensor, result: Tensor, inside: Tensor, ring: Tensor) -> Measured:
+def edge_sums(original: Tensor, generated: Tensor, inside: Tensor, ring: Tensor) -> Measured:
     """Whether what the generated picture shows goes on across the edge: there, the step from its inside to the original
     is larger than the step to its own outside, each the mean of what lies in a square around a pixel.
 
     Arguments:
-        original, generated, result: x, y' and z, (C, H, W).
+        original, generated: x and y', (C, H, W).
         inside: (H, W), bool, where only the generated picture counts.
         ring: (H, W), bool, the pixels just outside that are looked at.
     """
-    sums = Measured()
-    for at in ring.nonzero().split(CHUNK) if ring.any() else ():
-        (x, y), (within, beyond) = _around(at, (original, generated), inside)
-        kept, goes_on = ((_mean(y, within) - _mean(other, beyond)).abs().amax(0) for other in (x, y))
-        rows, columns = at.unbind(1)
-        lost = (generated[:3, rows, columns] - result[:3, rows, columns]).abs().amax(0)
-        broken = kept - goes_on > STEP
-        sums += Measured(edge=len(at), broken=float(broken.sum()), lost=float(lost.sum()), most_lost=float(lost.amax()))
-    return sums
 
+    def mean(x: Tensor, where: Tensor) -> Tensor:  # of what counts around each pixel, (3, H, W); 0 where nothing does
+        sums = F.avg_pool2d(torch.cat([x[:3] * where, where[None]])[None], NEAR, 1, NEAR // 2)[0]
+        return sums[:3] / sums[3:].clamp(min=1e-6)
 
-def _around(at: Tensor, pictures: tuple[Tensor, ...], inside: Tensor) -> tuple[list[Tensor], tuple[Tensor, Tensor]]:
-    """What lies in a square of `NEAR` pixels around some (n, 2): of each picture, (3, n, NEAR, NEAR), and which of it
-    is inside and which outside, (n, NEAR, NEAR), bool; neither is what lies beyond the picture."""
-    offsets = torch.arange(NEAR, device=at.device) - NEAR // 2
-    rows, columns = at[:, :1, None] + offsets[:, None], at[:, 1:, None] + offsets
-    there = (rows >= 0) & (rows < inside.shape[0]) & (columns >= 0) & (columns < inside.shape[1])
-    rows, columns = rows.clamp(0, inside.shape[0] - 1), columns.clamp(0, inside.shape[1] - 1)
-    within = inside[rows, columns]
-    return [picture[:3, rows, columns] for picture in pictures], (there & within, there & ~within)
-
-
-def _mean(x: Tensor, where: Tensor) -> Tensor:
-    """The mean in each square (C, n, h, w) of those pixels that count (n, h, w), (C, n); 0 where none does."""
-    return (x * where).sum((-1, -2)) / where.sum((-1, -2)).clamp(min=1)
+    painted = mean(generated, inside.float())
+    kept, goes_on = ((painted - mean(x, 1 - inside.float())).abs().amax(0) for x in (original, generated))
+    return Measured(edge=int(ring.sum()), broken=float((kept - goes_on > STEP)[ring].sum()))
 
 
 class Kept(NamedTuple):
