@@ -39,7 +39,7 @@ def test_the_loss_is_that_of_the_noise_in_every_parametrisation(any_model, laten
     unknown = torch.zeros(1, 16, 16, dtype=torch.bool)
     unknown[:, 4:9, 3:7] = True
     with torch.inference_mode():
-        loss = measures.denoising_loss(any_model, latent, conditioning(1), unknown)
+        loss, kept = measures.denoising_loss(any_model, latent, conditioning(1), torch.stack([unknown, ~unknown]))
         sampling, clean = any_model.get_model_object("model_sampling"), any_model.model.process_latent_in(latent)
         sigma = torch.tensor([sampling.percent_to_sigma(measures.LEVELS[0])], dtype=torch.float32)
         noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
@@ -47,9 +47,11 @@ def test_the_loss_is_that_of_the_noise_in_every_parametrisation(any_model, laten
         a = float(sampling.noise_scaling(sigma, torch.zeros(1), torch.ones(1)))
         b = float(sampling.noise_scaling(sigma, torch.ones(1), torch.zeros(1)))
         denoised = any_model.model.apply_model(x, sigma, c_crossattn=conditioning(1)[0][0])
-        error = ((x - a * denoised) / b - noise).square()[unknown[:, None].expand_as(noise)].mean()
-    assert loss.shape == (1, 4)
-    assert loss[0, 0].item() == pytest.approx(error.item(), rel=1e-3)
+        error = ((x - a * denoised) / b - noise).square()
+    assert loss.shape == kept.shape == (1, 4)
+    for found, cells in ((loss, unknown), (kept, ~unknown)):
+        expected = error[cells[:, None].expand_as(noise)].mean()
+        assert found[0, 0].item() == pytest.approx(expected.item(), rel=1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +82,7 @@ def test_noise_in_the_weights_is_of_the_share_that_was_asked_for(scenes):
 
 def test_a_figure_is_bold_where_it_is_farther_from_1_than_the_hosts():
     def scored(seam):
-        return [inexact.Scored(torch.tensor([seam - 0.01, seam, seam + 0.01]), torch.ones(3), 4)]
+        return [inexact.Scored(torch.tensor([seam - 0.01, seam, seam + 0.01]), torch.ones(3), torch.ones(3), 4)]
 
     host = scored(1.5)
     assert inexact.row("w2", 4, "match", scored(0.4), host)["seam"] == "**0.40 ± 0.01**"
@@ -92,3 +94,12 @@ def test_names_are_chosen_whole_by_their_first_word_or_as_a_range():
     assert chosen("1-2,7", [str(k) for k in range(12)]) == ["1", "2", "7"]
     with pytest.raises(SystemExit, match="found w9, wanted some of cfg1"):
         chosen("w9", inexact.MODELS)
+
+
+@torch.inference_mode()
+def test_the_kept_part_is_made_out_worse_beside_what_does_not_fit(scenes):
+    """Each scene's painted part of the other, which is as real as its own."""
+    latent, kept = scenes.latent, ~scenes.unknown[:, None]
+    swapped = torch.where(kept, latent, latent.flip(0))
+    real, beside_another = (scenes.loss(x, scenes.positive)[1].mean(1) for x in (latent, swapped))
+    assert (beside_another > 1.2 * real).all()
