@@ -35,8 +35,8 @@ def denoising_loss(model: Any, latent: Tensor, positive: list, parts: Tensor) ->
     they are too smooth. The kept cells are the same whatever was painted beside them, so that theirs says one thing:
     how much worse the model makes them out beside what was painted than beside the original. It is that of the
     untouched picture where the two parts hang together. Of 42 pairs of pictures of the demo model of which one was
-    clearly better to a looker who did not know the methods, it chose that one 37 times (with levels b/a of .5 and 1),
-    nearness of the seam to 1 33 times, of the painted part's loss 23 times; at b/a of 3 to 14, 24 to 30 times.
+    clearly better to a looker who did not know the methods, it chose that one 36 times (at b/a of .5, 1 and 2; at
+    3 to 14 from 24 to 30 times), nearness of the seam to 1 33 times, of the painted part's loss to 1 23 times.
 
     The noise of each level is the same for every latent of this shape, so that two latents compare well.
 
