@@ -59,7 +59,7 @@ class Scenes(HeldOut):
         masks = [mask(*self.latent.shape[2:]) for mask in MASKS.values()]
         self.unknown = torch.stack([masks[i % len(masks)] for i in range(SCENES)])
         self.pixels = self.unknown.repeat_interleave(CELL, 1).repeat_interleave(CELL, 2).float()
-        self.loss = denoising_loss(self.model, self.latent, self.positive, self.unknown)
+        self.loss = denoising_loss(self.model, self.latent, self.positive, self.unknown[None])[0]
 
     def measured(self, setting: Setting, method: str, seed: int) -> tuple[Tensor, Tensor]:
         """Seam and loss of each scene, (SCENES,)."""
@@ -72,7 +72,7 @@ class Scenes(HeldOut):
         painted, original = (pictures.movedim(-1, 1) for pictures in (self.vae.decode(samples), self.picture))
         triples = zip(painted.split(1), original.split(1), self.pixels[:, None].split(1), strict=True)
         seams = [seam_energy(*triple) for triple in triples]
-        loss = denoising_loss(self.model, samples, self.positive, self.unknown) / self.loss
+        loss = denoising_loss(self.model, samples, self.positive, self.unknown[None])[0] / self.loss
         return torch.tensor(seams), loss.mean(1)
 
 

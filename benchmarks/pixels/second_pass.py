@@ -68,8 +68,7 @@ class Bench:
     def losses(self, pictures: Tensor) -> Tensor:
         """The model's denoising loss beside and under the mask, (2, SCENES)."""
         latent = self.vae.encode(pictures)
-        losses = (denoising_loss(self.model, latent, self.positive, part) for part in (self.rim, self.hole))
-        return torch.stack([loss.mean(1) for loss in losses])
+        return denoising_loss(self.model, latent, self.positive, torch.stack([self.rim, self.hole])).mean(2)
 
     def figures(self, pictures: Tensor, blended: Tensor) -> Tensor:
         """Seam energy, colour step, loss beside and under the mask, each over the untouched scene's, (SCENES, 4)."""

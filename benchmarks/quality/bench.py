@@ -75,8 +75,14 @@ class Case:
         return self.bench.subject.prompt(self.prompt), self.bench.subject.prompt("")
 
     @cached_property
-    def loss(self) -> Tensor:
-        return denoising_loss(self.bench.subject.model, self.latent, self.prompts[0], self.unknown)[0]
+    def losses(self) -> Tensor:
+        """Of the untouched picture."""
+        return self.losses_of(self.latent)
+
+    def losses_of(self, latent: Tensor) -> Tensor:
+        """Of the painted cells and of the kept ones, (2, levels)."""
+        parts = torch.stack([self.unknown, ~self.unknown])
+        return denoising_loss(self.bench.subject.model, latent, self.prompts[0], parts)[:, 0]
 
     def masked(self) -> Tensor:
         return torch.where(self.pixels[..., None], 0.5, self.picture)
@@ -153,7 +159,7 @@ class Bench:
         latent, cuda = case.latent, torch.cuda.is_available()
         mask = case.unknown[:, None].float()
         given = {"samples": latent, "noise_mask": mask if latent.ndim == 4 else mask[:, :, None]}
-        prompts, reference = case.prompts, case.loss
+        prompts, reference = case.prompts, case.losses
         settings = (*self.settings, place.cfg)
         if place.method == "lanpaint":
             settings = (*self.settings[:2], self.lanpaint_steps(case, place, given), place.cfg)
@@ -167,13 +173,14 @@ class Bench:
         seconds = time.perf_counter() - start
         vram = torch.cuda.max_memory_allocated() / 2**20 if cuda else None
         picture = self.subject.decode(samples)
-        loss = denoising_loss(self.subject.model, samples, prompts[0], case.unknown)[0]
+        loss, kept = case.losses_of(samples) / reference
         images = [image.movedim(-1, 0)[None] for image in (picture, case.untouched)]
         return picture, {
             "passes": passes,
             "seam": seam_energy(*images, case.pixels.float()[None, None]),
-            "loss": (loss / reference).mean().item(),
-            **{f"loss at {level:g}": value for level, value in zip(LEVELS, (loss / reference).tolist(), strict=True)},
+            "loss": loss.mean().item(),
+            "kept": kept.mean().item(),
+            **{f"loss at {level:g}": value for level, value in zip(LEVELS, loss.tolist(), strict=True)},
             "colour": colour_shift(picture, case.untouched, case.pixels, 2 * self.subject.cell),
             "finite": bool(samples.isfinite().all()),
             "seconds": seconds,

@@ -25,7 +25,8 @@ SHOWN, SIDE, PAIRS = 8, 256, 32
 HERE = Path(__file__).resolve().parent
 READING = """Passes: evaluations of the network, a guided one counted twice; all methods get as many. Seam: the
 steepness of the picture across the mask's edge, over the untouched picture's; 1 is right. Loss: how badly the model
-predicts the painted part under noise, over the untouched picture's; near 1 is right, far below it is too smooth.
+predicts the painted part under noise, over the untouched picture's; near 1 is right, far below it is too smooth. Kept:
+the same of the kept part, beside what was painted: above 1 where the two do not hang together.
 Colour: how far the painted part along the edge is from the untouched picture, in levels of 255. Means over the
 pictures ± standard error.
 """
@@ -71,14 +72,14 @@ class Page:
                 vram = [cell["vram"] for cell in cells if cell["vram"]]
                 rows.append([
                     *head, str(len(cells)), f"{statistics.fmean(cell['passes'] for cell in cells):.0f}",
-                    *(spread([cell[name] for cell in cells]) for name in ("seam", "loss", "colour")),
+                    *(spread([cell[name] for cell in cells]) for name in ("seam", "loss", "kept", "colour")),
                     f"{statistics.median(cell['seconds'] for cell in cells):.2f}",
                     f"{max(vram):.0f}" if vram else "-", str(sum(not cell["finite"] for cell in cells)),
                 ])  # fmt: skip
                 levels.append([*head, *(spread([cell[f"loss at {level:g}"] for cell in cells]) for level in LEVELS)])
                 by_mask = {mask: [c for p, c in self.found.items() if p[1:] == (mask, method, cfg)] for mask in MASKS}
                 kinds.append([*head, *(spread([cell["seam"] for cell in some]) for some in by_mask.values())])
-        columns = ["cfg", "method", "pictures", "passes", "seam", "loss", "colour", "seconds a picture",
+        columns = ["cfg", "method", "pictures", "passes", "seam", "loss", "kept", "colour", "seconds a picture",
                    "peak VRAM, MB", "not finite"]  # fmt: skip
         return [
             Table("Methods", columns, rows, level=2),

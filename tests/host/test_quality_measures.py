@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from benchmarks.quality import measures, methods
+from benchmarks.quality import inexact, measures, methods
 from benchmarks.quality.masks import MASKS
+from benchmarks.report import chosen
 from comfyui_host.tiny import conditioning
 
 
@@ -38,7 +39,7 @@ def test_the_loss_is_that_of_the_noise_in_every_parametrisation(any_model, laten
     unknown = torch.zeros(1, 16, 16, dtype=torch.bool)
     unknown[:, 4:9, 3:7] = True
     with torch.inference_mode():
-        loss = measures.denoising_loss(any_model, latent, conditioning(1), unknown)
+        loss, kept = measures.denoising_loss(any_model, latent, conditioning(1), torch.stack([unknown, ~unknown]))
         sampling, clean = any_model.get_model_object("model_sampling"), any_model.model.process_latent_in(latent)
         sigma = torch.tensor([sampling.percent_to_sigma(measures.LEVELS[0])], dtype=torch.float32)
         noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
@@ -46,6 +47,59 @@ def test_the_loss_is_that_of_the_noise_in_every_parametrisation(any_model, laten
         a = float(sampling.noise_scaling(sigma, torch.zeros(1), torch.ones(1)))
         b = float(sampling.noise_scaling(sigma, torch.ones(1), torch.zeros(1)))
         denoised = any_model.model.apply_model(x, sigma, c_crossattn=conditioning(1)[0][0])
-        error = ((x - a * denoised) / b - noise).square()[unknown[:, None].expand_as(noise)].mean()
-    assert loss.shape == (1, 4)
-    assert loss[0, 0].item() == pytest.approx(error.item(), rel=1e-3)
+        error = ((x - a * denoised) / b - noise).square()
+    assert loss.shape == kept.shape == (1, 4)
+    for found, cells in ((loss, unknown), (kept, ~unknown)):
+        expected = error[cells[:, None].expand_as(noise)].mean()
+        assert found[0, 0].item() == pytest.approx(expected.item(), rel=1e-3)
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    with torch.inference_mode():
+        yield inexact.Scenes(2)
+
+
+@torch.inference_mode()
+def test_guidance_inside_the_network_is_the_guidance_outside_in_one_evaluation(scenes):
+    outside, inside = scenes.kind("cfg4", "euler"), scenes.kind("w4", "euler")
+    assert inside.cfg == 1
+    theirs, _ = scenes.painted(outside, "host", 2, seed=7)
+    ours, evaluations = scenes.painted(inside, "host", 2, seed=7)
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-3)
+    assert evaluations == 2
+
+
+@torch.inference_mode()
+def test_noise_in_the_weights_is_of_the_share_that_was_asked_for(scenes):
+    name = "diffusion_model.input_blocks.0.0.weight"
+    plain = scenes.model.model_state_dict()[name].float()
+    noisy = inexact.with_noisy_weights(scenes.model, 0.05)
+    ((noise,),) = (patch[1][1] for patch in noisy.patches[name])
+    assert float(noise.square().mean().sqrt() / plain.square().mean().sqrt()) == pytest.approx(0.05, rel=0.05)
+    assert name not in scenes.model.patches
+
+
+def test_a_figure_is_bold_where_it_is_farther_from_1_than_the_hosts():
+    def scored(seam):
+        return [inexact.Scored(torch.tensor([seam - 0.01, seam, seam + 0.01]), torch.ones(3), torch.ones(3), 4)]
+
+    host = scored(1.5)
+    assert inexact.row("w2", 4, "match", scored(0.4), host)["seam"] == "**0.40 ± 0.01**"
+    assert inexact.row("w2", 4, "match", scored(1.505), host)["seam"] == "1.50 ± 0.01"
+
+
+def test_names_are_chosen_whole_by_their_first_word_or_as_a_range():
+    assert chosen("lora,w2", inexact.MODELS) == ["lora lcm", "lora euler", "w2"]
+    assert chosen("1-2,7", [str(k) for k in range(12)]) == ["1", "2", "7"]
+    with pytest.raises(SystemExit, match="found w9, wanted some of cfg1"):
+        chosen("w9", inexact.MODELS)
+
+
+@torch.inference_mode()
+def test_the_kept_part_is_made_out_worse_beside_what_does_not_fit(scenes):
+    """Each scene's painted part of the other, which is as real as its own."""
+    latent, kept = scenes.latent, ~scenes.unknown[:, None]
+    swapped = torch.where(kept, latent, latent.flip(0))
+    real, beside_another = (scenes.loss(x, scenes.positive)[1].mean(1) for x in (latent, swapped))
+    assert (beside_another > 1.2 * real).all()
