@@ -2,7 +2,7 @@
 
 Numbers and choices are held against their limits in nodes/schema.py, samplers in samplers/solver_kinds.py.
 `naming` puts the node's id in front. An image is float (B, H, W, C) in 0..1 with 3 or 4 channels; a mask is float
-(B, H, W) in 0..1, and 1 is regenerated.
+(B, H, W) in 0..1, 1 is regenerated, and what is not above `FLOOR` is black.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+FLOOR = 0.1
+"""What is no more than this in a mask is black: a video's black is 16 of 255, a resaved picture's 1 to 3."""
 
 MAX_PIXELS = 2**28
 """Pixels of all pictures of a batch that may be made out of smaller ones; as RGB in float32 they take 3 GB."""
@@ -156,7 +159,7 @@ CUT_ALIKE = "cut the mask as the picture was cut (Crop Mask), or paint it on thi
 
 
 def check_mask(name: str, mask: Tensor, image: Tensor, advice: str = CUT_ALIKE) -> Tensor:
-    """The mask in float32, clamped to 0..1, at the size of the image (B, H, W, C).
+    """The mask in float32, clamped to 0..1, black up to `FLOOR`, at the size of the image (B, H, W, C).
 
     An empty mask may have any size: the host's Load Image hands out one of 64x64 for every picture without alpha. One
     of the picture's aspect is scaled, see `scale_mask`; any other must have the picture's size.
@@ -170,10 +173,7 @@ def check_mask(name: str, mask: Tensor, image: Tensor, advice: str = CUT_ALIKE) 
     if mask.ndim != 3 or 0 in shape:
         raise ValueError(f"input {name}: found shape {shape}, wanted (batch, height, width), none of them 0")
     check_finite(name, mask)
-    mask = mask.float()
-    low, high = mask.aminmax()
-    if low < 0 or high > 1:  # rarely: no second mask in memory for nothing
-        mask = mask.clamp(0, 1)
+    mask = floored(mask)
     if shape[1:] == size:
         return mask
     if not mask.any():
@@ -185,6 +185,16 @@ def check_mask(name: str, mask: Tensor, image: Tensor, advice: str = CUT_ALIKE) 
         )
     check_pixels(f"input {name}", len(mask), size, image[..., 0].numel())
     return scale_mask(mask, size)
+
+
+def floored(mask: Tensor) -> Tensor:
+    """The mask in float32, clamped to 0..1, and 0 where it is not above `FLOOR`."""
+    mask = mask.float()
+    low, high = mask.aminmax()
+    if low < 0 or high > 1:  # rarely: no second mask in memory for nothing
+        mask = mask.clamp(0, 1)
+    faint = (mask > 0).logical_and_(mask <= FLOOR)
+    return mask.masked_fill(faint, 0.0) if faint.any() else mask
 
 
 def scale_mask(mask: Tensor, size: Sequence[int]) -> Tensor:
@@ -200,7 +210,7 @@ def scale_mask(mask: Tensor, size: Sequence[int]) -> Tensor:
 def scaling_note(name: str, mask: Tensor, image: Tensor) -> str:
     """What `check_mask` did to the size of a mask, for the person; empty if it is as it was."""
     shape, size = tuple(mask.shape[-2:]), tuple(image.shape[1:3])
-    if shape == size or not mask.any():
+    if shape == size or not (mask > FLOOR).any():
         return ""
     return f"The {name} was scaled from {_pixels(shape)} to {_pixels(size)}, the size of the picture."
 

@@ -96,7 +96,7 @@ class Composite(io.ComfyNode):
                 io.Mask.Input(
                     "mask",
                     tooltip="Encode's painted_mask: nothing that was painted is cut off. Or your own mask: nothing "
-                    "changes beyond it and its ramp. Every value above 0 counts as white.",
+                    "changes beyond it and its ramp. Every value above 0.1 counts as white.",
                 ),
                 *blending_inputs(),
             ],

@@ -12,7 +12,7 @@ from ..pixels.pad import pad_to_multiple, unpad
 from ..pixels.preview import draw_mask
 from .composite import work
 from .notice import NOTHING_MASKED, notice
-from .schema import checked, grid_inputs, schema
+from .schema import checked, grid_inputs, schema, soft_mask_input
 
 ID = "LatentRepaint_Encode"
 
@@ -46,10 +46,11 @@ class Encode(io.ComfyNode):
                     default="diffuse",
                     tooltip="What the picture has under the mask while it is encoded. diffuse: the colours around it, "
                     "carried on smoothly. original: the picture itself, for a denoise below 1. neutral: "
-                    "grey. noise: noise in the colours of the picture. Under grey parts of the mask some of "
-                    "the original stays.",
+                    "grey. noise: noise in the colours of the picture. With soft_mask, some of the original stays "
+                    "under grey.",
                 ),
                 *grid_inputs(),
+                soft_mask_input(),
             ],
             outputs=[
                 io.Latent.Output(
@@ -74,12 +75,21 @@ class Encode(io.ComfyNode):
     @classmethod
     @checked
     def execute(
-        cls, image: Tensor, mask: Tensor, vae: Any, fill: str, spatial_method: str, mask_expand_cells: int
+        cls,
+        image: Tensor,
+        mask: Tensor,
+        vae: Any,
+        fill: str,
+        spatial_method: str,
+        mask_expand_cells: int,
+        soft_mask: bool = False,
     ) -> io.NodeOutput:
         with naming(ID):
             image = check_image("image", image)
             scaled = scaling_note("mask", mask, image)
             image, mask = match_batches(image=image, mask=check_mask("mask", mask, image).to(image.device))
+            if not soft_mask:
+                mask = (mask > 0).float()
             pixels = fill_masked(image, mask, fill, work().device)
             ratio = vae.spacial_compression_encode()
             pixels, mask = pad_to_multiple(pixels, ratio), pad_to_multiple(mask, ratio)
@@ -94,6 +104,7 @@ class Encode(io.ComfyNode):
                 mask_expand_cells,
                 spatial_ratio=ratio,
                 temporal_ratio=frames_per_cell,
+                soft_mask=soft_mask,
             )
         preview = draw_mask(cells, pixels)
         samples = {"samples": latent, "noise_mask": cells.reshape(len(latent), 1, *latent.shape[2:])}

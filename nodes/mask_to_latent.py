@@ -10,7 +10,7 @@ from ..checks import check_image, check_latent, naming
 from ..pixels.latent_grid import TEMPORAL_METHODS, centre_crop, mask_to_grid, noise_mask
 from ..pixels.preview import draw_mask
 from .notice import NOTHING_MASKED, notice
-from .schema import checked, grid_inputs, schema
+from .schema import checked, grid_inputs, schema, soft_mask_input
 
 ID = "LatentRepaint_MaskToLatent"
 PREVIEW_PIXELS_PER_CELL = 8  # of a preview without a picture
@@ -55,6 +55,7 @@ class MaskToLatent(io.ComfyNode):
                     "video; for pictures the sizes tell it.",
                 ),
                 io.Image.Input("image", optional=True, tooltip="The picture that the preview is drawn on."),
+                soft_mask_input(),
             ],
             outputs=[
                 io.Latent.Output("latent", display_name="samples", tooltip="The latent with the mask on its own grid."),
@@ -81,18 +82,28 @@ class MaskToLatent(io.ComfyNode):
         temporal_method: str,
         vae: Any = None,
         image: Tensor | None = None,
+        soft_mask: bool = False,
     ) -> io.NodeOutput:
         with naming(ID):
             latent = check_latent(samples, "samples")
             image = None if image is None else check_image("image", image)
             if vae is None:  # what the host's empty latents say of themselves from 0.11 on
-                ratios = [samples.get(f"downscale_ratio_{what}") for what in ("spacial", "temporal")]
+                spatial, temporal = (samples.get(f"downscale_ratio_{what}") for what in ("spacial", "temporal"))
             else:
-                ratios = [vae.spacial_compression_decode(), vae.temporal_compression_decode()]
-            settings = spatial_method, mask_expand_cells, mask_hipass_filter, temporal_method
-            cells = mask_to_grid(mask, latent.shape, *settings, *ratios)
+                spatial, temporal = vae.spacial_compression_decode(), vae.temporal_compression_decode()
+            cells = mask_to_grid(
+                mask,
+                latent.shape,
+                spatial_method,
+                mask_expand_cells,
+                mask_hipass_filter,
+                temporal_method,
+                spatial,
+                temporal,
+                soft_mask,
+            )
         if image is None:
-            side = ratios[0] or PREVIEW_PIXELS_PER_CELL
+            side = spatial or PREVIEW_PIXELS_PER_CELL
             image = torch.zeros(1, 1, 1, 3).expand(-1, cells.shape[-2] * side, cells.shape[-1] * side, -1)
         else:
             image = _encoded_part(image, cells)

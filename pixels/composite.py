@@ -6,10 +6,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..checks import FLOOR
 from .colour import RING, ColourShift
 from .kinship import kinship
 from .multiband import bands, multiband, ramp
-from .region import MASKED, Box, bounding_box, distance_to_mask
+from .region import Box, bounding_box, distance_to_mask
 from .report import EDGE, NEAR, Measured, edge_sums, report, seam_sums
 from .rim import BLOCK, parts, strips
 from .work import HERE, Work
@@ -87,7 +88,7 @@ def composite_into(
         return Measured()
     reach = blending.expand + max(blending.width, RING)
     around = _whole_blocks(around.grown(reach)).within(*mask.shape)
-    masked = around.of_one(mask) >= MASKED
+    masked = around.of_one(mask) > FLOOR
     generated = with_channels(around.of_one(generated), original.shape[-1])
     ours = _Picture(around.of_one(original), generated, masked, blending)
     z, w = around.of_one(image), around.of_one(weight)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..checks import check_finite
+from ..checks import FLOOR, check_finite, floored
 
 SPATIAL_METHODS = ("max", "area", "mean", "nearest", "min")
 TEMPORAL_METHODS = ("max", "mean", "min")
@@ -90,17 +90,22 @@ def mask_to_grid(
     temporal_method: str = "max",
     spatial_ratio: int | None = None,
     temporal_ratio: int | None = None,
+    soft_mask: bool = False,
 ) -> Tensor:
     """The mask as the sampler sees it.
+
+    A cell is painted or not, as people mean it who draw: every pixel above `FLOOR` counts as white, and so does a cell
+    of which that share is white. With `soft_mask` its value is what became of the pixels' own values.
 
     Arguments:
         mask: (H, W) or (N, H, W), 1 = regenerate; N counts images, or frames if the latent is a video.
         latent_shape: (B, C, h, w) or (B, C, T, h, w).
         spatial_method: one of SPATIAL_METHODS.
         mask_expand_cells: growth of the regenerated part, in cells.
-        mask_hipass_filter: values below it count as 0.
+        mask_hipass_filter: values below it count as 0; so do those that are not above `FLOOR`.
         temporal_method: one of TEMPORAL_METHODS.
         spatial_ratio, temporal_ratio: the VAE's; None reads them off the sizes.
+        soft_mask: keep values between 0 and 1.
 
     Returns:
         (N, h, w), or (T, h, w) if the latent is a video, values in [0, 1]. Latents of five dimensions and one frame
@@ -113,8 +118,10 @@ def mask_to_grid(
     if mask.ndim not in (2, 3) or 0 in mask.shape:
         raise ValueError(f"input mask: found shape {list(mask.shape)}, wanted (batch, height, width)")
     check_finite("mask", mask)
-    mask = mask.reshape(-1, *mask.shape[-2:]).float().clamp(0.0, 1.0)
+    mask = floored(mask.reshape(-1, *mask.shape[-2:]))
     mask = torch.where(mask < mask_hipass_filter, 0.0, mask)
+    if not soft_mask:
+        mask = (mask > 0).float()
     batch = latent_shape[0]
     single_frames = len(latent_shape) == 5 and latent_shape[2] == 1 and batch > 1  # as Qwen Image has its pictures
     pictures = len(latent_shape) == 4 or (single_frames and batch % len(mask) == 0)
@@ -128,6 +135,8 @@ def mask_to_grid(
     cells = pool(mask if ratio is None else centre_crop(mask, ratio), grid, spatial_method)
     if not pictures:
         cells = pool_frames(cells, latent_shape[2], temporal_ratio, temporal_method)
+    if not soft_mask:
+        cells = (cells > FLOOR).float()
     return expand(cells, mask_expand_cells)
 
 

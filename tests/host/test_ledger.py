@@ -19,7 +19,8 @@ BLENDING = {
 LEDGER = {
     "LatentRepaint_MaskToLatent": (
         {"mask": "MASK", "samples": "LATENT", "spatial_method": SPATIAL, "mask_expand_cells": "INT",
-         "mask_hipass_filter": "FLOAT", "temporal_method": ("max", "mean", "min"), "vae": "VAE", "image": "IMAGE"},
+         "mask_hipass_filter": "FLOAT", "temporal_method": ("max", "mean", "min"), "vae": "VAE", "image": "IMAGE",
+         "soft_mask": "BOOLEAN"},
         ["samples LATENT", "mask MASK", "preview IMAGE"]),
     "LatentRepaint_BlendSampler": ({"sampler": "SAMPLER", **NOISE, **WINDOW, **KEPT}, ["sampler SAMPLER"]),
     "LatentRepaint_RePaintSampler": (
@@ -39,7 +40,7 @@ LEDGER = {
         {"model": "MODEL", "sampler": "SAMPLER", "sigmas": "SIGMAS"}, ["plot IMAGE", "evaluations INT"]),
     "LatentRepaint_Encode": (
         {"image": "IMAGE", "mask": "MASK", "vae": "VAE", "fill": ("diffuse", "original", "neutral", "noise"),
-         "spatial_method": SPATIAL, "mask_expand_cells": "INT"},
+         "spatial_method": SPATIAL, "mask_expand_cells": "INT", "soft_mask": "BOOLEAN"},
         ["samples LATENT", "preview IMAGE", "painted_mask MASK"]),
     "LatentRepaint_Composite": (
         {"original": "IMAGE", "generated": "IMAGE", "mask": "MASK", **BLENDING},

@@ -171,10 +171,11 @@ def test_a_crop_is_sampled_at_its_own_size_and_put_back(vae):
 
 @pytest.mark.parametrize("size, cells", [((64, 64), 1), ((70, 75), 0), ((70, 75), 2), ((33, 129), 1)])
 @pytest.mark.parametrize("method", ["max", "area", "min"])
-def test_the_painted_mask_is_what_the_sampler_may_change(vae, size, cells, method):
+@pytest.mark.parametrize("soft", [False, True])
+def test_the_painted_mask_is_what_the_sampler_may_change(vae, size, cells, method, soft):
     """Every pixel whose cell is painted is in it, no other, and it comes back from Composite in full."""
     image, mask = picture(*size), square(*size, 20, 30, 13) * 0.6
-    samples, _, painted = encode(image, mask, vae, spatial_method=method, mask_expand_cells=cells)
+    samples, _, painted = encode(image, mask, vae, spatial_method=method, mask_expand_cells=cells, soft_mask=soft)
     noised = samples["samples"] + 9 * (samples["noise_mask"] > 0)
     plain, changed = (vae.decode(latent) for latent in (samples["samples"], noised))
     offset = [(plain.shape[1 + axis] - size[axis]) // 2 for axis in (0, 1)]
@@ -185,6 +186,38 @@ def test_the_painted_mask_is_what_the_sampler_may_change(vae, size, cells, metho
     result, blended, _ = composite(image, changed, painted, match_colour=0.0)
     assert torch.equal(result[painted > 0], cut[1][painted > 0])
     assert torch.equal(result[blended == 0], image[blended == 0])
+
+
+def test_a_black_that_is_not_quite_black_is_black(vae):
+    """A resaved file's of 1, a video's of 16: each node does what it does with 0."""
+    image, black = picture(96, 120), square(96, 120, 30, 40, 20)
+    for faint in (1, 16, 25):
+        mask = black.clamp(min=faint / 255)
+        for ours, theirs in zip(encode(image, mask, vae), encode(image, black, vae), strict=True):
+            if isinstance(ours, dict):
+                assert all(torch.equal(ours[key], theirs[key]) for key in ("samples", "noise_mask"))
+            else:
+                assert torch.equal(ours, theirs)
+        assert torch.equal(composite(image, 1 - image, mask)[0], composite(image, 1 - image, black)[0])
+        (ours, crop, hole), (theirs, other, same) = (Crop.execute(image, m, 1.2, 64, 64, 8).args for m in (mask, black))
+        assert torch.equal(crop, other) and torch.equal(hole, same)
+        back = [Stitch.execute(cut, 1 - crop, 0, 16, "multiband", 1.0, hole).args[0] for cut in (ours, theirs)]
+        assert torch.equal(*back)
+
+
+def test_a_stroke_of_the_mask_editor_is_painted_whole(vae):
+    """Its brush has an opacity of .7; with soft_mask, that is the share of the run in which it is painted."""
+    image, white = picture(96, 96), square(96, 96, 32, 32, 24)
+    whole, brushed, soft = (
+        encode(image, white, vae),
+        encode(image, 0.7 * white, vae),
+        encode(image, 0.7 * white, vae, soft_mask=True),
+    )
+    for key in ("samples", "noise_mask"):
+        assert torch.equal(brushed[0][key], whole[0][key])
+    assert torch.equal(brushed[2], whole[2])
+    assert soft[0]["noise_mask"].max() == pytest.approx(0.7) and torch.equal(soft[2], whole[2])
+    assert not torch.equal(soft[0]["samples"], whole[0]["samples"])  # the old content shines through
 
 
 def test_islands_go_through_encode_and_stitch(vae):
