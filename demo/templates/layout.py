@@ -16,42 +16,41 @@ from .models import MODELS
 
 WIDTH, HEIGHT = 1346, 748
 GAP, BETWEEN, TITLE = 12, 28, 30
-HEAD, MARGIN = 36, 8  # of a step: above its first node's title, and around the nodes
+HEAD, MARGIN = 32, 8  # of a step: above its first node's title, and around the nodes
 CORNER = 130
 VIEW = {"scale": 0.75, "offset": [260, 185]}  # for hosts that open a template as it was saved
 HEIGHTS = {  # pixels below the title: what the page wants for the node, with its picture if that comes before a run
     "CheckpointLoaderSimple": 98,
-    "UNETLoader": 108,
-    "CLIPLoader": 110,
-    "VAELoader": 80,
-    "CLIPTextEncode": 96,
+    "UNETLoader": 82,
+    "CLIPLoader": 106,
+    "DualCLIPLoader": 130,
+    "VAELoader": 58,
+    "CLIPTextEncode": 88,
     "TextEncodeQwenImageEditPlus": 176,
-    "LoadImage": 316,
+    "LoadImage": 326,
     "LoadVideo": 82,
     "SaveImage": 70,
     "SaveVideo": 120,
     "KSampler": 264,
     "KSamplerSelect": 62,
     "BasicScheduler": 118,
+    "Flux2Scheduler": 106,
     "RandomNoise": 82,
     "CFGGuider": 98,
     "SamplerCustomAdvanced": 106,
     "ImagePadForOutpaint": 188,
     "ModelSamplingSD3": 62,
     "ModelSamplingAuraFlow": 62,
-    "FluxGuidance": 62,
-    "INPAINT_LoadInpaintModel": 88,
-    "INPAINT_InpaintWithModel": 120,
-    "LatentRepaint_BlendSampler": 156,
-    "LatentRepaint_MatchSampler": 156,
+    "LatentRepaint_BlendSampler": 140,
+    "LatentRepaint_MatchSampler": 140,
     "LatentRepaint_RePaintSampler": 212,
     "LatentRepaint_InpaintModel": 128,
     "LatentRepaint_KSampler": 316,
-    "LatentRepaint_MaskToLatent": 420,
+    "LatentRepaint_MaskToLatent": 444,
     "LatentRepaint_Schedule": 290,
-    "LatentRepaint_Encode": 348,
+    "LatentRepaint_Encode": 372,
     "LatentRepaint_Composite": 202,
-    "LatentRepaint_Crop": 290,
+    "LatentRepaint_Crop": 312,
     "LatentRepaint_Stitch": 204,
 }
 COLOURS = {"note": ("#432", "#653"), "positive": ("#232", "#353"), "negative": ("#322", "#533")}
@@ -119,12 +118,12 @@ class Graph:
         node = self._append("MarkdownNote", title, [], [], [text], height)
         return self.colour(node, "note")
 
-    def add(self, kind: str, title: str = "", height: int = 0, folded: bool = False, **given: Any) -> Node:
+    def add(self, kind: str, title: str = "", tall: int = 0, folded: bool = False, **given: Any) -> Node:
         """A node.
 
         Arguments:
             title: In place of its own name.
-            height: Pixels below its title, if not those of HEIGHTS.
+            tall: Pixels below its title, if not those of HEIGHTS.
             folded: Whether only its title is shown.
             given: Its inputs: a node, an output of one, or a widget's value; a widget that is not named has its
                 default.
@@ -153,7 +152,7 @@ class Graph:
         types = self.kinds[kind].RETURN_TYPES
         names = getattr(self.kinds[kind], "RETURN_NAMES", None) or types
         outputs = [{"name": name, "type": type_, "links": []} for type_, name in zip(types, names, strict=True)]
-        node = self._append(kind, title, inputs, outputs, values + behind, height or HEIGHTS.get(kind, 0))
+        node = self._append(kind, title, inputs, outputs, values + behind, tall or HEIGHTS.get(kind, 0))
         node.data["flags"] = {"collapsed": True} if folded else {}
         if files := [MODELS[value] | {"name": value} for value in values if value in MODELS]:
             node.data["properties"]["models"] = files  # from which the page offers the download
@@ -161,6 +160,11 @@ class Graph:
             if isinstance(given.get(slot["name"]), tuple):
                 self.link(*given[slot["name"]], node, position)
         return node
+
+    def defaults(self, kind: str) -> dict[str, Any]:
+        """What the widgets of a node have if nobody sets them."""
+        slots = self.kinds[kind].INPUT_TYPES()["required"].items()
+        return {name: options[0]["default"] for name, (_, *options) in slots if options and "default" in options[0]}
 
     def _append(
         self, kind: str, title: str, inputs: list[Any], outputs: list[Any], values: list[Any], height: int
@@ -204,11 +208,12 @@ class Graph:
         """Place every node: columns from left to right, in each the rows from top to bottom.
 
         Arguments:
-            stretch: The rows with one of these get the height that is left in their column.
+            stretch: The rows with one of these, or with a node that saves, get the height that is left in their column.
 
         Raises:
             ValueError: If a column is too tall, or a node is in none.
         """
+        stretch = [*stretch, *(node for node in self.nodes if node.data["type"].startswith("Save"))]
         placed: list[Node] = []
         x = 0
         for number, (column, width) in enumerate(zip(columns, widths, strict=True)):
