@@ -62,7 +62,6 @@ def inpaint(graph: Graph) -> dict[str, Any]:
         "mask.\n\n*Crop* cuts out the surroundings of the mask, **context** times as wide and high as it, at the size "
         "that the model was trained at; *Stitch* puts the result back. For another size set *output_target_width* and "
         "*_height* of *Crop*.",
-        170,
     )
     texts = prompts(graph, box, "", UNWANTED)
     cut, sampler, stitch = around_the_mask(graph, box, box, texts)
@@ -84,7 +83,6 @@ def remove(graph: Graph) -> dict[str, Any]:
         "Mask the whole object, with its shadow.\n\nThe prompt is empty and cfg is 1, so that the surroundings decide. "
         "If the object comes back, describe what is behind it and set cfg to 7. *GrowMask* makes the mask wider, "
         "because what stays visible of the object is continued.",
-        170,
     )
     texts = prompts(graph, box, "", "")
     grown = graph.add("GrowMask", tall=80, mask=box, expand=6)
@@ -111,7 +109,6 @@ def outpaint(graph: Graph) -> dict[str, Any]:
         "Outpaint",
         "Left, top, right, bottom: pixels to add. The **prompt** describes the whole new picture.\n\nThe last cells of "
         "the old picture are painted, too (*mask_expand_cells*), so that no line is left.",
-        120,
     )
     texts = prompts(graph, box, "", UNWANTED)
     padded = graph.add("ImagePadForOutpaint", image=box, left=128, top=0, right=128, bottom=0, feathering=0)
@@ -207,7 +204,6 @@ def folded(
         "outputs": [{"name": slot["name"], "type": slot["type"], "links": []} for slot in exits],
         "title": name,
         "properties": {
-            "proxyWidgets": [[str(node.id), widget] for node, widget, _ in shown],
             "previewExposures": [{"name": PREVIEW, "sourceNodeId": sampler, "sourcePreviewName": PREVIEW}],
             "cnr_id": "latent-repaint",
             "ver": "0.2.0",

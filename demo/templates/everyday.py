@@ -58,11 +58,14 @@ def sampled(
     )
 
 
+def saved(graph: Graph, last: Node) -> Node:
+    return graph.add("SaveImage", images=last, filename_prefix="latent-repaint")
+
+
 def results(graph: Graph, last: Node) -> list[Row]:
     """What a run shows: the picture, and the report below it, beside the page's map."""
-    save = graph.add("SaveImage", images=last, filename_prefix="latent-repaint")
     report = graph.add("PreviewAny", "Report", source=last["report"], tall=210)
-    return [save, (report, CORNER)]
+    return [saved(graph, last), (report, CORNER)]
 
 
 def composited(graph: Graph, vae: Source, latent: Source, original: Source, painted: Source, **given: Any) -> list[Row]:
@@ -89,13 +92,18 @@ def cropped(graph: Graph, model: Source, vae: Source, image: Source, mask: Sourc
     return cut, graph.add("LatentRepaint_Encode", "Encode", folded=True, image=cut, mask=cut, vae=vae)
 
 
-def stitched(graph: Graph, vae: Source, sampler: Source, cut: Source, latent: Source, **given: Any) -> list[Row]:
-    """VAE Decode and Stitch, and what they lead to."""
+def stitch(graph: Graph, vae: Source, sampler: Source, cut: Source, latent: Source, **given: Any) -> tuple[Node, Node]:
+    """VAE Decode and Stitch."""
     decode = graph.add("VAEDecode", folded=True, samples=sampler, vae=vae)
-    last = graph.add(
+    return decode, graph.add(
         "LatentRepaint_Stitch", "Stitch", folded=True, stitch=cut, generated=decode, painted_mask=latent, **given
     )
-    return [(decode, last), *results(graph, last)]
+
+
+def stitched(graph: Graph, vae: Source, sampler: Source, cut: Source, latent: Source, **given: Any) -> list[Row]:
+    """VAE Decode and Stitch, and what they lead to."""
+    ends = stitch(graph, vae, sampler, cut, latent, **given)
+    return [ends, *results(graph, ends[-1])]
 
 
 def start_here(graph: Graph) -> None:
@@ -103,7 +111,6 @@ def start_here(graph: Graph) -> None:
         "Start here: paint part of a picture anew",
         "As it opens, it repaints the girl's dress. " + OWN + "Any size will do, and all else "
         "stays as it was, to the last bit. Several places far apart: unfold *Crop*, set *islands* to **each**.",
-        80,
     )
     model = checkpoint(graph)
     image, mask, row = picture(graph)
@@ -112,9 +119,9 @@ def start_here(graph: Graph) -> None:
     sampler = sampled(graph, model, positive, negative, latent)
     graph.columns(
         [note, Step(FIRST, [model]), Step(SECOND, [image, row])],
-        [(cut, latent), Step(THIRD, [positive, negative, sampler])],
+        [(cut, latent), Step(THIRD, [(positive, negative), sampler])],
         stitched(graph, model, sampler, cut, latent),
-        stretch=[image, positive],
+        stretch=[image, sampler],
     )
 
 
@@ -125,7 +132,6 @@ def remove(graph: Graph) -> None:
         + OWN
         + "Take its rim and its shadow, too. Without a prompt the surroundings decide. If it comes back, describe what "
         "is behind it, and set **cfg** to 7.",
-        80,
     )
     model = checkpoint(graph)
     image, mask, row = picture(graph, EARS, "The ears")
@@ -134,9 +140,9 @@ def remove(graph: Graph) -> None:
     sampler = sampled(graph, model, positive, negative, latent, cfg=1.0, evaluations_per_step=3.0)
     graph.columns(
         [note, Step(FIRST, [model]), Step(SECOND, [image, row])],
-        [(cut, latent), Step("3 - Leave the prompts empty, and Run", [positive, negative, sampler])],
+        [(cut, latent), Step("3 - Leave the prompts empty, and Run", [(positive, negative), sampler])],
         stitched(graph, model, sampler, cut, latent, mask_expand_pixels=2),
-        stretch=[image, positive],
+        stretch=[image, sampler],
     )
 
 
@@ -145,7 +151,6 @@ def outpaint(graph: Graph) -> None:
         "Outpaint: a larger canvas",
         "**Pad Image**: how many pixels are added on each side; leave *feathering* at 0. The **prompt** describes the "
         "whole new picture. Best at about the size of your model: 512 pixels for SD 1.5, 1024 for SDXL.",
-        60,
     )
     model = checkpoint(graph)
     image = graph.add("LoadImage", image=PICTURE)
@@ -156,9 +161,9 @@ def outpaint(graph: Graph) -> None:
     sampler = sampled(graph, model, positive, negative, latent)
     graph.columns(
         [Step(FIRST, [model]), Step("2 - Load your picture", [image]), Step(THIRD, [(positive, negative)])],
-        [note, padded, latent, sampler],
-        composited(graph, model, sampler, padded, latent),
-        stretch=[note],
+        [padded, latent, sampler],
+        [note, *composited(graph, model, sampler, padded, latent)],
+        stretch=[sampler],
     )
 
 
@@ -167,7 +172,6 @@ def soft_mask(graph: Graph) -> None:
         "A soft mask: change some parts more than others",
         "As it opens, it changes the dress by 60 %. " + OWN + "With a brush of less **opacity**, more of the old "
         "picture stays. That is what *soft_mask* in **Encode** does.",
-        80,
     )
     model = checkpoint(graph)
     image = graph.add("LoadImage", image=PICTURE)
@@ -191,9 +195,9 @@ def soft_mask(graph: Graph) -> None:
     sampler = sampled(graph, model, positive, negative, latent, evaluations_per_step=4.0)
     graph.columns(
         [note, Step(FIRST, [model]), Step(SECOND, [image, (patch, grey, part)])],
-        [(mask, latent), Step(THIRD, [positive, negative, sampler])],
+        [(mask, latent), Step(THIRD, [(positive, negative), sampler])],
         composited(graph, model, sampler, image, latent),
-        stretch=[image, positive],
+        stretch=[image, sampler],
     )
 
 
@@ -202,7 +206,6 @@ def inpaint_model(graph: Graph) -> None:
         "Inpaint Model: keep the sampler that you have",
         "The plain *KSampler* here may be any node that samples: a detailer, an upscaler, your own graph. With **Inpaint "
         "Model** before it, it inpaints wherever the latent has a mask. " + OWN,
-        80,
     )
     model = checkpoint(graph)
     image, mask, row = picture(graph)
@@ -211,10 +214,10 @@ def inpaint_model(graph: Graph) -> None:
     positive, negative = prompts(graph, model, PROMPT)
     sampler = sampled(graph, patched, positive, negative, latent, kind="KSampler")
     graph.columns(
-        [note, Step(FIRST, [model]), Step(SECOND, [image, row])],
-        [(cut, latent), patched, Step(THIRD, [(positive, negative), sampler])],
-        stitched(graph, model, sampler, cut, latent),
-        stretch=[image, positive],
+        [Step(FIRST, [model, patched]), Step(SECOND, [image])],
+        [row, (cut, latent), Step(THIRD, [(positive, negative), sampler])],
+        [note, *stitched(graph, model, sampler, cut, latent)],
+        stretch=[image, sampler],
     )
 
 

@@ -36,7 +36,6 @@ def sd35(graph: Graph) -> None:
     note = graph.note(
         "Stable Diffusion 3.5",
         "As *01*, with SD 3.5's own values: **cfg** 4 to 5, *euler*, *sgm_uniform*. " + OWN,
-        80,
     )
     model = checkpoint(graph, "sd3.5_large_fp8_scaled.safetensors")
     image, mask, row = picture(graph)
@@ -47,9 +46,9 @@ def sd35(graph: Graph) -> None:
     )
     graph.columns(
         [note, Step(FIRST, [model]), Step(SECOND, [image, row])],
-        [(cut, latent), Step(THIRD, [positive, negative, sampler])],
+        [(cut, latent), Step(THIRD, [(positive, negative), sampler])],
         stitched(graph, model, sampler, cut, latent),
-        stretch=[image, positive],
+        stretch=[image, sampler],
     )
 
 
@@ -70,15 +69,15 @@ def three_files(
     sampler = sampled(graph, model, positive, nothing, latent, **sampling)
     between = (shift, cut, latent, nothing) if shift else (cut, latent, nothing)
     graph.columns(
-        [Step(FIRST, [unet, (clip, vae)]), Step(SECOND, [image])],
-        [note, row, between, Step(THIRD, [positive, sampler])],
-        stitched(graph, vae, sampler, cut, latent),
-        stretch=[image, positive],
+        [Step(FIRST, [unet, (clip, vae)]), Step(SECOND, [image, row])],
+        [between, Step(THIRD, [positive, sampler])],
+        [note, *stitched(graph, vae, sampler, cut, latent)],
+        stretch=[image, sampler],
     )
 
 
 def flux(graph: Graph) -> None:
-    note = graph.note("Flux dev", FILES + "Flux has no negative prompt: **cfg** stays at 1. " + OWN, 80)
+    note = graph.note("Flux dev", FILES + "Flux has no negative prompt: **cfg** stays at 1. " + OWN)
     unet = graph.add("UNETLoader", unet_name="flux1-dev.safetensors")
     clip = graph.add(
         "DualCLIPLoader", clip_name1="clip_l.safetensors", clip_name2="t5xxl_fp16.safetensors", type="flux"
@@ -91,7 +90,6 @@ def z_image(graph: Graph) -> None:
     note = graph.note(
         "Z-Image-Turbo",
         FILES + "The model is distilled to 8 steps, so the method is **blend**, and **cfg** stays at 1. " + OWN,
-        80,
     )
     files = loaders(
         graph, "z_image_turbo_bf16.safetensors", "qwen_3_4b.safetensors", "lumina2", "ae.safetensors"
@@ -114,7 +112,6 @@ def qwen(graph: Graph) -> None:
     note = graph.note(
         "Qwen Image Edit",
         "The model sees the picture as a reference: the **prompt** says what to change under the mask.",
-        50,
     )
     unet, clip, vae = loaders(
         graph,
@@ -133,10 +130,10 @@ def qwen(graph: Graph) -> None:
     positive, negative = graph.colour(texts[0], "positive"), graph.colour(texts[1], "negative")
     sampler = sampled(graph, shift, positive, negative, latent, cfg=4.0, sampler_name="euler", scheduler="simple")
     graph.columns(
-        [Step(FIRST, [unet, (clip, vae)]), Step(SECOND, [image])],
-        [row, (shift, cut, latent), Step("3 - Say what to change, then Run", [(positive, negative), sampler])],
+        [Step(FIRST, [unet, (clip, vae)]), Step(SECOND, [image, row])],
+        [(shift, cut, latent), Step("3 - Say what to change, then Run", [(positive, negative), sampler])],
         [note, *stitched(graph, vae, sampler, cut, latent)],
-        stretch=[image, positive],
+        stretch=[image, sampler],
     )
 
 
@@ -145,7 +142,6 @@ def video(graph: Graph) -> None:
         "Video with a moving mask: Wan 2.2",
         FILES + "Load a **film**, and its **mask as a film**: white is painted. Both have 4n + 1 frames, 121 at most, "
         "of 1280x704 pixels.",
-        84,
     )
     unet, clip, vae = loaders(
         graph,
@@ -159,7 +155,7 @@ def video(graph: Graph) -> None:
     moving = graph.add("LoadVideo", "Load Video: its mask", file="")
     frames = graph.add("GetVideoComponents", "Frames", folded=True, video=film)
     white = graph.add("GetVideoComponents", "Masks", folded=True, video=moving)
-    mask = graph.add("ImageToMask", folded=True, image=white, channel="red")
+    mask = graph.add("ImageToMask", "As a mask", folded=True, image=white, channel="red")
     latent = graph.add("LatentRepaint_Encode", "Encode", folded=True, image=frames, mask=mask, vae=vae)
     positive, negative = prompts(graph, clip, "an empty beach at sunset", "")
     sampler = sampled(
@@ -178,9 +174,9 @@ def video(graph: Graph) -> None:
             Step(FIRST, [unet, (clip, vae)]),
             Step("2 - Load a film and its mask", [(film, moving), (frames, white, mask)]),
         ],
-        [(shift, latent), Step(THIRD, [positive, negative, sampler])],
+        [(shift, latent), Step(THIRD, [(positive, negative), sampler])],
         [(decode, last), joined, save, (report, CORNER)],
-        stretch=[film, positive],
+        stretch=[film, sampler],
     )
 
 

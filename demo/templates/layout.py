@@ -14,12 +14,13 @@ from typing import Any
 
 from .models import MODELS
 
-WIDTH, HEIGHT = 1346, 748
-GAP, BETWEEN, TITLE = 12, 28, 30
-HEAD, MARGIN = 32, 8  # of a step: above its first node's title, and around the nodes
+WIDTH, HEIGHT = 1346, 766
+GAP, BETWEEN, TITLE = 8, 28, 30
+HEAD, MARGIN = 30, 8  # of a step: above its first node's title, and around the nodes
 CORNER = 130
 VIEW = {"scale": 0.75, "offset": [260, 185]}  # for hosts that open a template as it was saved
 HEIGHTS = {  # pixels below the title: what the page wants for the node, with its picture if that comes before a run
+    "MarkdownNote": 88,
     "CheckpointLoaderSimple": 98,
     "UNETLoader": 82,
     "CLIPLoader": 106,
@@ -113,9 +114,9 @@ class Graph:
     links: list[list[Any]] = field(default_factory=list)
     groups: list[dict[str, Any]] = field(default_factory=list)
 
-    def note(self, title: str, text: str, height: int) -> Node:
+    def note(self, title: str, text: str) -> Node:
         """What the user reads first."""
-        node = self._append("MarkdownNote", title, [], [], [text], height)
+        node = self._append("MarkdownNote", title, [], [], [text], HEIGHTS["MarkdownNote"])
         return self.colour(node, "note")
 
     def add(self, kind: str, title: str = "", tall: int = 0, folded: bool = False, **given: Any) -> Node:

@@ -12,9 +12,10 @@ from .everyday import (
     cropped,
     picture,
     prompts,
-    stitched,
+    saved,
+    stitch,
 )
-from .further import FILES, loaders
+from .further import loaders
 from .layout import CORNER, Graph, Node, Row, Source, Step
 
 BYPASSED = 4
@@ -33,11 +34,6 @@ def custom_sampler(
 
 
 def klein(graph: Graph) -> None:
-    note = graph.note(
-        "Flux 2 Klein",
-        "It wants a ComfyUI of 2026. **Match Sampler** makes an inpainting sampler of *euler*. " + FILES,
-        50,
-    )
     unet, clip, vae = loaders(
         graph,
         "flux-2-klein-base-4b-fp8.safetensors",
@@ -52,12 +48,12 @@ def klein(graph: Graph) -> None:
     sigmas = graph.add("Flux2Scheduler", steps=20, width=1024, height=1024)
     ours = graph.add("LatentRepaint_MatchSampler", "Match Sampler", sampler=solver)
     sampled, around = custom_sampler(graph, texts, unet, latent, ours, sigmas, 5.0)
-    (decode, last), *shown = stitched(graph, vae, sampled, cut, latent)
+    ends = stitch(graph, vae, sampled, cut, latent)
     graph.columns(
-        [Step(FIRST, [unet, (clip, vae)]), Step(SECOND, [image])],
-        [row, (cut, latent), Step(THIRD, [texts, (solver, sigmas), ours, around])],
-        [note, sampled, (decode, last), *shown],
-        stretch=[image, texts[0]],
+        [Step("1 - Load Flux 2 Klein (ComfyUI of 2026)", [unet, (clip, vae)]), Step(SECOND, [image, row])],
+        [(cut, latent), Step(THIRD, [texts, (solver, sigmas), ours, around])],
+        [sampled, ends, (saved(graph, ends[-1]), CORNER)],
+        stretch=[image, texts[0], sampled],
     )
 
 
@@ -67,7 +63,6 @@ def all_samplers(graph: Graph) -> None:
         "Each makes an inpainting sampler of any SAMPLER, for *SamplerCustom* and *SamplerCustomAdvanced*. **Match** "
         "is on, *RePaint* and *Blend* are bypassed: Ctrl+B switches. RePaint is the paper's way, "
         "Blend takes no extra time.",
-        80,
     )
     model = checkpoint(graph)
     image, mask, row = picture(graph)
@@ -82,12 +77,12 @@ def all_samplers(graph: Graph) -> None:
         bypassed.data["mode"] = BYPASSED
     ours = graph.add("LatentRepaint_MatchSampler", "Match Sampler", sampler=repaint)
     sampled, around = custom_sampler(graph, texts, model, latent, ours, sigmas, defaults["cfg"])
-    (decode, last), *shown = stitched(graph, model, sampled, cut, latent)
+    ends = stitch(graph, model, sampled, cut, latent)
     graph.columns(
         [note, Step(FIRST, [model]), Step(SECOND, [image, row])],
         [(cut, latent), Step(THIRD, [texts, (solver, sigmas), (blend, repaint), ours, around])],
-        [sampled, (decode, last), *shown],
-        stretch=[image, texts[0]],
+        [sampled, ends, (saved(graph, ends[-1]), CORNER)],
+        stretch=[image, texts[0], sampled],
     )
 
 
@@ -96,7 +91,6 @@ def mask_and_cost(graph: Graph) -> None:
         "See the mask and the cost before you paint",
         "Nothing is painted here. **Mask to Latent** shows the mask as the model will see it: red is painted. "
         "**Schedule** draws the run: a dot is one model evaluation.",
-        80,
     )
     model = checkpoint(graph)
     image, mask, row = picture(graph)
@@ -107,7 +101,7 @@ def mask_and_cost(graph: Graph) -> None:
     sigmas = graph.add("BasicScheduler", model=model, scheduler=defaults["scheduler"], steps=defaults["steps"])
     ours = graph.add("LatentRepaint_RePaintSampler", sampler=solver)
     plot = graph.add("LatentRepaint_Schedule", model=model, sampler=ours, sigmas=sigmas)
-    save = graph.add("SaveImage", images=latent, filename_prefix="latent-repaint")
+    save = saved(graph, latent)
     graph.columns(
         [note, Step(FIRST, [model]), Step(SECOND, [image, row])],
         [encoded, latent, (solver, sigmas)],
