@@ -33,7 +33,7 @@ READY = """() => window.LiteGraph?.registered_node_types?.LatentRepaint_KSampler
 # What a fresh host has not got, what no page may reach, help in the user's language, for which ours stands in, the
 # page's search box, which goes on searching after it was closed, and what a newer page asks this host for in vain.
 NOT_OURS = re.compile(
-    r"Content Security Policy|filename=(film|mask)\.mp4|user\.css|favicon\.ico|/api/userdata|/docs/\w+/\w+\.md"
+    r"Content Security Policy|filename=(undefined|(film|mask)\.mp4)|user\.css|favicon\.ico|/api/userdata|/docs/\w+/\w+\.md"
     r"|setting 'value'\)\s+at Proxy\.onChange|/api/jobs\?|Failed to fetch jobs|index_logo\.json"
     r"|at Proxy\.removeMask|'removeChild' on 'Node'"
 )
