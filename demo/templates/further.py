@@ -69,8 +69,8 @@ def three_files(
     sampler = sampled(graph, model, positive, nothing, latent, **sampling)
     between = (shift, cut, latent, nothing) if shift else (cut, latent, nothing)
     graph.columns(
-        [Step(FIRST, [unet, (clip, vae)]), Step(SECOND, [image, row])],
-        [between, Step(THIRD, [positive, sampler])],
+        [Step(FIRST, [unet, (clip, vae)]), Step(SECOND, [image])],
+        [row, between, Step(THIRD, [positive, sampler])],
         [note, *stitched(graph, vae, sampler, cut, latent)],
         stretch=[image, sampler],
     )

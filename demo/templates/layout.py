@@ -1,7 +1,7 @@
 """A workflow as the page saves it, written from a description: nodes with their values and links, and three columns.
 
-The page fits a template into three quarters of its window. At WIDTH by HEIGHT that is a zoom of 0.75 in a window of
-1366x768 pixels, where the page's smallest letters, 12 pixels, come out as 9. Its map of the graph then lies over the
+The page fits a template, its groups and 10 pixels around them into three quarters of its window. At WIDTH by HEIGHT
+that is a zoom of 0.75 in a window of 1366x768 pixels, where the page's smallest letters, 12 pixels, come out as 9. Its map of the graph then lies over the
 right CORNER pixels of the last column's lower third.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from .models import MODELS
 
-WIDTH, HEIGHT = 1346, 766
+WIDTH, HEIGHT = 1330, 740
 GAP, BETWEEN, TITLE = 8, 28, 30
 HEAD, MARGIN = 30, 8  # of a step: above its first node's title, and around the nodes
 CORNER = 130
@@ -204,7 +204,7 @@ class Graph:
         return node
 
     def columns(
-        self, *columns: Sequence[Row | Step], stretch: Sequence[Node] = (), widths: Sequence[int] = (430, 430, 430)
+        self, *columns: Sequence[Row | Step], stretch: Sequence[Node] = (), widths: Sequence[int] = (424, 424, 424)
     ) -> None:
         """Place every node: columns from left to right, in each the rows from top to bottom.
 
