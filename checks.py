@@ -20,6 +20,9 @@ FLOOR = 0.1
 MAX_PIXELS = 2**28
 """Pixels of all pictures of a batch that may be made out of smaller ones; as RGB in float32 they take 3 GB."""
 
+SAMPLE = 2**16
+"""Pixels of a mask by which it is judged."""
+
 MAX_PLACES = 100_000
 """The highest place in a batch that an image may have come from: the host draws the noise of all before it."""
 
@@ -60,7 +63,7 @@ def check_finite(name: str, tensor: Tensor) -> None:
 
 
 def check_latent(samples: Any, name: str) -> Tensor:
-    """The tensor of a LATENT, (B, C, h, w) or (B, C, T, h, w).
+    """The tensor of a LATENT, (B, C, h, w), of a video (B, C, T, h, w), or of sound (B, C, L).
 
     Raises:
         ValueError: if there is none, if it is nested, has another rank, no extent, or is not finite.
@@ -73,9 +76,12 @@ def check_latent(samples: Any, name: str) -> Tensor:
         raise ValueError(
             f"input {name}: found nested latents (video and sound), wanted one picture or video; separate them first"
         )
-    if not isinstance(latent, Tensor) or latent.ndim not in (4, 5) or 0 in latent.shape:
+    if not isinstance(latent, Tensor) or latent.ndim not in (3, 4, 5) or 0 in latent.shape:
         found = list(latent.shape) if isinstance(latent, Tensor) else type(latent).__name__
-        raise ValueError(f"input {name}: found shape {found}, wanted (batch, channels, [frames,] height, width)")
+        raise ValueError(
+            f"input {name}: found shape {found}, wanted (batch, channels, [frames,] height, width), or for sound "
+            "(batch, channels, length)"
+        )
     if not latent.is_floating_point():
         raise ValueError(f"input {name}: found a latent of {latent.dtype} values, wanted floats; connect Encode")
     check_finite(name, latent)
@@ -178,7 +184,7 @@ def check_mask(name: str, mask: Tensor, image: Tensor, advice: str = CUT_ALIKE) 
         return mask
     if not mask.any():
         return mask[:, :1, :1].expand(-1, *size)
-    if not _same_aspect(shape[1:], size):
+    if not same_aspect(shape[1:], size):
         raise ValueError(
             f"input {name}: found {_pixels(shape[1:])}, wanted {_pixels(size)}, the size of the picture, or the same "
             f"proportions; {advice}"
@@ -215,7 +221,17 @@ def scaling_note(name: str, mask: Tensor, image: Tensor) -> str:
     return f"The {name} was scaled from {_pixels(shape)} to {_pixels(size)}, the size of the picture."
 
 
-def _same_aspect(shape: tuple[int, ...], size: tuple[int, ...]) -> bool:
+def grey_note(mask: Tensor) -> str:
+    """What a person should hear whose mask is grey for the most part, and is painted whole; empty for any other."""
+    painted = mask[mask > FLOOR]
+    painted = painted[:: -(-len(painted) // SAMPLE)] if len(painted) else painted
+    value = float(painted.float().median()) if len(painted) else 1.0
+    if value > 0.99:
+        return ""
+    return f"The mask is grey ({value:.2g}): it is painted whole. Switch on soft_mask for a gradual change."
+
+
+def same_aspect(shape: tuple[int, ...], size: tuple[int, ...]) -> bool:
     """Whether the smaller of two sizes is the larger one, scaled by some factor and rounded to whole pixels."""
     small, large = sorted((shape, size))
     least = max(there / (here + 0.5) for here, there in zip(small, large, strict=True))

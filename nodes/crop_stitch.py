@@ -143,7 +143,7 @@ class Crop(io.ComfyNode):
             image, mask, *context = match_batches(image=image, **masks)
             context_mask = context[0] if context else None
             cut = crop(image, mask, framing, mask_fill_holes, islands, context_mask, work().device)
-        return io.NodeOutput(*cut, ui=notice(CROP_ID, scaled, unknown))
+        return io.NodeOutput(*cut, ui=notice(CROP_ID, unknown, scaled))
 
 
 class Stitch(io.ComfyNode):

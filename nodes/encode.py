@@ -5,7 +5,7 @@ from typing import Any
 from comfy_api.v0_0_2 import io, ui
 from torch import Tensor
 
-from ..checks import check_image, check_mask, match_batches, naming, scaling_note
+from ..checks import FLOOR, check_image, check_mask, grey_note, match_batches, naming, scaling_note
 from ..pixels.fill import FILLS, fill_masked
 from ..pixels.latent_grid import mask_to_grid, painted_pixels
 from ..pixels.pad import pad_to_multiple, unpad
@@ -88,7 +88,9 @@ class Encode(io.ComfyNode):
             image = check_image("image", image)
             scaled = scaling_note("mask", mask, image)
             image, mask = match_batches(image=image, mask=check_mask("mask", mask, image).to(image.device))
+            amiss = [_black_under(image, mask) if fill == "original" else ""]
             if not soft_mask:
+                amiss.append(grey_note(mask))
                 mask = (mask > 0).float()
             pixels = fill_masked(image, mask, fill, work().device)
             ratio = vae.spacial_compression_encode()
@@ -110,8 +112,23 @@ class Encode(io.ComfyNode):
         samples = {"samples": latent, "noise_mask": cells.reshape(len(latent), 1, *latent.shape[2:])}
         painted = painted_pixels(cells, ratio, len(image), None if stills else frames_per_cell)
         painted = unpad(painted[..., None], *image.shape[1:3])[..., 0]
-        shown = notice(ID, scaled, "" if cells.any() else NOTHING_MASKED, preview=ui.PreviewImage(preview, cls=cls))
+        amiss = ["" if cells.any() else NOTHING_MASKED, *amiss, scaled]
+        shown = notice(ID, *amiss, preview=ui.PreviewImage(preview, cls=cls))
         return io.NodeOutput(samples, preview, painted, ui=shown)
+
+
+def _black_under(image: Tensor, mask: Tensor) -> str:
+    """What a person should hear whose picture is black under the mask and not beside it; empty for any other.
+
+    The mask editor of some versions of the page (1.47.3 to 1.48.6) saves its strokes so.
+    """
+    painted, black = mask > FLOOR, (image[..., :3] <= 1 / 255).all(-1)
+    if not painted.any() or black[painted].float().mean() < 0.9 or not (~black[~painted]).float().mean() > 0.5:
+        return ""
+    return (
+        "The picture is black wherever the mask is white: some mask editors save it so. Take another fill than "
+        "original, or update the page and paint the mask on the picture anew."
+    )
 
 
 def _check_frames(given: int, cells: int, frames_per_cell: int) -> None:

@@ -6,7 +6,7 @@ import torch
 from comfy_api.v0_0_2 import io, ui
 from torch import Tensor
 
-from ..checks import check_image, check_latent, naming
+from ..checks import check_image, check_latent, grey_note, naming
 from ..pixels.latent_grid import TEMPORAL_METHODS, centre_crop, mask_to_grid, noise_mask
 from ..pixels.preview import draw_mask
 from .notice import NOTHING_MASKED, notice
@@ -14,6 +14,7 @@ from .schema import checked, grid_inputs, schema, soft_mask_input
 
 ID = "LatentRepaint_MaskToLatent"
 PREVIEW_PIXELS_PER_CELL = 8  # of a preview without a picture
+PREVIEW_OF_SOUND = (64, 512)  # pixels; time goes from left to right
 
 
 class MaskToLatent(io.ComfyNode):
@@ -87,10 +88,7 @@ class MaskToLatent(io.ComfyNode):
         with naming(ID):
             latent = check_latent(samples, "samples")
             image = None if image is None else check_image("image", image)
-            if vae is None:  # what the host's empty latents say of themselves from 0.11 on
-                spatial, temporal = (samples.get(f"downscale_ratio_{what}") for what in ("spacial", "temporal"))
-            else:
-                spatial, temporal = vae.spacial_compression_decode(), vae.temporal_compression_decode()
+            spatial, temporal = _per_cell(samples, vae)
             cells = mask_to_grid(
                 mask,
                 latent.shape,
@@ -104,13 +102,24 @@ class MaskToLatent(io.ComfyNode):
             )
         if image is None:
             side = spatial or PREVIEW_PIXELS_PER_CELL
-            image = torch.zeros(1, 1, 1, 3).expand(-1, cells.shape[-2] * side, cells.shape[-1] * side, -1)
+            size = (cells.shape[-2] * side, cells.shape[-1] * side) if latent.ndim > 3 else PREVIEW_OF_SOUND
+            image = torch.zeros(1, 1, 1, 3).expand(-1, *size, -1)
         else:
             image = _encoded_part(image, cells)
         preview = draw_mask(cells, image)
         masked = {**samples, "noise_mask": noise_mask(cells, latent.shape)}
-        shown = notice(ID, "" if cells.any() else NOTHING_MASKED, preview=ui.PreviewImage(preview, cls=cls))
+        amiss = "" if cells.any() else NOTHING_MASKED, "" if soft_mask else grey_note(mask)
+        shown = notice(ID, *amiss, preview=ui.PreviewImage(preview, cls=cls))
         return io.NodeOutput(masked, cells, preview, ui=shown)
+
+
+def _per_cell(samples: dict, vae: Any) -> tuple[int | None, int | None]:
+    """Pixels and frames that a cell of the latent covers, as far as they are known."""
+    if samples["samples"].ndim == 3:  # the whole width of a mask is the length of the sound
+        return None, None
+    if vae is None:  # what the host's empty latents say of themselves from 0.11 on
+        return samples.get("downscale_ratio_spacial"), samples.get("downscale_ratio_temporal")
+    return vae.spacial_compression_decode(), vae.temporal_compression_decode()
 
 
 def _encoded_part(image: Tensor, cells: Tensor) -> Tensor:

@@ -99,7 +99,7 @@ def mask_to_grid(
 
     Arguments:
         mask: (H, W) or (N, H, W), 1 = regenerate; N counts images, or frames if the latent is a video.
-        latent_shape: (B, C, h, w) or (B, C, T, h, w).
+        latent_shape: (B, C, h, w) or (B, C, T, h, w); of sound (B, C, L), where a mask's width is the time.
         spatial_method: one of SPATIAL_METHODS.
         mask_expand_cells: growth of the regenerated part, in cells.
         mask_hipass_filter: values below it count as 0; so do those that are not above `FLOOR`.
@@ -108,8 +108,8 @@ def mask_to_grid(
         soft_mask: keep values between 0 and 1.
 
     Returns:
-        (N, h, w), or (T, h, w) if the latent is a video, values in [0, 1]. Latents of five dimensions and one frame
-        are pictures if the masks go with their batch.
+        (N, h, w), or (T, h, w) if the latent is a video, or (N, 1, L) if it is sound, values in [0, 1]. Latents of five
+        dimensions and one frame are pictures if the masks go with their batch.
 
     Raises:
         ValueError: if the mask has another rank, no extent, is not finite, or does not go with the latent's batch or
@@ -122,6 +122,8 @@ def mask_to_grid(
     mask = torch.where(mask < mask_hipass_filter, 0.0, mask)
     if not soft_mask:
         mask = (mask > 0).float()
+    if len(latent_shape) == 3:  # a picture of one row
+        latent_shape = torch.Size((*latent_shape[:2], 1, latent_shape[2]))
     batch = latent_shape[0]
     single_frames = len(latent_shape) == 5 and latent_shape[2] == 1 and batch > 1  # as Qwen Image has its pictures
     pictures = len(latent_shape) == 4 or (single_frames and batch % len(mask) == 0)
@@ -142,7 +144,9 @@ def mask_to_grid(
 
 def noise_mask(cells: Tensor, latent_shape: torch.Size) -> Tensor:
     """The cells (N, h, w) in the rank that the host takes through untouched: (N, 1, h, w), (N, 1, 1, h, w) of pictures
-    with one frame, or (B, 1, T, h, w)."""
+    with one frame, (B, 1, T, h, w), or (N, 1, L)."""
+    if len(latent_shape) == 3:
+        return cells
     if len(latent_shape) == 4:
         return cells[:, None]
     if latent_shape[2] == 1:

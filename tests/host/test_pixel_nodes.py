@@ -220,6 +220,48 @@ def test_a_stroke_of_the_mask_editor_is_painted_whole(vae):
     assert not torch.equal(soft[0]["samples"], whole[0]["samples"])  # the old content shines through
 
 
+@pytest.mark.parametrize("times", [2, 1.5, 0.5, 1.02])
+def test_a_crop_scaled_in_equal_proportions_is_put_back(vae, times):
+    """By an upscaler, say: 544 of 512 is no padding. What it shows lies where it lay."""
+    image, mask = picture(300, 420), square(300, 420, 100, 200, 60)
+    stitch, cropped, cropped_mask = Crop.execute(image, mask, 1.5, 256, 256, 32).args
+    painted = encode(cropped, cropped_mask, vae)[2]
+    height, width = (round(times * side) for side in cropped.shape[1:3])
+    scaled = torch.nn.functional.interpolate(
+        cropped.movedim(-1, 1), (height, width), mode="bicubic", antialias=True
+    ).movedim(1, -1)
+    result, _, blended = Stitch.execute(stitch, scaled, 0, 16, "multiband", 0.0, painted).args
+    plain, _, same = Stitch.execute(stitch, cropped, 0, 16, "multiband", 0.0, painted).args
+    assert torch.equal(result[blended == 0], image[blended == 0]) and (blended[mask > 0] == 1).all()
+    assert (result - plain).abs().max() < 0.02 and (blended - same).abs().mean() < 0.01
+    for other in ((256, 400), (200, 256)):
+        with pytest.raises(
+            ValueError, match="LatentRepaint_Stitch: input generated: found .*in equal proportions only"
+        ):
+            Stitch.execute(stitch, torch.zeros(1, *other, 3), 0, 16, "multiband", 0.0)
+
+
+def test_what_vae_encode_cut_is_not_taken_for_scaled():
+    image, mask = picture(300, 420), square(300, 420, 100, 200, 60)
+    stitch, cropped, _ = Crop.execute(image, mask, 1.5, 100, 100, 1).args
+    with pytest.raises(ValueError, match="LatentRepaint_Stitch: input generated: found 96x96 pixels, wanted 100x100"):
+        Stitch.execute(stitch, cropped[:, 2:98, 2:98], 0, 16, "multiband", 0.0)
+
+
+def test_values_above_1_are_kept():
+    """HDR: beside the mask in the ramp, in what is painted, and in a crop; nothing overshoots them."""
+    original = 3 * picture(96, 120)
+    generated, mask = 2.5 * picture(96, 120, 1), square(96, 120, 30, 40, 24)
+    for blend in BLENDS:
+        result, weight, _ = composite(original, generated, mask, 4, 16, blend, 0.0)
+        ramp = (weight > 0) & (weight < 1)
+        assert result[ramp].max() > 1.5 and torch.equal(result[weight == 1], generated[weight == 1])
+        assert result.max() <= 3 and torch.equal(result[weight == 0], original[weight == 0])
+    matched = composite(original, original + 0.05, mask, 4, 16, "multiband", 1.0)[0]
+    assert (matched - original).abs().max() < 0.01
+    assert Crop.execute(original, mask, 1.2, 64, 64, 8).args[1].max() > 2
+
+
 def test_islands_go_through_encode_and_stitch(vae):
     image = picture(300, 420)
     mask = torch.maximum(square(300, 420, 20, 30, 20), square(300, 420, 200, 300, 60))
