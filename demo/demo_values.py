@@ -42,7 +42,7 @@ def with_demo_values(name: str, workflow: dict[str, Any]) -> dict[str, Any]:
         if node.get("title") == "Negative prompt":
             set_values(node, text="")
         if node["type"] == "LatentRepaint_Crop":
-            set_values(node, **SIZE, context_from_mask_extend_factor=2.5)
+            set_values(node, **SIZE)
         if node["type"] == "ImagePadForOutpaint":
             set_values(node, left=28, right=28)
         if values(node).get("cfg", 1.0) != 1.0:

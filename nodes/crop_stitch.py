@@ -40,7 +40,7 @@ class Crop(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "context_from_mask_extend_factor",
-                    default=2.0,
+                    default=2.5,
                     min=1.0,
                     max=100.0,
                     step=0.01,

@@ -55,7 +55,7 @@ PLACE = """async ([title, values, size]) => {
     }
 }"""
 TEXTS = {"prompt": "", "negative prompt": "text, watermark"}
-CONTEXT = {"context (times the mask)": 2}
+CONTEXT = {"context (times the mask)": 2.5}
 SAMPLING = {
     "seed": 1, "steps": 20, "cfg": 7, "sampler_name": "euler_ancestral", "scheduler": "karras", "denoise": 1,
     "method": "match", "evaluations_per_step": 2,
