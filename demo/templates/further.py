@@ -172,9 +172,9 @@ def video(graph: Graph) -> None:
         [
             note,
             Step(FIRST, [unet, (clip, vae)]),
-            Step("2 - Load a film and its mask", [(film, moving), (frames, white, mask)]),
+            Step("2 - Load a film and its mask", [film, moving]),
         ],
-        [(shift, latent), Step(THIRD, [(positive, negative), sampler])],
+        [(frames, white, mask), (shift, latent), Step(THIRD, [(positive, negative), sampler])],
         [(decode, last), joined, save, (report, CORNER)],
         stretch=[film, sampler],
     )
