@@ -31,11 +31,12 @@ PICTURES = install.ROOT / ".artefacts"
 READY = """() => window.LiteGraph?.registered_node_types?.LatentRepaint_KSampler
     && window.app?.extensionManager?.workflow?.activeWorkflow?.isLoaded"""
 # What a fresh host has not got, what no page may reach, help in the user's language, for which ours stands in, the
-# page's search box, which goes on searching after it was closed, and what a newer page asks this host for in vain.
+# page's search box, which goes on searching after it was closed, what a newer page asks this host for in vain, and the
+# size of a model to download, which no page gets to know without a connection.
 NOT_OURS = re.compile(
     r"Content Security Policy|filename=(undefined|(film|mask)\.mp4)|user\.css|favicon\.ico|/api/userdata|/docs/\w+/\w+\.md"
     r"|setting 'value'\)\s+at Proxy\.onChange|/api/jobs\?|Failed to fetch jobs|index_logo\.json"
-    r"|at Proxy\.removeMask|'removeChild' on 'Node'"
+    r"|at Proxy\.removeMask|'removeChild' on 'Node'|Error fetching file size"
 )
 PLACES = {  # where each page has what a test looks for: by `newer`
     False: {"search box": ".comfy-vue-node-search-container input", "close help": "Node Library", "language": "de"},
