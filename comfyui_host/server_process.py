@@ -21,6 +21,7 @@ from .install import ROOT, HostFiles
 
 NOT_THE_PACK = (".*", "__pycache__", "batch", "comfyui_host", "demo", "demo_model", "tests", "benchmarks")
 START_SECONDS = 240.0
+PACK = "latent-repaint"  # its folder in custom_nodes, if nobody wants another
 
 
 class HostError(Exception):
@@ -56,7 +57,7 @@ class Server:
 def serve(
     host: HostFiles,
     port: int | None = None,
-    pack_name: str = "latent-repaint",
+    pack_name: str = PACK,
     previews: bool = False,
     plugin: Path | None = None,
     arguments: Sequence[str] = (),

@@ -9,6 +9,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from comfyui_host import install
 
+from .demo_values import with_demo_values
+
 HEIGHT, MARGIN, CAPTION = 256, 8, 22
 
 
@@ -29,8 +31,10 @@ def side_by_side(panels: dict[str, Image.Image]) -> Image.Image:
 
 
 def carrying(template: str) -> PngInfo:
-    """What a PNG is saved with so that it opens the workflow workflows/`template`.json when dragged into ComfyUI."""
-    workflow = json.loads((install.ROOT / "workflows" / f"{template}.json").read_text(encoding="utf-8"))
+    """What a PNG is saved with so that it opens workflows/`template`.json, with the demo's values, when dragged into
+    ComfyUI."""
+    path = install.ROOT / "workflows" / f"{template}.json"
+    workflow = with_demo_values(template, json.loads(path.read_text(encoding="utf-8")))
     info = PngInfo()
     info.add_text("workflow", json.dumps(workflow))  # plain ASCII: the page reads no compressed text
     return info

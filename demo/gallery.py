@@ -4,8 +4,8 @@
 
 Both ask the model as often: KSampler with 40 steps, ours with 20 steps of two evaluations, otherwise the same seed,
 solver, schedule and cfg. Stock is the graph of ComfyUI's own examples, with the result pasted back under the mask (VAE
-Encode, Set Latent Noise Mask, KSampler, VAE Decode, Image Composite Masked); ours is that of the template, which the
-picture carries.
+Encode, Set Latent Noise Mask, KSampler, VAE Decode, Image Composite Masked); ours is that of the template
+which the picture carries, without its Crop and Stitch: the scenes have the model's own size.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from .collage import carrying
 SIDE, MARGIN, LEFT = 128, 6, 130
 TILE = 192  # pixels a side in the gallery
 SEED, CFG = 1, 4.0
-TEMPLATE = "01-start-here-inpaint"
+TEMPLATE = "01-start-here-inpaint-fill"
 Boxes = tuple[tuple[int, int, int, int], ...]
 
 

@@ -20,9 +20,10 @@ from safetensors.numpy import load
 
 from comfyui_host import install
 from comfyui_host.client import Client, HostGone, PromptError, Run
-from comfyui_host.server_process import HostError, Server, serve
+from comfyui_host.server_process import PACK, HostError, Server, serve
 
 from .collage import carrying, side_by_side
+from .demo_values import with_demo_values
 
 DEMO = install.ROOT / "demo"
 OUT = DEMO / "out"
@@ -53,6 +54,7 @@ def main() -> None:
             for path in sorted(DEMO.glob("example_*.png")):
                 client.upload(path)
             if arguments.ui:
+                furnish_templates(server)
                 stay(server)
             else:
                 compare(client)
@@ -81,7 +83,7 @@ def compare(client: Client) -> None:
             f"largest change of the kept latent {known_difference(client, run):.2g}"
         )
     sheet = OUT / "side_by_side.png"
-    side_by_side(panels).save(sheet, pnginfo=carrying("13-match-sampler"))
+    side_by_side(panels).save(sheet, pnginfo=carrying("12-repaint-match-blend-samplers"))
     print(f"side by side: {sheet}")
 
 
@@ -104,6 +106,13 @@ def show_progress(label: str, value: int, total: int) -> None:
     if sys.stdout.isatty():
         done = 30 * value // total
         print(f"\r{label}: [{'#' * done}{'.' * (30 - done)}] {value}/{total} model evaluations ", end="")
+
+
+def furnish_templates(server: Server) -> None:
+    """Put the demo's model, pictures and values into the templates that its page offers."""
+    for path in (server.base / "custom_nodes" / PACK / "workflows").glob("*.json"):
+        workflow = with_demo_values(path.stem, json.loads(path.read_text(encoding="utf-8")))
+        path.write_text(json.dumps(workflow), encoding="utf-8")
 
 
 def stay(server: Server) -> None:

@@ -1,4 +1,4 @@
-"""`python demo thumbnails [name ...]`: runs the shipped workflows and draws their thumbnails, workflows/<name>.jpg.
+"""`python demo thumbnails [name ...]`: runs the shipped workflows with the demo's values and draws their thumbnails, workflows/<name>.jpg.
 
 A thumbnail shows what the workflow made with the demo model, and small in its corner what it was given: the picture,
 with red over what was to be made new.
@@ -18,10 +18,10 @@ from comfyui_host.client import Client
 from comfyui_host.server_process import serve
 from comfyui_host.workflow import to_prompt
 
+from .demo_values import HOUSE, SCENES, with_demo_values
+
 WORKFLOWS, DEMO = install.ROOT / "workflows", install.ROOT / "demo"
 SIDE, INSET, BORDER = 512, 200, 4
-MODELS_ELSEWHERE = {"UNETLoader", "INPAINT_LoadInpaintModel"}
-"""What the workflows begin with that want more than the demo's model."""
 
 
 def main() -> None:
@@ -37,12 +37,12 @@ def main() -> None:
 
 
 def draw(client: Client, path: Path) -> Image.Image:
-    """Run one workflow and draw its thumbnail, SIDE by SIDE pixels. If its models are not here, draw what is given."""
-    prompt = to_prompt(json.loads(path.read_text(encoding="utf-8")))
-    given = [node["inputs"]["image"] for node in prompt.values() if node["class_type"] == "LoadImage"]
-    before = tinted(Image.open(DEMO / (given or ["example_masked.png"])[0]))
-    if MODELS_ELSEWHERE & {node["class_type"] for node in prompt.values()}:
+    """Run one workflow and draw its thumbnail, SIDE by SIDE pixels. If its model is not here, draw what is given."""
+    picture, _ = SCENES.get(path.stem, HOUSE)
+    before = tinted(Image.open(DEMO / picture))
+    if path.stem not in SCENES:
         return padded(before)
+    prompt = to_prompt(with_demo_values(path.stem, json.loads(path.read_text(encoding="utf-8"))))
     saved = next(key for key, node in prompt.items() if node["class_type"] == "SaveImage")
     sheet = padded(Image.open(io.BytesIO(client.fetch(client.run(prompt).outputs[saved]["images"][0]))).convert("RGB"))
     before = ImageOps.expand(ImageOps.contain(before, (INSET, INSET), Image.Resampling.BICUBIC), BORDER, "white")

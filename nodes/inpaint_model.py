@@ -22,7 +22,7 @@ class InpaintModel(io.ComfyNode):
         return schema(
             ID,
             display_name="Inpaint Model (Latent RePaint)",
-            search=["inpaint any sampler", "outpaint", "detailer", "patch model", "generative fill"],
+            search=["inpaint any sampler", "outpaint", "detailer", "patch model", "fill", "generative fill"],
             description="Makes every node that samples with this model inpaint: KSampler, detailers, upscalers. Where "
             "the latent has a mask, the chosen method is used. Without a mask nothing changes.",
             inputs=[

@@ -32,7 +32,7 @@ class KSampler(io.ComfyNode):
         return schema(
             ID,
             display_name="KSampler Inpaint (Latent RePaint)",
-            search=["inpaint", "outpaint", "generative fill", "object removal", "remove object", "sampler"],
+            search=["inpaint", "outpaint", "fill", "generative fill", "erase", "remove object", "repaint", "sampler"],
             description="KSampler with inpainting and outpainting for any checkpoint: the same inputs, then the "
             "method and how much time it may take.",
             inputs=[

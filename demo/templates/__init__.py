@@ -11,31 +11,7 @@ from comfyui_host import in_process, install
 from . import blueprints, everyday, further, samplers
 from .layout import Graph
 
-ALL = everyday.TEMPLATES | further.TEMPLATES | samplers.TEMPLATES
-
-
-class LoadInpaintModel:
-    """Of the pack comfyui-inpaint-nodes, which is not here: what a workflow holds of it."""
-
-    RETURN_TYPES = ("INPAINT_MODEL",)
-
-    @staticmethod
-    def INPUT_TYPES() -> dict[str, Any]:
-        return {"required": {"model_name": (["big-lama.pt"],)}}
-
-
-class InpaintWithModel:
-    """Of the same pack."""
-
-    RETURN_TYPES = ("IMAGE",)
-
-    @staticmethod
-    def INPUT_TYPES() -> dict[str, Any]:
-        seed = ("INT", {"default": 0, "control_after_generate": True})
-        return {"required": {"inpaint_model": ("INPAINT_MODEL",), "image": ("IMAGE",), "mask": ("MASK",), "seed": seed}}
-
-
-FOREIGN = {"INPAINT_LoadInpaintModel": LoadInpaintModel, "INPAINT_InpaintWithModel": InpaintWithModel}
+ALL = dict(sorted((everyday.TEMPLATES | further.TEMPLATES | samplers.TEMPLATES).items()))
 
 
 def kinds() -> dict[str, Any]:
@@ -44,7 +20,7 @@ def kinds() -> dict[str, Any]:
     asyncio.run(host.nodes.init_builtin_extra_nodes())
     from latent_repaint.nodes import NODES
 
-    return host.nodes.NODE_CLASS_MAPPINGS | FOREIGN | {node.GET_SCHEMA().node_id: node for node in NODES}
+    return host.nodes.NODE_CLASS_MAPPINGS | {node.GET_SCHEMA().node_id: node for node in NODES}
 
 
 def texts() -> dict[str, str]:

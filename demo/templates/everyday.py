@@ -1,28 +1,44 @@
-"""What people inpaint for: the templates of the first half of the list, in the order of their names."""
+"""What people inpaint for: the first templates of the list, in the order of their names."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .layout import Graph, Node, Source
+from .layout import CORNER, Graph, Node, Row, Source, Step
 
-DEMO = "latent-repaint-demo.safetensors"
-MODEL = "**Load Checkpoint**: your SD 1.5 or SDXL model"
-PAINT = "**Load Image**: your picture, and its mask"
-SETTINGS = "Set **cfg** to 6 to 8 for SD 1.5 and SDXL: 4 is for the demo's tiny model. "
-EDITOR = "Right-click *Load Image*, *Open in MaskEditor*, and paint over what should be new. "
+CHECKPOINT = "sd_xl_base_1.0.safetensors"
+PICTURE = "example.png"  # ComfyUI brings it
+PROMPT = "child's drawing of a girl in a red dress with white flowers, yellow hair, green hill, blue sky"
+UNWANTED = "text, watermark"
+DRESS, EARS = 0xFFA6D6, 0xF5F7B6  # colours of that picture
+SPECKS = -2  # pixels to take from a mask's rim: a photograph may have single pixels of such a colour
+OWN = "For **your own picture**: load it, right-click it, *Open in MaskEditor*, and paint over what should be new. "
+FIRST = "1 - Load your model"
+SECOND = "2 - Load your picture and paint its mask"
+THIRD = "3 - Say what the picture shows, then Run"
 
 
-def model_and_prompts(graph: Graph, prompt: str) -> tuple[Node, Node, Node]:
-    """The loader, the prompt and the negative prompt."""
-    model = graph.add("CheckpointLoaderSimple", ckpt_name=DEMO)
-    return model, *prompts(graph, model, prompt)
+def checkpoint(graph: Graph, name: str = CHECKPOINT) -> Node:
+    return graph.add("CheckpointLoaderSimple", ckpt_name=name)
 
 
-def prompts(graph: Graph, clip: Source, prompt: str) -> tuple[Node, Node]:
+def prompts(graph: Graph, clip: Source, prompt: str, unwanted: str = UNWANTED) -> tuple[Node, Node]:
     positive = graph.add("CLIPTextEncode", "Prompt", clip=clip, text=prompt)
-    negative = graph.add("CLIPTextEncode", "Negative prompt", clip=clip, text="")
+    negative = graph.add("CLIPTextEncode", "Negative prompt", clip=clip, text=unwanted)
     return graph.colour(positive, "positive"), graph.colour(negative, "negative")
+
+
+def picture(graph: Graph, colour: int = DRESS, title: str = "The dress") -> tuple[Node, Source, Row]:
+    """Load Image, its mask, and the row of nodes that make it.
+
+    So that a template runs as it opens, whatever has one exact colour of ComfyUI's own example counts as painted. A
+    photograph has no patches of it: there, what a person paints is all of the mask.
+    """
+    image = graph.add("LoadImage", image=PICTURE)
+    patch = graph.add("ImageColorToMask", title, folded=True, image=image, color=colour)
+    whole = graph.add("GrowMask", "No specks", folded=True, mask=patch, expand=SPECKS)
+    mask = graph.add("MaskComposite", "+ your paint", folded=True, destination=whole, source=image, operation="add")
+    return image, mask, (patch, whole, mask)
 
 
 def sampled(
@@ -34,181 +50,181 @@ def sampled(
     kind: str = "LatentRepaint_KSampler",
     **given: Any,
 ) -> Node:
-    """A KSampler, ours if not said otherwise, with values that suit the demo's model."""
-    values = {"seed": 1, "steps": 20, "cfg": 4.0, "sampler_name": "euler_ancestral", "scheduler": "karras"} | given
-    return graph.add(kind, model=model, positive=positive, negative=negative, latent_image=latent, **values)
+    """A KSampler, ours if not said otherwise, with the defaults of ours: they are those for SD 1.5 and SDXL."""
+    defaults = graph.defaults("LatentRepaint_KSampler")
+    shared = {name: defaults[name] for name in ("steps", "cfg", "sampler_name", "scheduler")}
+    return graph.add(
+        kind, model=model, positive=positive, negative=negative, latent_image=latent, **{"seed": 1} | shared | given
+    )
 
 
-def finished(
-    graph: Graph, vae: Source, latent: Source, original: Source, mask: Source, **given: Any
-) -> tuple[Node, Node, Node]:
-    """VAE Decode, Composite with what it is given, and Save Image."""
+def saved(graph: Graph, last: Node) -> Node:
+    return graph.add("SaveImage", images=last, filename_prefix="latent-repaint")
+
+
+def results(graph: Graph, last: Node) -> list[Row]:
+    """What a run shows: the picture, and the report below it, beside the page's map."""
+    report = graph.add("PreviewAny", "Report", source=last["report"], tall=210)
+    return [saved(graph, last), (report, CORNER)]
+
+
+def composited(graph: Graph, vae: Source, latent: Source, original: Source, painted: Source, **given: Any) -> list[Row]:
+    """VAE Decode and Composite, and what they lead to."""
     decode = graph.add("VAEDecode", folded=True, samples=latent, vae=vae)
-    composite = graph.add("LatentRepaint_Composite", original=original, generated=decode, mask=mask, **given)
-    return decode, composite, saved(graph, composite)
+    last = graph.add(
+        "LatentRepaint_Composite", "Composite", folded=True, original=original, generated=decode, mask=painted, **given
+    )
+    return [(decode, last), *results(graph, last)]
 
 
-def saved(graph: Graph, image: Source) -> Node:
-    return graph.add("SaveImage", images=image, filename_prefix="latent-repaint")
+def cropped(graph: Graph, model: Source, vae: Source, image: Source, mask: Source) -> tuple[Node, Node]:
+    """Crop, at the size that the model was trained at, and Encode."""
+    cut = graph.add(
+        "LatentRepaint_Crop",
+        "Crop",
+        folded=True,
+        image=image,
+        mask=mask,
+        model=model,
+        output_target_width=0,
+        output_target_height=0,
+    )
+    return cut, graph.add("LatentRepaint_Encode", "Encode", folded=True, image=cut, mask=cut, vae=vae)
 
 
-def one_picture(
-    graph: Graph,
-    note: Node,
-    picture: str,
-    prompt: str,
-    encode: dict[str, Any] | None = None,
-    composite: dict[str, Any] | None = None,
-    **sampling: Any,
-) -> None:
-    """The plain graph: Load Image, Encode, KSampler, VAE Decode, Composite, Save Image."""
-    model, positive, negative = model_and_prompts(graph, prompt)
-    image = graph.add("LoadImage", image=picture)
-    latent = graph.add("LatentRepaint_Encode", image=image, mask=image, vae=model, **(encode or {}))
-    sampler = sampled(graph, model, positive, negative, latent, **sampling)
-    end = finished(graph, model, sampler, image, latent, **(composite or {}))
-    graph.columns([model, (positive, negative), image], [latent, sampler], [note, *end])
+def stitch(graph: Graph, vae: Source, sampler: Source, cut: Source, latent: Source, **given: Any) -> tuple[Node, Node]:
+    """VAE Decode and Stitch."""
+    decode = graph.add("VAEDecode", folded=True, samples=sampler, vae=vae)
+    return decode, graph.add(
+        "LatentRepaint_Stitch", "Stitch", folded=True, stitch=cut, generated=decode, painted_mask=latent, **given
+    )
+
+
+def stitched(graph: Graph, vae: Source, sampler: Source, cut: Source, latent: Source, **given: Any) -> list[Row]:
+    """VAE Decode and Stitch, and what they lead to."""
+    ends = stitch(graph, vae, sampler, cut, latent, **given)
+    return [ends, *results(graph, ends[-1])]
 
 
 def start_here(graph: Graph) -> None:
     note = graph.note(
-        "Start here: inpaint a picture of any size",
-        [MODEL, PAINT, "**Prompt**: the whole picture. Then *Run*"],
-        EDITOR + SETTINGS + "It need not be an inpainting model. Beyond the painted part and its soft edge nothing "
-        "changes, to the last bit.",
-        216,
+        "Start here: paint part of a picture anew",
+        "As it opens, it repaints the girl's dress. " + OWN + "Any size will do, and all else "
+        "stays as it was, to the last bit. Several places far apart: unfold *Crop*, set *islands* to **each**.",
     )
-    one_picture(graph, note, "example_odd.png", "day, snow, sun, blue house")
+    model = checkpoint(graph)
+    image, mask, row = picture(graph)
+    cut, latent = cropped(graph, model, model, image, mask)
+    positive, negative = prompts(graph, model, PROMPT)
+    sampler = sampled(graph, model, positive, negative, latent)
+    graph.columns(
+        [note, Step(FIRST, [model]), Step(SECOND, [image, row])],
+        [(cut, latent), Step(THIRD, [(positive, negative), sampler])],
+        stitched(graph, model, sampler, cut, latent),
+        stretch=[image, sampler],
+    )
 
 
 def remove(graph: Graph) -> None:
     note = graph.note(
         "Remove an object",
-        [MODEL, "**Load Image**: paint over the whole object", "Leave **Prompt** empty, and **cfg** at 1"],
-        EDITOR
-        + "Take its shadow and its rim, too. Without a prompt the surroundings decide. If the object comes back, "
-        "describe what is behind it, and set **cfg** to 4 or more.",
-        216,
+        "As it opens, it takes the pale inside out of the ears. "
+        + OWN
+        + "Take its rim and its shadow, too. Without a prompt the surroundings decide. If it comes back, describe what "
+        "is behind it, and set **cfg** to 7.",
     )
-    one_picture(
-        graph, note, "example_remove.png", "", composite={"mask_expand_pixels": 2}, cfg=1.0, evaluations_per_step=3.0
+    model = checkpoint(graph)
+    image, mask, row = picture(graph, EARS, "The ears")
+    cut, latent = cropped(graph, model, model, image, mask)
+    positive, negative = prompts(graph, model, "", "")
+    sampler = sampled(graph, model, positive, negative, latent, cfg=1.0, evaluations_per_step=3.0)
+    graph.columns(
+        [note, Step(FIRST, [model]), Step(SECOND, [image, row])],
+        [(cut, latent), Step("3 - Leave the prompts empty, and Run", [(positive, negative), sampler])],
+        stitched(graph, model, sampler, cut, latent, mask_expand_pixels=2),
+        stretch=[image, sampler],
     )
 
 
 def outpaint(graph: Graph) -> None:
     note = graph.note(
         "Outpaint: a larger canvas",
-        [MODEL, "**Pad Image**: pixels to add on each side"],
-        "Set **cfg** to 6 to 8 for SD 1.5 and SDXL. **Prompt**: the whole new picture. With *feathering* 0 and "
-        "*mask_expand_cells* 1 no line is left at the old border.",
-        128,
+        "**Pad Image**: how many pixels are added on each side; leave *feathering* at 0. The **prompt** describes the "
+        "whole new picture. Best at about the size of your model: 512 pixels for SD 1.5, 1024 for SDXL.",
     )
-    model, positive, negative = model_and_prompts(graph, "sunset, snow, mountains, red house, sun")
-    image = graph.add("LoadImage", image="example_narrow.png")
-    padded = graph.add("ImagePadForOutpaint", image=image, left=28, top=0, right=28, bottom=0, feathering=0, height=184)
-    latent = graph.add("LatentRepaint_Encode", image=padded, mask=padded, vae=model)
+    model = checkpoint(graph)
+    image = graph.add("LoadImage", image=PICTURE)
+    padded = graph.add("ImagePadForOutpaint", image=image, left=128, top=0, right=128, bottom=0, feathering=0)
+    latent = graph.add("LatentRepaint_Encode", "Encode", folded=True, image=padded, mask=padded, vae=model)
+    wide = "child's drawing of a girl with yellow hair in a pink dress, green hill, blue sky, white clouds"
+    positive, negative = prompts(graph, model, wide)
     sampler = sampled(graph, model, positive, negative, latent)
-    decode, composite, save = finished(graph, model, sampler, padded, latent)
-    graph.columns([model, (positive, negative), image, decode], [latent, sampler], [note, padded, composite, save])
-
-
-def large_picture(graph: Graph) -> None:
-    note = graph.note(
-        "A large picture, a small mask",
-        [MODEL, PAINT, "**Crop**: the size your model likes"],
-        EDITOR
-        + SETTINGS
-        + "Crop to 512 pixels for SD 1.5, 1024 for SDXL; 128 is the demo's. **Prompt**: what is seen in the "
-        "crop. The rest of the picture costs nothing.",
-        216,
+    graph.columns(
+        [Step(FIRST, [model]), Step("2 - Load your picture", [image]), Step(THIRD, [(positive, negative)])],
+        [padded, latent, sampler],
+        [note, *composited(graph, model, sampler, padded, latent)],
+        stretch=[sampler],
     )
-    cropped(graph, note, "example_large.png", "sunset, yellow field, clouds")
-
-
-def islands(graph: Graph) -> None:
-    note = graph.note(
-        "Several spots in one picture",
-        [MODEL, "**Load Image**: paint as many spots as you like", "**Crop**: *islands* on **each**"],
-        EDITOR
-        + SETTINGS
-        + "Each spot gets a crop of its own, at the full resolution of the model. The crops are sampled "
-        "as one batch, and **Stitch** puts all of them back.",
-        216,
-    )
-    cropped(graph, note, "example_spots.png", "sunset, yellow field, clouds", islands="each")
-
-
-def cropped(graph: Graph, note: Node, picture: str, prompt: str, **crop: Any) -> None:
-    """Load Image, Crop, Encode, KSampler, VAE Decode, Stitch, Save Image."""
-    model, positive, negative = model_and_prompts(graph, prompt)
-    image = graph.add("LoadImage", image=picture)
-    cut = graph.add(
-        "LatentRepaint_Crop",
-        image=image,
-        mask=image,
-        context_from_mask_extend_factor=2.5,  # the demo's model knows whole scenes, no details of them
-        output_target_width=128,
-        output_target_height=128,
-        output_padding=8,
-        **crop,
-    )
-    latent = graph.add("LatentRepaint_Encode", "Encode", folded=True, image=cut, mask=cut, vae=model)
-    sampler = sampled(graph, model, positive, negative, latent)
-    decode = graph.add("VAEDecode", folded=True, samples=sampler, vae=model)
-    stitch = graph.add("LatentRepaint_Stitch", stitch=cut, generated=decode, painted_mask=latent)
-    save = saved(graph, stitch)
-    graph.columns([model, (positive, negative), image], [cut, latent, sampler], [note, decode, stitch, save])
 
 
 def soft_mask(graph: Graph) -> None:
     note = graph.note(
         "A soft mask: change some parts more than others",
-        [MODEL, PAINT, "Paint with a brush of less **opacity**"],
-        SETTINGS + "The lighter the stroke, the more of the old picture stays: white is painted, grey only in the last "
-        "steps. *spatial_method* **area** in **Encode** keeps the greys.",
-        200,
+        "As it opens, it changes the dress by 60 %. " + OWN + "With a brush of less **opacity**, more of the old "
+        "picture stays. That is what *soft_mask* in **Encode** does.",
     )
-    one_picture(
-        graph,
-        note,
-        "example_soft.png",
-        "sunset, yellow field, mountains, red house",
-        encode={"spatial_method": "area", "mask_expand_cells": 0, "fill": "original"},
-        steps=25,
-        evaluations_per_step=4.0,
+    model = checkpoint(graph)
+    image = graph.add("LoadImage", image=PICTURE)
+    patch = graph.add("ImageColorToMask", "The dress", folded=True, image=image, color=DRESS)
+    grey = graph.add("SolidMask", "60 %", folded=True, value=0.6, width=4096, height=4096)
+    part = graph.add("MaskComposite", "of it", folded=True, destination=patch, source=grey, operation="multiply")
+    mask = graph.add("MaskComposite", "+ your paint", folded=True, destination=part, source=image, operation="add")
+    latent = graph.add(
+        "LatentRepaint_Encode",
+        "Encode",
+        folded=True,
+        image=image,
+        mask=mask,
+        vae=model,
+        fill="original",
+        spatial_method="area",
+        mask_expand_cells=0,
+        soft_mask=True,
     )
-
-
-def batch(graph: Graph) -> None:
-    note = graph.note(
-        "Two pictures at once, each with its own mask",
-        [MODEL, "**Load Image**: two pictures of one size"],
-        EDITOR + SETTINGS + "Picture 1 goes with mask 1, picture 2 with mask 2. For a whole folder see *python batch*.",
-        164,
-    )
-    model, positive, negative = model_and_prompts(graph, "day, snow, sun, blue house")
-    images = [graph.add("LoadImage", image=name) for name in ("example_masked.png", "example_second.png")]
-    pictures = graph.add("ImageBatch", folded=True, image1=images[0], image2=images[1])
-    drawn = [graph.add("MaskToImage", folded=True, mask=image) for image in images]
-    both = graph.add("ImageBatch", "Batch Masks", folded=True, image1=drawn[0], image2=drawn[1])
-    masks = graph.add("ImageToMask", folded=True, image=both, channel="red")
-    latent = graph.add("LatentRepaint_Encode", "Encode", folded=True, image=pictures, mask=masks, vae=model)
-    sampler = sampled(graph, model, positive, negative, latent)
-    end = finished(graph, model, sampler, pictures, latent)
+    positive, negative = prompts(graph, model, PROMPT)
+    sampler = sampled(graph, model, positive, negative, latent, evaluations_per_step=4.0)
     graph.columns(
-        [*images, (drawn[0], drawn[1])],
-        [model, (positive, negative), (pictures, both), (masks, latent), sampler],
-        [note, *end],
-        widths=(462, 462, 366),
+        [note, Step(FIRST, [model]), Step(SECOND, [image, (patch, grey, part)])],
+        [(mask, latent), Step(THIRD, [(positive, negative), sampler])],
+        composited(graph, model, sampler, image, latent),
+        stretch=[image, sampler],
+    )
+
+
+def inpaint_model(graph: Graph) -> None:
+    note = graph.note(
+        "Inpaint Model: keep the sampler that you have",
+        "The plain *KSampler* here may be any node that samples: a detailer, an upscaler, your own graph. With **Inpaint "
+        "Model** before it, it inpaints wherever the latent has a mask. " + OWN,
+    )
+    model = checkpoint(graph)
+    image, mask, row = picture(graph)
+    cut, latent = cropped(graph, model, model, image, mask)
+    patched = graph.add("LatentRepaint_InpaintModel", model=model)
+    positive, negative = prompts(graph, model, PROMPT)
+    sampler = sampled(graph, patched, positive, negative, latent, kind="KSampler")
+    graph.columns(
+        [Step(FIRST, [model, patched]), Step(SECOND, [image])],
+        [row, (cut, latent), Step(THIRD, [(positive, negative), sampler])],
+        [note, *stitched(graph, model, sampler, cut, latent)],
+        stretch=[image, sampler],
     )
 
 
 TEMPLATES = {
-    "01-start-here-inpaint": start_here,
-    "02-remove-object": remove,
-    "03-outpaint": outpaint,
-    "04-large-picture-small-mask": large_picture,
-    "05-several-spots": islands,
-    "06-soft-mask-strength": soft_mask,
-    "07-batch-a-mask-each": batch,
+    "01-start-here-inpaint-fill": start_here,
+    "02-remove-object-erase": remove,
+    "03-outpaint-extend": outpaint,
+    "04-inpaint-soft-mask": soft_mask,
+    "05-inpaint-model-any-sampler": inpaint_model,
 }

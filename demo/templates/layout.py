@@ -1,7 +1,8 @@
 """A workflow as the page saves it, written from a description: nodes with their values and links, and three columns.
 
-The page fits a template into three quarters of its window. At WIDTH by HEIGHT that is a zoom of 0.75 in a window of
-1366x768 pixels, where the page's smallest letters, 12 pixels, come out as 9.
+The page fits a template, its groups and 10 pixels around them into three quarters of its window. At WIDTH by HEIGHT
+that is a zoom of 0.75 in a window of 1366x768 pixels, where the page's smallest letters, 12 pixels, come out as 9. Its map of the graph then lies over the
+right CORNER pixels of the last column's lower third.
 """
 
 from __future__ import annotations
@@ -11,45 +12,50 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-WIDTH, HEIGHT = 1346, 748
-GAP, BETWEEN, TITLE = 12, 28, 30
+from .models import MODELS
+
+WIDTH, HEIGHT = 1330, 740
+GAP, BETWEEN, TITLE = 8, 28, 30
+HEAD, MARGIN = 30, 8  # of a step: above its first node's title, and around the nodes
+CORNER = 130
 VIEW = {"scale": 0.75, "offset": [260, 185]}  # for hosts that open a template as it was saved
 HEIGHTS = {  # pixels below the title: what the page wants for the node, with its picture if that comes before a run
+    "MarkdownNote": 88,
     "CheckpointLoaderSimple": 98,
-    "UNETLoader": 108,
-    "CLIPLoader": 110,
-    "VAELoader": 80,
-    "CLIPTextEncode": 96,
+    "UNETLoader": 82,
+    "CLIPLoader": 106,
+    "DualCLIPLoader": 130,
+    "VAELoader": 58,
+    "CLIPTextEncode": 88,
     "TextEncodeQwenImageEditPlus": 176,
-    "LoadImage": 316,
+    "LoadImage": 326,
     "LoadVideo": 82,
     "SaveImage": 70,
     "SaveVideo": 120,
     "KSampler": 264,
     "KSamplerSelect": 62,
     "BasicScheduler": 118,
+    "Flux2Scheduler": 106,
     "RandomNoise": 82,
     "CFGGuider": 98,
     "SamplerCustomAdvanced": 106,
     "ImagePadForOutpaint": 188,
     "ModelSamplingSD3": 62,
     "ModelSamplingAuraFlow": 62,
-    "FluxGuidance": 62,
-    "INPAINT_LoadInpaintModel": 88,
-    "INPAINT_InpaintWithModel": 120,
-    "LatentRepaint_BlendSampler": 156,
-    "LatentRepaint_MatchSampler": 156,
+    "LatentRepaint_BlendSampler": 140,
+    "LatentRepaint_MatchSampler": 140,
     "LatentRepaint_RePaintSampler": 212,
     "LatentRepaint_InpaintModel": 128,
     "LatentRepaint_KSampler": 316,
-    "LatentRepaint_MaskToLatent": 420,
+    "LatentRepaint_MaskToLatent": 444,
     "LatentRepaint_Schedule": 290,
-    "LatentRepaint_Encode": 348,
+    "LatentRepaint_Encode": 372,
     "LatentRepaint_Composite": 202,
-    "LatentRepaint_Crop": 290,
+    "LatentRepaint_Crop": 312,
     "LatentRepaint_Stitch": 204,
 }
 COLOURS = {"note": ("#432", "#653"), "positive": ("#232", "#353"), "negative": ("#322", "#533")}
+STEP_COLOUR = "#3f789e"
 
 
 @dataclass
@@ -71,6 +77,27 @@ class Node:
 
 
 Source = Node | tuple[Node, int]
+Row = Node | tuple[Node | int, ...]
+"""Nodes side by side; a number is the width of a place that stays free."""
+
+
+@dataclass
+class Step:
+    """Rows of a column that stand in a group: what a person does first, second, third."""
+
+    title: str
+    rows: Sequence[Row]
+
+
+
+def _row(row: Row) -> tuple[Node | int, ...]:
+    return row if isinstance(row, tuple) else (row,)
+
+
+def _height(row: Row) -> int:
+    """Pixels below the titles of a row."""
+    nodes = [node for node in _row(row) if isinstance(node, Node)]
+    return max(0 if node.data["flags"] else node.height for node in nodes)
 
 
 @dataclass
@@ -85,19 +112,19 @@ class Graph:
     kinds: dict[str, Any]
     nodes: list[Node] = field(default_factory=list)
     links: list[list[Any]] = field(default_factory=list)
+    groups: list[dict[str, Any]] = field(default_factory=list)
 
-    def note(self, title: str, steps: Sequence[str], details: str, height: int) -> Node:
-        """What the user reads first: steps in large letters, and details in small ones."""
-        text = "\n".join(f"## {step}" for step in steps) + f"\n\n{details}"
-        node = self._append("MarkdownNote", title, [], [], [text], height)
+    def note(self, title: str, text: str) -> Node:
+        """What the user reads first."""
+        node = self._append("MarkdownNote", title, [], [], [text], HEIGHTS["MarkdownNote"])
         return self.colour(node, "note")
 
-    def add(self, kind: str, title: str = "", height: int = 0, folded: bool = False, **given: Any) -> Node:
+    def add(self, kind: str, title: str = "", tall: int = 0, folded: bool = False, **given: Any) -> Node:
         """A node.
 
         Arguments:
             title: In place of its own name.
-            height: Pixels below its title, if not those of HEIGHTS.
+            tall: Pixels below its title, if not those of HEIGHTS.
             folded: Whether only its title is shown.
             given: Its inputs: a node, an output of one, or a widget's value; a widget that is not named has its
                 default.
@@ -120,18 +147,25 @@ class Graph:
             linked = isinstance(value, tuple)
             if value is None or linked:
                 value = options.get("default", choices[0] if choices else "")
-            values += [value, *(["fixed"] if options.get("control_after_generate") else [])]
+            values += [value, *(["randomize"] if options.get("control_after_generate") else [])]
             behind += ["image"] if options.get("image_upload") else []
         inputs = sockets + widgets
         types = self.kinds[kind].RETURN_TYPES
         names = getattr(self.kinds[kind], "RETURN_NAMES", None) or types
         outputs = [{"name": name, "type": type_, "links": []} for type_, name in zip(types, names, strict=True)]
-        node = self._append(kind, title, inputs, outputs, values + behind, height or HEIGHTS.get(kind, 0))
+        node = self._append(kind, title, inputs, outputs, values + behind, tall or HEIGHTS.get(kind, 0))
         node.data["flags"] = {"collapsed": True} if folded else {}
+        if files := [MODELS[value] | {"name": value} for value in values if value in MODELS]:
+            node.data["properties"]["models"] = files  # from which the page offers the download
         for position, slot in enumerate(inputs):
             if isinstance(given.get(slot["name"]), tuple):
                 self.link(*given[slot["name"]], node, position)
         return node
+
+    def defaults(self, kind: str) -> dict[str, Any]:
+        """What the widgets of a node have if nobody sets them."""
+        slots = self.kinds[kind].INPUT_TYPES()["required"].items()
+        return {name: options[0]["default"] for name, (_, *options) in slots if options and "default" in options[0]}
 
     def _append(
         self, kind: str, title: str, inputs: list[Any], outputs: list[Any], values: list[Any], height: int
@@ -170,12 +204,9 @@ class Graph:
         return node
 
     def columns(
-        self,
-        *columns: Sequence[Node | tuple[Node, ...]],
-        stretch: Sequence[Node] = (),
-        widths: Sequence[int] = (462, 430, 398),
+        self, *columns: Sequence[Row | Step], stretch: Sequence[Node] = (), widths: Sequence[int] = (424, 424, 424)
     ) -> None:
-        """Place every node: columns from left to right, in each the rows from top to bottom, in a row its nodes.
+        """Place every node: columns from left to right, in each the rows from top to bottom.
 
         Arguments:
             stretch: The rows with one of these, or with a node that saves, get the height that is left in their column.
@@ -183,29 +214,51 @@ class Graph:
         Raises:
             ValueError: If a column is too tall, or a node is in none.
         """
-        placed, x = [], 0
+        stretch = [*stretch, *(node for node in self.nodes if node.data["type"].startswith("Save"))]
+        placed: list[Node] = []
+        x = 0
         for number, (column, width) in enumerate(zip(columns, widths, strict=True)):
-            rows = [row if isinstance(row, tuple) else (row,) for row in column]
-            heights = [max(0 if node.data["flags"] else node.height for node in row) for row in rows]
-            left = HEIGHT - sum(heights) - TITLE * len(rows) - GAP * (len(rows) - 1)
-            if left < 0:
+            parts = [part if isinstance(part, Step) else Step("", [part]) for part in column]
+            rows = [row for part in parts for row in part.rows]
+            taken = sum(_height(row) + TITLE + GAP for row in rows) - GAP
+            taken += sum(HEAD + MARGIN for part in parts if part.title)
+            if (left := HEIGHT - taken) < 0:
                 raise ValueError(f"{self.name}: column {number + 1} is {-left} pixels too tall")
-            tall = [*stretch, *(node for node in self.nodes if node.data["type"].startswith("Save"))]
-            grown = [index for index, row in enumerate(rows) if any(node in tall for node in row)]
-            heights = [height + (left // len(grown) if index in grown else 0) for index, height in enumerate(heights)]
+            tall = [row for row in rows if any(node in stretch for node in _row(row))]
             top = 0
-            for row, height in zip(rows, heights, strict=True):
-                share = (width - GAP * (len(row) - 1)) // len(row)
-                for index, node in enumerate(row):
-                    node.data["pos"] = [x + index * (share + GAP), top + TITLE]
-                    node.data["size"] = [share, max(height, node.height)]
-                    placed.append(node)
-                top += TITLE + height + GAP
+            for part in parts:
+                above = top
+                top += HEAD if part.title else 0
+                for row in part.rows:
+                    height = _height(row) + (left // len(tall) if row in tall else 0)
+                    placed += self._place(row, x, top, width, height)
+                    top += TITLE + height + GAP
+                if part.title:
+                    self._group(part.title, [x - MARGIN, above, width + 2 * MARGIN, top - GAP + MARGIN - above])
+                    top += MARGIN
             x += width + BETWEEN
         if x - BETWEEN > WIDTH:
             raise ValueError(f"{self.name}: the columns are {x - BETWEEN - WIDTH} pixels too wide")
         if missing := [node.data["type"] for node in self.nodes if node not in placed]:
             raise ValueError(f"{self.name}: in no column: {', '.join(missing)}")
+
+    def _place(self, row: Row, x: int, top: int, width: int, height: int) -> list[Node]:
+        """Give the nodes of one row their places; free ones take what they say, nodes the rest in equal parts."""
+        cells = _row(row)
+        nodes = [cell for cell in cells if isinstance(cell, Node)]
+        free = sum(cell for cell in cells if isinstance(cell, int))
+        share = (width - free - GAP * (len(nodes) - 1)) // len(nodes)
+        for cell in cells:
+            if isinstance(cell, Node):
+                cell.data["pos"] = [x, top + TITLE]
+                cell.data["size"] = [share, max(height, cell.height)]
+            x += cell if isinstance(cell, int) else share + GAP
+        return nodes
+
+    def _group(self, title: str, bounding: list[int]) -> None:
+        number = len(self.groups) + 1
+        look = {"color": STEP_COLOUR, "font_size": 18, "flags": {}}
+        self.groups.append({"id": number, "title": title, "bounding": bounding} | look)
 
     def workflow(self) -> dict[str, Any]:
         """What the page loads."""
@@ -216,7 +269,7 @@ class Graph:
             "last_link_id": len(self.links),
             "nodes": [node.data for node in self.nodes],
             "links": self.links,
-            "groups": [],
+            "groups": self.groups,
             "config": {},
             "extra": {"ds": VIEW, "frontendVersion": "1.32.9"},
             "version": 0.4,

@@ -1,98 +1,117 @@
-"""The samplers one by one, and what they do before they do it: the last templates of the list."""
+"""Samplers put together by hand, and what they do before they do it: the last templates of the list, and Flux 2."""
 
 from __future__ import annotations
 
-from .everyday import EDITOR, MODEL, PAINT, SETTINGS, finished, model_and_prompts, saved
-from .further import PICTURE, PROMPT
-from .layout import Graph, Node
+from .everyday import (
+    FIRST,
+    PROMPT,
+    SECOND,
+    THIRD,
+    UNWANTED,
+    checkpoint,
+    cropped,
+    picture,
+    prompts,
+    saved,
+    stitch,
+)
+from .further import loaders
+from .layout import CORNER, Graph, Node, Row, Source, Step
+
+BYPASSED = 4
 
 
-def custom_sampler(graph: Graph, note: Node, kind: str, folded: bool = False) -> None:
-    """SamplerCustomAdvanced, with one of our samplers in place of the plain one."""
-    model, positive, negative = model_and_prompts(graph, PROMPT)
-    image = graph.add("LoadImage", image=PICTURE)
-    latent = graph.add("LatentRepaint_Encode", "Encode", folded=folded, image=image, mask=image, vae=model)
-    solver = graph.add("KSamplerSelect", sampler_name="euler_ancestral")
-    ours = graph.add(kind, kind.removeprefix("LatentRepaint_").replace("Sampler", " Sampler"), sampler=solver)
-    sigmas = graph.add("BasicScheduler", model=model, scheduler="karras", steps=20)
+def custom_sampler(
+    graph: Graph, texts: tuple[Node, Node], model: Source, latent: Source, sampler: Source, sigmas: Source, cfg: float
+) -> tuple[Node, Row]:
+    """SamplerCustomAdvanced, and the row with its noise and its guider."""
     noise = graph.add("RandomNoise", noise_seed=1)
-    guider = graph.add("CFGGuider", model=model, positive=positive, negative=negative, cfg=4.0)
-    sampler = graph.add(
-        "SamplerCustomAdvanced", noise=noise, guider=guider, sampler=ours, sigmas=sigmas, latent_image=latent
+    guider = graph.add("CFGGuider", model=model, positive=texts[0], negative=texts[1], cfg=cfg)
+    sampled = graph.add(
+        "SamplerCustomAdvanced", noise=noise, guider=guider, sampler=sampler, sigmas=sigmas, latent_image=latent
     )
-    decode, composite, save = finished(graph, model, sampler, image, latent)
+    return sampled, (noise, guider)
+
+
+def klein(graph: Graph) -> None:
+    unet, clip, vae = loaders(
+        graph,
+        "flux-2-klein-base-4b-fp8.safetensors",
+        "qwen_3_4b.safetensors",
+        "flux2",
+        "flux2-vae.safetensors",
+    )
+    image, mask, row = picture(graph)
+    cut, latent = cropped(graph, unet, vae, image, mask)
+    texts = prompts(graph, clip, PROMPT, "")
+    solver = graph.add("KSamplerSelect", sampler_name="euler")
+    sigmas = graph.add("Flux2Scheduler", steps=20, width=1024, height=1024)
+    ours = graph.add("LatentRepaint_MatchSampler", "Match Sampler", sampler=solver)
+    sampled, around = custom_sampler(graph, texts, unet, latent, ours, sigmas, 5.0)
+    ends = stitch(graph, vae, sampled, cut, latent)
     graph.columns(
-        [model, (positive, negative), image, (solver, noise)],
-        [latent, (ours, sigmas), sampler],
-        [note, guider, decode, composite, save],
-        widths=(462, 462, 366),
+        [Step("1 - Load Flux 2 Klein (ComfyUI of 2026)", [unet, (clip, vae)]), Step(SECOND, [image, row])],
+        [(cut, latent), Step(THIRD, [texts, (solver, sigmas), ours, around])],
+        [sampled, ends, (saved(graph, ends[-1]), CORNER)],
+        stretch=[image, texts[0], sampled],
     )
 
 
-def match(graph: Graph) -> None:
+def all_samplers(graph: Graph) -> None:
     note = graph.note(
-        "Match Sampler: the noise that fits",
-        [MODEL, PAINT],
-        SETTINGS + "**Match Sampler** finds the noise under which the model itself would have painted the kept part. "
-        "*inner_steps*: extra model evaluations in each step. 1 doubles the time, 0 costs nothing.",
-        164,
+        "RePaint, Match and Blend Sampler",
+        "Each makes an inpainting sampler of any SAMPLER, for *SamplerCustom* and *SamplerCustomAdvanced*. **Match** "
+        "is on, *RePaint* and *Blend* are bypassed: Ctrl+B switches. RePaint is the paper's way, "
+        "Blend takes no extra time.",
     )
-    custom_sampler(graph, note, "LatentRepaint_MatchSampler")
-
-
-def repaint(graph: Graph) -> None:
-    note = graph.note(
-        "RePaint Sampler: time travel",
-        [MODEL, PAINT],
-        SETTINGS + "**RePaint Sampler** adds noise again and repeats steps, so that the new part fits the kept part. "
-        "*jump_n_sample* 3 takes about three times as long as 1.",
-        164,
+    model = checkpoint(graph)
+    image, mask, row = picture(graph)
+    cut, latent = cropped(graph, model, model, image, mask)
+    defaults = graph.defaults("LatentRepaint_KSampler")
+    texts = prompts(graph, model, PROMPT, UNWANTED)
+    solver = graph.add("KSamplerSelect", sampler_name=defaults["sampler_name"])
+    sigmas = graph.add("BasicScheduler", model=model, scheduler=defaults["scheduler"], steps=defaults["steps"])
+    blend = graph.add("LatentRepaint_BlendSampler", "Blend Sampler", folded=True, sampler=solver)
+    repaint = graph.add("LatentRepaint_RePaintSampler", "RePaint Sampler", folded=True, sampler=blend)
+    for bypassed in (blend, repaint):
+        bypassed.data["mode"] = BYPASSED
+    ours = graph.add("LatentRepaint_MatchSampler", "Match Sampler", sampler=repaint)
+    sampled, around = custom_sampler(graph, texts, model, latent, ours, sigmas, defaults["cfg"])
+    ends = stitch(graph, model, sampled, cut, latent)
+    graph.columns(
+        [note, Step(FIRST, [model]), Step(SECOND, [image, row])],
+        [(cut, latent), Step(THIRD, [texts, (solver, sigmas), (blend, repaint), ours, around])],
+        [sampled, ends, (saved(graph, ends[-1]), CORNER)],
+        stretch=[image, texts[0], sampled],
     )
-    custom_sampler(graph, note, "LatentRepaint_RePaintSampler", folded=True)
 
 
-def blend(graph: Graph) -> None:
-    note = graph.note(
-        "Blend Sampler: at no extra cost",
-        [MODEL, PAINT],
-        SETTINGS
-        + "**Blend Sampler** shows the model the kept part at the noise of each step. It takes no longer than plain "
-        "sampling. *known_noise* **predicted** is the best, *fixed* is what ComfyUI does.",
-        164,
-    )
-    custom_sampler(graph, note, "LatentRepaint_BlendSampler")
-
-
-def mask_and_schedule(graph: Graph) -> None:
+def mask_and_cost(graph: Graph) -> None:
     note = graph.note(
         "See the mask and the cost before you paint",
-        [MODEL, PAINT],
-        EDITOR
-        + "**Mask to Latent** shows the mask as the model will see it: red is painted. **Schedule** draws the run: a "
-        "dot is one model evaluation. Nothing is painted here.",
-        120,
+        "Nothing is painted here. **Mask to Latent** shows the mask as the model will see it: red is painted. "
+        "**Schedule** draws the run: a dot is one model evaluation.",
     )
-    model = graph.add("CheckpointLoaderSimple", ckpt_name="latent-repaint-demo.safetensors")
-    image = graph.add("LoadImage", image=PICTURE)
+    model = checkpoint(graph)
+    image, mask, row = picture(graph)
     encoded = graph.add("VAEEncode", folded=True, pixels=image, vae=model)
-    latent = graph.add("LatentRepaint_MaskToLatent", mask=image, samples=encoded, vae=model, image=image)
-    save = saved(graph, latent)
-    solver = graph.add("KSamplerSelect", sampler_name="euler_ancestral")
+    latent = graph.add("LatentRepaint_MaskToLatent", mask=mask, samples=encoded, vae=model, image=image)
+    defaults = graph.defaults("LatentRepaint_KSampler")
+    solver = graph.add("KSamplerSelect", sampler_name=defaults["sampler_name"])
+    sigmas = graph.add("BasicScheduler", model=model, scheduler=defaults["scheduler"], steps=defaults["steps"])
     ours = graph.add("LatentRepaint_RePaintSampler", sampler=solver)
-    sigmas = graph.add("BasicScheduler", model=model, scheduler="karras", steps=20)
     plot = graph.add("LatentRepaint_Schedule", model=model, sampler=ours, sigmas=sigmas)
+    save = saved(graph, latent)
     graph.columns(
-        [note, model, image, encoded],
-        [latent, save],
-        [(solver, sigmas), ours, plot],
-        stretch=[note],
-        widths=(418, 410, 462),
+        [note, Step(FIRST, [model]), Step(SECOND, [image, row])],
+        [encoded, latent, (solver, sigmas)],
+        [ours, plot, (save, CORNER)],
+        stretch=[image, save, latent],
     )
 
 
 TEMPLATES = {
-    "13-match-sampler": match,
-    "14-repaint-sampler": repaint,
-    "15-blend-sampler": blend,
-    "16-mask-and-schedule": mask_and_schedule,
+    "08-inpaint-flux2-klein": klein,
+    "12-repaint-match-blend-samplers": all_samplers,
+    "13-see-mask-and-cost": mask_and_cost,
 }

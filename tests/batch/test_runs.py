@@ -179,7 +179,7 @@ def test_a_comfyui_by_its_folder_is_started_and_ended(tmp_path):
 )
 def test_what_cannot_be_done_is_refused_before_the_run(tmp_path, arguments, words):
     make_pictures(tmp_path / "pictures", 1)
-    shutil.copy(ROOT / "workflows" / "01-start-here-inpaint.json", tmp_path / "workflow.json")
+    shutil.copy(ROOT / "tests" / "compat" / "0.2.0" / "start-here-inpaint.ui.json", tmp_path / "workflow.json")
     code, said = run(*arguments, cwd=tmp_path)
     assert code == 2 and words in said, said
     assert results(tmp_path / "out") == 0

@@ -68,7 +68,7 @@ def test_a_workflow_without_a_loader_or_a_result_says_what_is_wanted():
 
 
 def test_the_page_s_own_format_is_recognised_and_the_export_explained():
-    text = (ROOT / "workflows" / "01-start-here-inpaint.json").read_text(encoding="utf-8")
+    text = (ROOT / "tests" / "compat" / "0.2.0" / "start-here-inpaint.ui.json").read_text(encoding="utf-8")
     with pytest.raises(Refused, match=r"File > Export \(API\)"):
         parse(text, "mine.json")
 
@@ -155,8 +155,9 @@ def test_a_host_without_the_node_or_the_checkpoint_is_told_before_the_run():
     assert "found 'heun', the host has: euler" in wrong[2]
 
 
-def test_the_shipped_workflow_is_the_template_with_its_mask_from_a_file():
-    template = to_prompt(json.loads((ROOT / "workflows" / "01-start-here-inpaint.json").read_text(encoding="utf-8")))
+def test_the_shipped_workflow_is_the_template_of_0_2_with_its_mask_from_a_file():
+    path = ROOT / "tests" / "compat" / "0.2.0" / "start-here-inpaint.ui.json"
+    template = to_prompt(json.loads(path.read_text(encoding="utf-8")))
     shipped = parse((ROOT / "batch" / "inpaint_any_size.json").read_text(encoding="utf-8"), "shipped")
     mask = next(key for key, content in shipped.items() if content["class_type"] == "LoadImageMask")
     image = understood(shipped, None, None, None).image

@@ -1,9 +1,12 @@
-"""The host's own page, in a real browser, with this pack in custom_nodes and the demo's pictures among its inputs."""
+"""The host's own page, in a real browser, with this pack in custom_nodes. Among its models are the demo's, and files of
+the names that the templates want: empty, but for the one that is the demo's model in disguise. Among its inputs are the
+demo's pictures and the one that ComfyUI brings."""
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -16,9 +19,10 @@ from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
 from comfyui_host import install
 from comfyui_host.client import Client
-from comfyui_host.server_process import Server, serve
+from comfyui_host.server_process import PACK, Server, serve
+from demo.templates.everyday import CHECKPOINT
+from demo.templates.models import MODELS
 
-PACK = "latent-repaint"
 LOADING = 420_000  # milliseconds: the page is 30 MB of scripts, and a busy machine takes minutes to read them
 PATIENCE = 120_000
 SCREEN = {"width": 1800, "height": 1050}
@@ -27,11 +31,12 @@ PICTURES = install.ROOT / ".artefacts"
 READY = """() => window.LiteGraph?.registered_node_types?.LatentRepaint_KSampler
     && window.app?.extensionManager?.workflow?.activeWorkflow?.isLoaded"""
 # What a fresh host has not got, what no page may reach, help in the user's language, for which ours stands in, the
-# page's search box, which goes on searching after it was closed, and what a newer page asks this host for in vain.
+# page's search box, which goes on searching after it was closed, what a newer page asks this host for in vain, and the
+# size of a model to download, which no page gets to know without a connection.
 NOT_OURS = re.compile(
-    r"Content Security Policy|filename=(film|mask)\.mp4|user\.css|favicon\.ico|/api/userdata|/docs/\w+/\w+\.md"
+    r"Content Security Policy|filename=(undefined|(film|mask)\.mp4)|user\.css|favicon\.ico|/api/userdata|/docs/\w+/\w+\.md"
     r"|setting 'value'\)\s+at Proxy\.onChange|/api/jobs\?|Failed to fetch jobs|index_logo\.json"
-    r"|at Proxy\.removeMask|'removeChild' on 'Node'"
+    r"|at Proxy\.removeMask|'removeChild' on 'Node'|Error fetching file size"
 )
 PLACES = {  # where each page has what a test looks for: by `newer`
     False: {"search box": ".comfy-vue-node-search-container input", "close help": "Node Library", "language": "de"},
@@ -177,6 +182,19 @@ class Desk:
         return path
 
 
+def furnish(server: Server) -> None:
+    """Give the host what the templates want."""
+    for name, file in MODELS.items():
+        path = server.base / "models" / file["directory"] / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (weights,) = (install.ROOT / "demo_model" / "weights").glob("*.safetensors")
+    shutil.copy(weights, server.base / "models" / "checkpoints" / CHECKPOINT)
+    client = Client(server.address)
+    for path in [install.find_host().tree / "input" / "example.png", *(install.ROOT / "demo").glob("example_*.png")]:
+        client.upload(path)
+
+
 @contextmanager
 def open_desk(profile: Path, newer: bool = False, scale: float = 1) -> Iterator[Desk]:
     """Start a host and a browser, and load the page.
@@ -201,8 +219,7 @@ def open_desk(profile: Path, newer: bool = False, scale: float = 1) -> Iterator[
             timeout=LOADING,
         )
         desk = Desk(browser.new_page(), server, newer)
-        for path in sorted((install.ROOT / "demo").glob("example_*.png")):
-            desk.client.upload(path)
+        furnish(server)
         # else the page greets a new user with the host's own templates, over everything
         desk.set({"Comfy.TutorialCompleted": True})
         desk.load()

@@ -17,6 +17,7 @@ from desk import Desk, open_desk
 from PIL import Image
 
 from comfyui_host import install
+from demo.demo_values import with_demo_values
 
 DOCS = install.ROOT / "web" / "docs"
 ARRANGE = """async (type) => {
@@ -48,6 +49,7 @@ ARRANGE = """async (type) => {
     }
     const end = () => { y += Math.ceil(folded / 2) * (TITLE + GAP); folded = 0 }
     if (node.flags.collapsed) node.collapse()
+    node.mode = 0  // not bypassed
     before.forEach(place)
     end()
     node.setSize([WIDTH, node.computeSize()[1]])
@@ -79,7 +81,7 @@ def main() -> None:
 def draw(desk: Desk, name: str) -> Image.Image:
     """Run the template that the node's help names, and photograph the node and its neighbours."""
     (template,) = re.findall(r"\*(\d\d-[\w-]+)\*", (DOCS / f"{name}.md").read_text(encoding="utf-8"))
-    desk.open(desk.template(template))
+    desk.open(with_demo_values(template, desk.template(template)))
     desk.run()
     desk.fit()
     clip = desk.page.evaluate(ARRANGE, name)

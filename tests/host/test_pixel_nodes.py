@@ -10,6 +10,7 @@ from PIL import Image
 from pixel_nodes import composite, encode, picture, square
 
 from comfyui_host import in_process
+from comfyui_host.families import FAMILIES
 from latent_repaint.nodes.crop_stitch import Crop, Stitch
 from latent_repaint.pixels.composite import BLENDS
 from latent_repaint.pixels.fill import FILLS
@@ -274,3 +275,17 @@ def test_islands_go_through_encode_and_stitch(vae):
     assert (blended[mask > 0] == 1).all() and blended[:, 100:160].max() == 0
     cut_off = Stitch.execute(stitch, decoded, 0, 16, "multiband", 1.0).args[2]
     assert (blended == 1).sum() > (cut_off == 1).sum() > 0
+
+
+@pytest.mark.parametrize(("family", "side"), [("eps", 512), ("sd3", 1024), ("wan 2.1", None)])
+def test_a_crop_has_the_size_that_the_model_was_trained_at(family, side):
+    image, mask = picture(300, 400), square(300, 400, 120, 160, 40)
+    model = FAMILIES[family]().model
+    given = image, mask, 1.5, 0, 0, 32, False, "together", None
+    cut = Crop.execute(*given, model)
+    plain = Crop.execute(*given)
+    assert cut.args[1].shape[1:3] == ((side, side) if side else plain.args[1].shape[1:3])
+    assert plain.args[1].shape[1] < 200 and plain.ui is None
+    said = (cut.ui or {}).get("text", [""])[0]
+    assert bool(said) == (side is None) and (side or "output_target_width" in said)
+    assert Crop.execute(image, mask, 1.5, 256, 256, 32, model=model).args[1].shape[1:3] == (256, 256)  # as it says

@@ -11,7 +11,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from comfyui_host import in_process, install
-from comfyui_host.workflow import BYPASSED, to_prompt
+from comfyui_host.workflow import to_prompt
+from demo.demo_values import with_demo_values
 
 
 def tiny_sd3() -> dict[str, torch.Tensor]:
@@ -40,14 +41,10 @@ def checkpoint(server) -> str:
     return path.name
 
 
-@pytest.mark.parametrize("shifted", [False, True], ids=["its own shift", "the shift of the template"])
-def test_the_template_for_flow_models_runs_with_one(server, client, checkpoint, shifted):
-    graph = json.loads((install.ROOT / "workflows" / "09-flow-models-sd3-flux.json").read_text(encoding="utf-8"))
-    (shift,) = (node for node in graph["nodes"] if node["type"] == "ModelSamplingSD3")
-    assert shift["mode"] == BYPASSED
-    if shifted:
-        shift["mode"], shift["widgets_values"] = 0, [6.0]
-    prompt = to_prompt(graph)
+def test_the_template_for_flow_models_runs_with_one(server, client, checkpoint):
+    name = "06-inpaint-sd35"
+    graph = json.loads((install.ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+    prompt = to_prompt(with_demo_values(name, graph))
     for node in prompt.values():
         node["inputs"] |= {"ckpt_name": checkpoint} if "ckpt_name" in node["inputs"] else {}
     run = client.run(prompt)

@@ -47,6 +47,7 @@ def test_a_result_carries_the_workflow_that_made_it(name):
     """So that it opens when dragged into ComfyUI; a template of today, or one that was."""
     nodes = json.loads(Image.open(ROOT / "docs" / name).info["workflow"])["nodes"]
     kinds = {node["type"] for node in nodes}
-    templates = [json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "workflows").glob("*.json")]
+    paths = [*(ROOT / "workflows").glob("*.json"), *(ROOT / "tests" / "compat").glob("*/*.ui.json")]
+    templates = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     assert kinds in [{node["type"] for node in template["nodes"]} for template in templates]
     assert any(kind.startswith("LatentRepaint_") for kind in kinds)

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 import yaml
+from PIL import Image
 
 from comfyui_host.install import ROOT
 
@@ -38,10 +39,23 @@ def test_a_tag_that_names_another_version_stops_the_release(tmp_path):
 
 @needs_bash
 def test_the_registry_gets_the_address_of_the_repository(tmp_path):
-    place = {"GITHUB_SERVER_URL": "https://example.org", "GITHUB_REPOSITORY": "somebody/latent-repaint"}
+    place = {
+        "GITHUB_SERVER_URL": "https://example.org",
+        "GITHUB_REPOSITORY": "somebody/latent-repaint",
+        "GITHUB_REF_NAME": f"v{VERSION}",
+    }
     assert step("The registry", tmp_path, **place).returncode == 0
     project = tomllib.loads((tmp_path / "pyproject.toml").read_text(encoding="utf-8"))
-    assert project["project"]["urls"]["Repository"] == "https://example.org/somebody/latent-repaint"
+    address = "https://example.org/somebody/latent-repaint"
+    assert project["project"]["urls"] == {
+        "Repository": address,
+        "Issues": f"{address}/issues",
+        "Documentation": f"{address}/tree/v{VERSION}/docs",
+    }
+    for key, proportions in (("Icon", 1), ("Banner", 21 / 9)):  # as the registry wants them
+        start, path = project["tool"]["comfy"][key].split(f"/raw/v{VERSION}/")
+        width, height = Image.open(ROOT / path).size
+        assert start == address and width == proportions * height and height <= 540
     assert project["project"]["name"] == "latent-repaint" and project["tool"]["comfy"]["DisplayName"]
 
 
