@@ -18,6 +18,7 @@ import numpy as np
 import psutil
 from PIL import Image, ImageDraw
 
+from batch.places import PARTS, STRIPS
 from comfyui_host import install
 from comfyui_host.install import ROOT
 
@@ -30,7 +31,7 @@ STOCK = {
     "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "x"}},
 }
 """A workflow of ComfyUI's own nodes, with neither a mask nor a seed."""
-HOST, WORKER = "comfyui_host.launch", "ray::Worker"
+HOST, WORKER = "comfyui_host/launch.py", "ray::Worker"
 """How the processes of a ComfyUI and of a Ray actor are told from others."""
 
 
@@ -122,11 +123,11 @@ class Trial:
         return found
 
     def processes(self, kind: str) -> list[psutil.Process]:
-        """Those whose command line begins or continues with `kind`."""
+        """Those whose command line has `kind` in it."""
         found = []
         for process in self.descendants():
             try:
-                if any(part.startswith(kind) for part in process.cmdline()):
+                if any(kind in part for part in process.cmdline()):
                     found.append(process)
             except psutil.Error:
                 continue
@@ -187,7 +188,7 @@ def kill(processes: Iterable[psutil.Process]) -> int:
 
 def digests(out: Path) -> dict[str, str]:
     """Each result's hash, by its name below OUT."""
-    found = [path for path in out.rglob("*.png") if path.relative_to(out).parts[0] not in (".batch", "report")]
+    found = [path for path in out.rglob("*.png") if path.relative_to(out).parts[0] not in (PARTS, STRIPS)]
     return {path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 

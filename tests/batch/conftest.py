@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from batch.check_rows import Checker
-from batch.options import parsed
+from batch.check import Checker
+from batch.command import parsed
 from batch.prepare import Setup, prepare
 from benchmarks.batch.trial import DEMO_MODEL, PLUGIN, Trial, make_mask, make_picture
 from comfyui_host import install
@@ -28,7 +28,13 @@ def cluster() -> Iterator[Any]:
     """A Ray cluster of one machine, which saves each run the start of its own."""
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    for attempt in range(4):  # on a busy machine Ray does not start within its 30 seconds
+        try:
+            cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+            break
+        except Exception:
+            if attempt == 3:
+                raise
     yield cluster
     cluster.shutdown()
 
