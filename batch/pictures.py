@@ -206,7 +206,7 @@ def in_format_of(content: bytes, name: str, picture: Picture) -> bytes:
     return stream.getvalue()
 
 
-def strip(panels: list[Image.Image], picture: Picture) -> bytes:
+def strip(panels: list[Image.Image], picture: Picture, comment: str = "") -> bytes:
     """Small pictures side by side, as JPEG, for the contact sheets."""
     small = [ImageOps.contain(panel.convert("RGB"), (2 * STRIP_HEIGHT, STRIP_HEIGHT)) for panel in panels]
     sheet = Image.new("RGB", (sum(panel.width for panel in small), STRIP_HEIGHT), "white")
@@ -215,8 +215,16 @@ def strip(panels: list[Image.Image], picture: Picture) -> bytes:
         sheet.paste(panel, (across, 0))
         across += panel.width
     stream = io.BytesIO()
-    sheet.save(stream, "JPEG", quality=80, icc_profile=picture.described.get("icc_profile"))
+    sheet.save(stream, "JPEG", quality=80, icc_profile=picture.described.get("icc_profile"), comment=comment)
     return stream.getvalue()
+
+
+def comment_in(strip: bytes) -> str:
+    """The comment of a strip; empty if there is none."""
+    try:
+        return Image.open(io.BytesIO(strip), formats=("JPEG",)).info.get("comment", b"").decode("ascii", "replace")
+    except OSError:
+        return ""
 
 
 def overlaid(picture: Picture, mask: Image.Image | None) -> Image.Image:

@@ -28,6 +28,7 @@ from . import BadPicture, Refused, pictures
 from .check import Job, Jobs
 from .cluster import Cluster, Crew, share_of_gpu
 from .manifest import DONE, FAILED, Manifest, key_of
+from .places import strip_name
 from .prepare import Setup, findings
 from .report import MARK, PREVIEW, REPORT, Stop, preview, progress, report, say, table
 from .table import Counts
@@ -109,7 +110,7 @@ class Run:
 
     def plan(self) -> None:
         """Tell apart what is to do, what is done, and what cannot be done."""
-        results, rows = array("q"), self.found.source.rows(self.found.checker.masks_beside)
+        out, results, rows = self.found.task.out, array("q"), self.found.source.rows(self.found.checker.masks_beside)
         for job in self.cluster.jobs(self.found.checker, rows):
             job.before = self.manifest.last(job.name)
             before = job.before.get("state") if job.unchanged() else ""
@@ -121,8 +122,8 @@ class Run:
                 self.skipped += 1
             elif before == FAILED and not self.options.retry_failed:
                 self._set_aside(job, BadPicture(BEFORE, str(job.before.get("error"))))
-            elif job.result_at and job.before.get("result") != job.result:
-                self._set_aside(job, self.found.task.out.occupied(job.result))
+            elif job.result_at and not (job.before.get("result") == job.result or out.taken(strip_name(job.result))):
+                self._set_aside(job, out.occupied(job.result))
             else:
                 self.todo.add(job)
         keys, counts = np.unique(np.array(results, np.int64), return_counts=True)

@@ -144,17 +144,39 @@ class Worker:
         same = all(job.before.get(key) == value for key, value in {**facts, "recipe": job.recipe}.items())
         if same and job.result_at and job.before["state"] == DONE:  # touched, but not changed
             return {**job.before, "image_at": job.image_at, "mask_at": job.mask_at}
+        replaces = self._replaced(job)
         picture = pictures.read(content, job.name)
         mask = self.task.mask(job, mask_content, picture)
         made, seeds = self._painted(job, facts, picture, mask)
         result, shown = pictures.finished(made, picture, mask if job.mask or mask is None else None)
         if self.task.own_format:
             result = pictures.in_format_of(result, job.result, picture)
-        panels = [panel for panel in (picture.pixels, mask, shown) if panel]
-        self._write(strip_name(job.result), pictures.strip(panels, picture), ours=True)
-        self._write(job.result, result, job.before.get("result_hash", ""))
+        panels, out = [panel for panel in (picture.pixels, mask, shown) if panel], self.task.out
+        strip, at = pictures.strip(panels, picture, digest(result)), strip_name(job.result)
+        try:
+            out.write(at, strip, digest(out.read(at)) if out.taken(at) else "")
+            out.write(job.result, result, replaces)
+        except OSError as error:
+            raise Refused(f"cannot write {out.link(job.result)}: {error}") from error
         other = {key: value for key, value in seeds.items() if value != job.seed}
         return {**facts, **({"seeds": other} if other else {}), "result_hash": digest(result)}
+
+    def _replaced(self, job: Job) -> str:
+        """The digest of what is there under the name of the result, if this tool has written it: as the manifest says,
+        or, if a run was killed before it could note that, as the strip says, which is written before the result.
+
+        Raises:
+            BadPicture: If it is someone else's.
+        """
+        out, strip = self.task.out, strip_name(job.result)
+        if not out.taken(job.result):
+            return ""
+        there = digest(out.read(job.result))
+        if there != job.before.get("result_hash") and not (
+            out.taken(strip) and pictures.comment_in(out.read(strip)) == there
+        ):
+            raise out.occupied(job.result)
+        return there
 
     def _painted(self, job: Job, facts: dict[str, Any], picture: Picture, mask: Any) -> tuple[bytes, dict[str, int]]:
         """The host's result, and the seeds that it used.
@@ -190,10 +212,3 @@ class Worker:
             return place.read(name)
         except FileNotFoundError:
             raise BadPicture("pictures that are not there", f"there is no {place.link(name)} any more") from None
-
-    def _write(self, name: str, content: bytes, replaces: str = "", ours: bool = False) -> None:
-        out = self.task.out
-        try:
-            out.write(name, content, digest(out.read(name)) if ours and out.taken(name) else replaces)
-        except OSError as error:
-            raise Refused(f"cannot write {out.link(name)}: {error}") from error

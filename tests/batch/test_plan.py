@@ -275,7 +275,7 @@ def test_a_worker_has_its_next_picture_while_it_paints_one_and_finishes_both_whe
             time.sleep(0.01)
 
     crew = painters(paint)
-    ends, run = painted(crew, map(str, range(40)), tmp_path, lambda run: setattr(crew, "stopping", True))
+    ends, run = painted(crew, list(map(str, range(40))), tmp_path, lambda run: setattr(crew, "stopping", True))
     assert 4 <= len(ends) <= 6 and all(end["state"] == DONE for end in ends.values())
     assert len(ends) + len(run.todo) == 40 and not crew.painting
     json.dumps(ends)
