@@ -4,8 +4,6 @@ This runs in Ray tasks, many rows at a time, near the pictures. Of a picture the
 that paints nothing, or everything, is to be known before the run.
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import json
@@ -18,58 +16,44 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from comfyui_host.client import clean
-from comfyui_host.prompt import MOST_SEED, is_whole
+from comfyui_host.prompt import MOST_SEED, converted, is_whole
 
 from . import BadPicture, pictures
+from .pictures import Picture
 from .places import PARTS, Place, digest
 from .table import OWN, PICTURES, Row, Source
 from .workflow import Workflow
 
 THREADS = 8  # far filesystems answer slowly, and several requests at a time
-LARGEST = 1 << 30
-"""Bytes of one file."""
+LARGEST = 1 << 30  # bytes of one file
 _masks: dict[tuple[str, str], tuple[int, int] | BadPicture] = {}
 """Sizes of masks, or what is wrong with them: often many pictures have one mask. One such table a process of Ray."""
 
 
 @dataclass
 class Job:
-    """A row of the table, checked.
+    """A row of the table, checked."""
 
-    Attributes:
-        name: The picture, relative to PICTURES, with "/" between folders.
-        result: The result, relative to OUT.
-        mask: Its mask, relative to MASKS if `in_masks`, else to PICTURES; empty if the picture's alpha is the mask.
-        seed: None if the workflow has none that could be set.
-        settings: Values by "node.input".
-        error: Why it cannot be done; empty if it can, as far as is known.
-        kind: The same in a few words.
-        image_at, mask_at, result_at: Size and time of the files, to see quickly that nothing changed.
-        recipe: A hash of all that decides the result but the pictures.
-        before: The last entry of the manifest for this picture.
-        tried: The workers that did not bring it to its end.
-    """
-
-    name: str
-    result: str = ""
-    mask: str = ""
+    name: str  # the picture, relative to PICTURES, with "/" between folders
+    result: str = ""  # relative to OUT
+    mask: str = ""  # relative to MASKS if `in_masks`, else to PICTURES; empty if the picture's alpha is the mask
     in_masks: bool = False
-    seed: int | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
-    error: str = ""
-    kind: str = ""
-    image_at: str = ""
+    seed: int | None = None  # None if the workflow has none that could be set
+    settings: dict[str, Any] = field(default_factory=dict)  # values by "node.input"
+    error: str = ""  # why it cannot be done, as far as is known
+    kind: str = ""  # the same in a few words
+    image_at: str = ""  # size and time of the files, to see quickly that nothing changed
     mask_at: str = ""
     result_at: str = ""
-    recipe: str = ""
-    before: dict[str, Any] = field(default_factory=dict)
-    tried: list[int] = field(default_factory=list)
+    recipe: str = ""  # a hash of all that decides the result but the pictures
+    before: dict[str, Any] = field(default_factory=dict)  # the last entry of the manifest for this picture
+    tried: list[int] = field(default_factory=list)  # the workers that did not bring it to its end
 
     def to_json(self) -> str:
         return json.dumps(vars(self))
 
     @staticmethod
-    def from_json(text: str) -> Job:
+    def from_json(text: str) -> "Job":
         return Job(**json.loads(text))
 
     def facts(self) -> dict[str, Any]:
@@ -86,15 +70,11 @@ class Job:
 
 
 class Jobs:
-    """Jobs in a file that has no name, and goes with this process however that ends: a million of them cost no memory.
-
-    Attributes:
-        bytes: The size of their pictures.
-    """
+    """Jobs in a file without a name, which goes with this process however that ends: a million cost no memory."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile("w+")
-        self._count, self.bytes = 0, 0
+        self._count, self.bytes = 0, 0  # the size of their pictures
 
     def __len__(self) -> int:
         return self._count
@@ -119,37 +99,38 @@ def seed_of(name: str, seed: int) -> int:
 
 
 @dataclass
-class Checker:
-    """Turns rows into jobs.
+class Task:
+    """All that the rows and the pictures of a run have in common; `jobs` turns rows into jobs."""
 
-    Attributes:
-        masks: The folder of masks with equal names, if the user gave one.
-        addresses: Where each column of the table goes, "node.input", by column.
-        seed: What the seeds of all pictures follow from, beside their names.
-        own_format: Results in the picture's own format, not in PNG.
-    """
-
-    source: Source
-    masks: Place | None
-    out: Place
     workflow: Workflow
-    addresses: dict[str, str]
-    seed: int
-    own_format: bool
+    source: Source
+    masks: Place | None  # the folder of masks with equal names, if the user gave one
+    out: Place
+    addresses: dict[str, str] = field(default_factory=dict)  # where each column of the table goes, "node.input"
+    seed: int = 0  # what the seeds of all pictures follow from, beside their names
+    own_format: bool = False  # results in the picture's own format, not in PNG
+    comfyui: str = ""  # a ComfyUI's folder; empty for the embedded one
+    repository: str = ""  # the folder that has the embedded one's comfyui_host/
 
-    @property
-    def masks_beside(self) -> bool:
-        """In a folder, `name_mask.png` is a mask and not a picture."""
-        return self.masks is None and self.workflow.wants_mask
-
-    def __call__(self, rows: Iterable[Row]) -> list[str]:
-        return [job.to_json() for job in self.jobs(rows)]
+    def rows(self) -> Iterator[Row]:
+        """Every row; in a folder, `name_mask.png` is a mask and not a picture."""
+        return self.source.rows(self.masks is None and self.workflow.wants_mask)
 
     def jobs(self, rows: Iterable[Row]) -> list[Job]:
-        if self.source.root.local:
-            return [self._job(row) for row in rows]
-        with ThreadPoolExecutor(THREADS) as threads:
+        with ThreadPoolExecutor(1 if self.source.root.local else THREADS) as threads:
             return list(threads.map(self._job, rows))
+
+    def mask(self, job: Job, content: bytes, picture: Picture) -> Any:
+        """What is to be painted of a picture, at its size; None where the workflow takes no mask. Raises BadPicture if
+        that cannot be told."""
+        if not self.workflow.wants_mask:
+            return None
+        if not job.mask:
+            return pictures.mask_of(picture, job.name)
+        return pictures.scaled(pictures.read_mask(content, job.mask), picture.pixels.size, job.mask)
+
+    def mask_place(self, job: Job) -> Place:
+        return self.masks if job.in_masks and self.masks else self.source.root
 
     def _job(self, row: Row) -> Job:
         """Whatever a row raises sets that row aside, and no other."""
@@ -199,7 +180,11 @@ class Checker:
             raise BadPicture("rows with other columns", said)
         given = {self.addresses[key]: value for key, value in row.items() if key in self.addresses}
         try:
-            return {key: self.workflow.converted(key, value) for key, value in given.items() if value not in ("", None)}
+            return {
+                key: converted(self.workflow.prompt, key, value)
+                for key, value in given.items()
+                if value not in ("", None)
+            }
         except ValueError as error:
             raise BadPicture("values that cannot be set", str(error)) from None
 
@@ -266,7 +251,7 @@ class Checker:
             raise BadPicture("files that cannot be read", f"{job.name} cannot be read: {error}") from None
 
     def _look_at_mask(self, job: Job) -> tuple[int, int]:
-        place = self.masks if job.in_masks and self.masks else self.source.root
+        place = self.mask_place(job)
         key = (place.path(job.mask), job.mask_at)
         if key not in _masks:
             if len(_masks) > 10_000:

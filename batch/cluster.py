@@ -1,7 +1,5 @@
 """Ray: joins a cluster or makes one of this machine, has rows checked, and keeps the workers."""
 
-from __future__ import annotations
-
 import itertools
 import logging
 import math
@@ -26,38 +24,32 @@ from ray.exceptions import RayError, RayTaskError
 from comfyui_host.client import HostFailed, HostGone, clean
 
 from . import Refused
-from .check import Checker, Job
+from .check import Job, Task
 from .table import Row
 from .worker import HOST_GONE, NOT_DONE
 
 ROOMS = Path(__file__).resolve().parents[1]
 STORE = 128 << 20  # bytes; only rows of the table go through Ray's object store, never a picture
-ROWS, AHEAD = 500, 16
-"""Rows that one task checks, and tasks that are under way at a time."""
+ROWS, AHEAD = 500, 16  # that one task checks, and tasks that are under way at a time
 OWN_FOLDER = re.compile(r"lrb-(\d+)-\w{8}")
-NEXT_TO_NO_CPU = 0.01
-"""A worker waits for its host and wants no processor, but Ray spreads over machines only what wants some."""
-STARTS = 3
-"""Failed starts in a row after which a worker that never worked is given up."""
+NEXT_TO_NO_CPU = 0.01  # a worker waits for its host, but Ray spreads over machines only what wants a processor
+STARTS = 3  # that fail in a row, after which a worker that never worked is given up
 SECONDS_BETWEEN_STARTS, TICK, END_SECONDS = 5.0, 0.5, 40
 PATIENCE = 900.0
 """Seconds that a host may be away, or a cluster take to give a lost worker a new machine, where no other works."""
 
 
 class Cluster:
-    """A connection to Ray, in a `with` statement.
+    """A connection to Ray, in a `with` statement; Refused is raised if there is none.
 
     Arguments:
         address: A cluster's, "auto" for the one that runs on this machine; empty to start Ray here, and end it too.
-
-    Raises:
-        Refused: If there is no cluster at that address.
     """
 
     def __init__(self, address: str):
         self.address = address
 
-    def __enter__(self) -> Cluster:
+    def __enter__(self) -> "Cluster":
         host, colon, port = self.address.rpartition(":")
         try:
             if colon and port.isdigit():  # Ray itself waits for minutes before it says that nobody is there
@@ -96,24 +88,21 @@ class Cluster:
             **({} if self.address else alone),
         )  # fmt: skip
 
-    def gpus(self) -> int:
-        """How many GPUs the machine or the cluster has."""
-        return int(ray.cluster_resources().get("GPU", 0))
-
-    def jobs(self, checker: Checker, rows: Iterator[Row]) -> Iterator[Job]:
+    def jobs(self, task: Task, rows: Iterator[Row]) -> Iterator[Job]:
         """The rows, checked, in their order."""
-        shared, check = ray.put(checker), ray.remote(_check)
+        shared, check = ray.put(task), ray.remote(Task.jobs)
         waiting: deque[Any] = deque()
         while batch := list(itertools.islice(rows, ROWS)):
             waiting.append(check.remote(shared, batch))
             if len(waiting) == AHEAD:
-                yield from map(Job.from_json, ray.get(waiting.popleft()))
-        for task in waiting:
-            yield from map(Job.from_json, ray.get(task))
+                yield from ray.get(waiting.popleft())
+        for call in waiting:
+            yield from ray.get(call)
 
 
-def _check(checker: Checker, rows: list[Row]) -> list[str]:
-    return [job.to_json() for job in checker.jobs(rows)]
+def gpus() -> int:
+    """How many GPUs the machine or the cluster has."""
+    return int(ray.cluster_resources().get("GPU", 0))
 
 
 def share_of_gpu(gpus: int, workers: int) -> float:
@@ -123,26 +112,18 @@ def share_of_gpu(gpus: int, workers: int) -> float:
 
 @dataclass
 class Seat:
-    """A worker, and what it is doing.
-
-    Attributes:
-        starting: The Ray call that starts its host; None if none is under way.
-        painting: The pictures that it has, by their Ray calls.
-        facts: What its host said of itself; empty until it has started once.
-        errors: Of failed starts in a row.
-        start_at, down_since: When its host is to be started next, and when it was found to be gone, by the clock.
-    """
+    """A worker, and what it is doing."""
 
     actor: Any
     number: int
-    starting: Any = None
-    painting: dict[Any, Job] = field(default_factory=dict)
-    facts: dict[str, str] = field(default_factory=dict)
-    errors: list[str] = field(default_factory=list)
+    starting: Any = None  # the Ray call that starts its host
+    painting: dict[Any, Job] = field(default_factory=dict)  # the pictures that it has, by their Ray calls
+    facts: dict[str, str] = field(default_factory=dict)  # what its host said of itself, once it has started
+    errors: list[str] = field(default_factory=list)  # of failed starts in a row
     ready: bool = False
     given_up: bool = False
-    start_at: float = 0.0
-    down_since: float = field(default_factory=time.monotonic)
+    start_at: float = 0.0  # when its host is to be started next, by the clock
+    down_since: float = field(default_factory=time.monotonic)  # when it was found to be gone
 
     def paint(self, job: Job) -> None:
         self.painting[self.actor.paint.remote(job)] = job
@@ -161,7 +142,7 @@ class Seat:
             self.errors.append(f"a worker ended: {_first_line(error)}")
         self.start_at = time.monotonic() + wait
 
-    def ended(self, call: Any) -> tuple[Seat, Job, dict[str, Any]]:
+    def ended(self, call: Any) -> tuple["Seat", Job, dict[str, Any]]:
         """What became of a picture; where the worker's process or its machine is gone, Ray says so."""
         try:
             entry = ray.get(call)
@@ -173,23 +154,10 @@ class Seat:
             self.ready, self.start_at, self.down_since = False, 0.0, time.monotonic()
         return self, self.painting.pop(call), entry
 
-    @property
-    def lost(self) -> bool:
-        return self.given_up or (not self.ready and time.monotonic() - self.down_since > PATIENCE)
-
 
 class Crew:
-    """Workers; Ray starts one again, on another machine if need be, when its process ends.
-
-    Arguments:
-        worker: Their class.
-        arguments: Of each.
-        at_a_time: How many calls each takes at the same time.
-        gpu: What part of a GPU each is given.
-
-    Attributes:
-        stopping: Whether nothing new is to begin.
-    """
+    """Workers of a class, each with its arguments. Ray starts one again, on another machine if need be, when its
+    process ends. Nothing new is to begin when `stopping` is set."""
 
     def __init__(self, worker: type, arguments: list[tuple[Any, ...]], at_a_time: int, gpu: float = 0.0):
         actor: Any = ray.remote(worker).options(
@@ -200,11 +168,8 @@ class Crew:
         self.stopping = False
 
     def open(self, all_of_them: bool) -> list[dict[str, str]]:
-        """Wait for the first worker's host, or for all of them, and return what each says of itself.
-
-        Raises:
-            Refused: If a host lacks something, or none starts.
-        """
+        """Wait for the first worker's host, or for all of them, and return what each says of itself. Raises Refused if
+        a host lacks something, or none starts."""
         while not self.stopping:
             self.ended()
             given_up = [seat for seat in self.seats if seat.given_up]
@@ -220,23 +185,24 @@ class Crew:
         return [seat for seat in self.seats if seat.ready and len(seat.painting) == has]
 
     @property
+    def ready(self) -> set[int]:
+        return {seat.number for seat in self.seats if seat.ready}
+
+    @property
     def painting(self) -> int:
         """How many pictures the workers have."""
         return sum(len(seat.painting) for seat in self.seats)
 
     def ended(self) -> list[tuple[Seat, Job, dict[str, Any]]]:
         """Wait a moment, and return which pictures have come back, with what became of them. Hosts that are down are
-        started again meanwhile.
-
-        Raises:
-            Refused: If no worker is left.
-        """
+        started again meanwhile. Raises Refused if no worker is left."""
         for seat in self.seats:
             if not (seat.ready or seat.starting or seat.painting or seat.given_up) and time.monotonic() > seat.start_at:
                 seat.starting = seat.actor.start.remote()
         calls = {call: seat for seat in self.seats for call in (seat.starting, *seat.painting) if call is not None}
         if not calls:
-            if all(seat.lost for seat in self.seats):
+            waited = time.monotonic() - PATIENCE
+            if all(seat.given_up or seat.down_since < waited for seat in self.seats):
                 raise Refused("no host is left:\n" + "\n".join(seat.errors[-1] for seat in self.seats if seat.errors))
             time.sleep(TICK)
             return []
@@ -247,10 +213,6 @@ class Crew:
             else:
                 back.append(calls[call].ended(call))
         return back
-
-    def ask(self, method: str, *arguments: Any) -> Any:
-        """What a method of the first worker returns."""
-        return ray.get(getattr(self.seats[0].actor, method).remote(*arguments))
 
     def close(self) -> None:
         """End the workers' hosts, and wait until they have ended. One that is still at work ends with its worker."""

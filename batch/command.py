@@ -1,7 +1,5 @@
 """From the command line to the exit code: 0 all done, 1 some pictures failed, 2 refused, 130 interrupted."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import secrets
@@ -14,7 +12,6 @@ from .report import Stop, say
 USAGE = "python batch [WORKFLOW.json] PICTURES OUT [options]"
 EPILOG = """examples:
   python batch flow.json photos results --dry-run       see what would be done, in results/preview.html too
-  python batch flow.json photos results                 one machine, the ComfyUI that comes with this repository
   python batch flow.json photos results --comfyui ~/ComfyUI
   python batch flow.json table.csv results --host http://a:8188 --host http://b:8188
   python batch photos results --checkpoint sd15.safetensors --prompt "a lawn" --comfyui ~/ComfyUI

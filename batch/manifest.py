@@ -3,9 +3,6 @@
 It is the only memory of a run: what has no line here is not done yet.
 """
 
-from __future__ import annotations
-
-import contextlib
 import hashlib
 import json
 import os
@@ -28,16 +25,11 @@ LINES_A_FILE, SECONDS_A_FILE = 1000, 5.0
 
 
 class Manifest:
-    """The manifest under OUT. Use it in a `with` statement, in which no other run has the same OUT.
+    """The manifest under OUT, in a `with` statement. Raises Refused if it cannot be read, is someone else's, or is to
+    be written while another run does so.
 
     On a local filesystem each line is in the file before the next picture begins. Others cannot append: there the lines
     are kept in files of a thousand under OUT/manifest/, written anew every few seconds.
-
-    Arguments:
-        write: Whether it is going to be written.
-
-    Raises:
-        Refused: If another run has it, or it cannot be read, or is a file of someone else's.
     """
 
     def __init__(self, out: Place, write: bool):
@@ -47,7 +39,7 @@ class Manifest:
         self._saved, self._saved_digest = time.monotonic(), ""
         self._file: Any = None
 
-    def __enter__(self) -> Manifest:
+    def __enter__(self) -> "Manifest":
         try:
             if self.out.local and self.write:
                 self._file = (self.out.local / NAME).open("a+b")
@@ -143,15 +135,14 @@ def key_of(name: str) -> int:
 
 def _lock(file: Any, out: Place) -> None:
     """Keep a second run away; the lock goes with this process, however that ends."""
-    with contextlib.suppress(ImportError):  # Windows has no such locks
+    try:
         import fcntl
 
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Refused(f"another run writes to {out.shown}: wait for its end, or choose another OUT") from None
-        except OSError:
-            return  # a filesystem without locks
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Refused(f"another run writes to {out.shown}: wait for its end, or choose another OUT") from None
+    except (ImportError, OSError):
+        return  # Windows, and some filesystems, have no such locks
 
 
 def _parsed(line: bytes) -> dict[str, Any]:

@@ -4,8 +4,6 @@ ComfyUI drops: colour profile, transparency, EXIF.
 To the host go 8 bits of red, green and blue, upright, in PNG: nothing that it could read in another way.
 """
 
-from __future__ import annotations
-
 import io
 import struct
 from collections.abc import Iterator
@@ -27,8 +25,7 @@ STRIP_HEIGHT = 160
 ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)
 DESCRIBING = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, 0x8769, 0x8825)
 """The tags of a TIFF that say something of the picture, not of the file."""
-COLOUR = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
-"""What a PNG says of its colours without a profile."""
+COLOUR = (b"gAMA", b"cHRM", b"sRGB", b"cICP")  # what a PNG says of its colours without a profile
 FINE: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"quality": 95, "exact": True},
@@ -39,27 +36,17 @@ FINE: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Picture:
-    """A picture, upright, in 8 bits.
+    """A picture, upright, in 8 bits."""
 
-    Attributes:
-        pixels: RGB.
-        alpha: L; None if all of it is opaque.
-        described: What Pillow is to write with it: profile, EXIF without the orientation, dpi.
-        colour: Chunks of a PNG, kind and content.
-    """
-
-    pixels: Image.Image
-    alpha: Image.Image | None = None
-    described: dict[str, Any] = field(default_factory=dict)
-    colour: list[tuple[bytes, bytes]] = field(default_factory=list)
+    pixels: Image.Image  # RGB
+    alpha: Image.Image | None = None  # L; None if all of it is opaque
+    described: dict[str, Any] = field(default_factory=dict)  # what is to be saved with it: profile, EXIF, dpi
+    colour: list[tuple[bytes, bytes]] = field(default_factory=list)  # chunks of a PNG, kind and content
 
 
 def look(file: Any, name: str) -> tuple[tuple[int, int], bool]:
-    """(width, height) when upright, and whether there is an alpha, without reading all of the file.
-
-    Raises:
-        BadPicture: If it is no picture, or has several frames, or more than 8 bits in a way that has no one meaning.
-    """
+    """(width, height) when upright, and whether there is an alpha, without reading all of the file. Raises BadPicture
+    if it is no picture, or has several frames, or more than 8 bits in a way that has no one meaning."""
     try:
         image: Image.Image = Image.open(file, formats=FORMATS)
         _check_kind(image, name)
@@ -76,11 +63,8 @@ def look(file: Any, name: str) -> tuple[tuple[int, int], bool]:
 
 
 def read(content: bytes, name: str) -> Picture:
-    """All of a picture. ComfyUI itself fills what a broken file lacks with grey, and says nothing.
-
-    Raises:
-        BadPicture: If it is broken, or is none that `look` lets pass.
-    """
+    """All of a picture. Raises BadPicture if it is broken (ComfyUI fills what a broken file lacks with grey, and says
+    nothing), or none that `look` lets pass."""
     image = _decoded(content, name)
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
     pixels, profile = _in_rgb(image)
@@ -89,17 +73,14 @@ def read(content: bytes, name: str) -> Picture:
     if isinstance(dpi, tuple) and len(dpi) == 2 and all(1 < value < 1e6 for value in dpi):
         described["dpi"] = tuple(map(float, dpi))
     colour = [] if image.info.get("icc_profile") else [chunk for chunk in _chunks(content) if chunk[0] in COLOUR]
-    opaque = alpha is None or _extremes(alpha)[0] == 255
+    opaque = alpha is None or alpha.getextrema()[0] == 255
     return Picture(pixels, None if opaque else alpha, {key: value for key, value in described.items() if value}, colour)
 
 
 def read_mask(content: bytes, name: str) -> Image.Image:
     """A mask in grey, white is painted: the brightest of red, green and blue, laid over black where there is an alpha.
     Black that is transparent in places is a mask by its alpha alone, as in ComfyUI: what is transparent is painted.
-
-    Raises:
-        BadPicture: If it is broken, or nothing or everything would be painted, or it seems to mean something else.
-    """
+    Raises BadPicture if it is broken, paints nothing or everything, or seems to mean something else."""
     image = _decoded(content, name)
     shown = image.convert("RGB")
     if shown.getcolors(4096) is None:
@@ -109,7 +90,7 @@ def read_mask(content: bytes, name: str) -> Image.Image:
     if image.has_transparency_data:
         alpha = image.convert("RGBA").getchannel("A")
         grey = ImageChops.multiply(grey, alpha)
-        if _extremes(grey)[1] <= FLOOR and _extremes(alpha)[0] < 255:
+        if grey.getextrema()[1] <= FLOOR and alpha.getextrema()[0] < 255:
             if np.asarray(alpha).mean() < 128:
                 said = f"{name} is black, and mostly transparent: is the black to be painted? Save it white on black"
                 raise BadPicture("masks that can be read in two ways", said)
@@ -118,11 +99,7 @@ def read_mask(content: bytes, name: str) -> Image.Image:
 
 
 def mask_of(picture: Picture, name: str) -> Image.Image:
-    """White where the picture is transparent, as ComfyUI reads it.
-
-    Raises:
-        BadPicture: If nothing or everything is transparent.
-    """
+    """White where the picture is transparent, as ComfyUI reads it. Raises BadPicture if nothing is, or everything."""
     if picture.alpha is None:
         raise BadPicture("no mask", f"{name} has no mask: no file was found, and nothing of it is transparent")
     return _useful(ImageOps.invert(picture.alpha), f"the transparency of {name}")
@@ -140,7 +117,8 @@ def check_size(mask: tuple[int, int], picture: tuple[int, int], name: str) -> No
 
 
 def scaled(mask: Image.Image, size: tuple[int, int], name: str) -> Image.Image:
-    """A mask at the picture's size: one of black and white stays that, and loses no stroke; a soft one is averaged."""
+    """A mask at the picture's size: one of black and white stays that, and loses no stroke; a soft one is averaged.
+    Raises BadPicture if it has other proportions."""
     check_size(mask.size, size, name)
     if mask.size == size:
         return mask
@@ -190,10 +168,7 @@ def finished(result: bytes, picture: Picture, painted: Image.Image | None) -> tu
 
 def in_format_of(content: bytes, name: str, picture: Picture) -> bytes:
     """A finished result as a file of the kind that the name's ending tells, at the best quality that is still usual.
-
-    Raises:
-        BadPicture: If that kind has no transparency, and the result has.
-    """
+    Raises BadPicture if that kind has no transparency, and the result has."""
     kind = Image.registered_extensions()[PurePosixPath(name).suffix.lower()]
     if kind == "PNG":
         return content
@@ -280,7 +255,7 @@ def _in_rgb(image: Image.Image) -> tuple[Image.Image, bytes]:
 
 def _useful(mask: Image.Image, name: str) -> Image.Image:
     """The mask with its floor, unless it is certain that it is not what was meant."""
-    least, most = _extremes(mask)
+    least, most = mask.getextrema()
     if most <= FLOOR:
         why = f"its brightest value is {most} of 255; a class map?" if most else "it is black everywhere."
         raise BadPicture(
@@ -294,12 +269,6 @@ def _useful(mask: Image.Image, name: str) -> Image.Image:
         said = f"{name} has the values {', '.join(used)}; a class map? What is to be painted must be white"
         raise BadPicture("masks that can be read in two ways", said)
     return mask.point(lambda value: value if value > FLOOR else 0)
-
-
-def _extremes(grey: Image.Image) -> tuple[int, int]:
-    """The darkest and the brightest value."""
-    least, most = grey.getextrema()
-    return int(least), int(most)  # type: ignore[arg-type]
 
 
 def _exif(image: Image.Image) -> bytes:

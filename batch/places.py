@@ -4,12 +4,11 @@ What a user had is never overwritten: `write` makes a new file, or replaces just
 written.
 """
 
-from __future__ import annotations
-
 import errno
 import functools
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -22,21 +21,17 @@ import pyarrow.fs
 
 from . import BadPicture, Refused
 
-PARTS = ".latent-repaint-parts"
-"""The folder under OUT of files that are being written, `*.part`; one rename brings each to its place."""
-STRIPS = "report"
-"""The folder under OUT of small pictures for the report."""
+PARTS = ".latent-repaint-parts"  # under OUT, for files that are being written; one rename brings each to its place
+STRIPS = "report"  # under OUT, for the small pictures of the report
 
 
 class Place:
-    """A folder, by path or by URL. It can be sent to another machine, which must be able to reach it too.
+    """A folder, by path or by URL; Refused is raised if no filesystem is known for that. It can be sent to another
+    machine, which must be able to reach it too.
 
     Attributes:
         local: The folder as a path, if it is on this machine's filesystem.
         shown: Its path or URL as a person may see it, without keys.
-
-    Raises:
-        Refused: If no filesystem is known for the URL.
     """
 
     def __init__(self, url: str):
@@ -71,13 +66,9 @@ class Place:
         return self.filesystem.get_file_info(self.path(name)).type != pyarrow.fs.FileType.NotFound
 
     def names(self) -> list[tuple[str, str]]:
-        """Every file below this folder, relative to it, in order of name; with each why it is left out, or "".
-
-        Raises:
-            Refused: If there is no such folder.
-        """
+        """Every file below this folder, relative to it, in order of name; with each why it is left out, or ""."""
         if self.local:
-            return sorted(self._walk(self.local, "", {_identity(self.local)}))
+            return sorted(self._walk(self.local, "", {self.local}))
         try:
             infos = self.filesystem.get_file_info(pyarrow.fs.FileSelector(self.root, recursive=True))
         except (OSError, pyarrow.ArrowException) as error:
@@ -98,10 +89,10 @@ class Place:
                 yield name, "links that lead nowhere, or out of the folder"
             elif not entry.is_dir():
                 yield name, ""
-            elif _identity(path) in seen:
+            elif path.resolve() in seen:
                 yield name, "links to a folder that is looked into already"
             else:
-                seen.add(_identity(path))
+                seen.add(path.resolve())
                 yield from self._walk(path, name + "/", seen)
 
     def open(self, name: str) -> Any:
@@ -115,15 +106,8 @@ class Place:
             return file.read()
 
     def write(self, name: str, content: bytes, replaces: str = "") -> None:
-        """Write a file so that whoever looks finds all of it or nothing of it, also after a power cut.
-
-        Arguments:
-            replaces: The digest of the file of this name that may be replaced.
-
-        Raises:
-            BadPicture: If there is a file of that name already, and it is not that one.
-            OSError: If the disk is full or the folder may not be written.
-        """
+        """Write a file so that whoever looks finds all of it or nothing, also after a power cut. Raises BadPicture if
+        there is one of that name already whose digest is not `replaces`, OSError if it cannot be written."""
         there = self.taken(name)
         if there and not (replaces and digest(self.read(name)) == replaces):
             raise self.occupied(name)
@@ -135,7 +119,8 @@ class Place:
                 stream.write(content)
             self.filesystem.move(self.path(part), self.path(name))
             return
-        with (self.local / part).open("wb") as file:
+        (self.local / part).unlink(missing_ok=True)
+        with (self.local / part).open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -151,11 +136,8 @@ class Place:
         os.replace(self.local / part, self.local / name)
 
     def write_own(self, name: str, content: bytes, mark: bytes) -> None:
-        """Write a file that has a mark in its first bytes, over an older one that has it too and over no other.
-
-        Raises:
-            Refused: If a file without the mark has this name, or it cannot be written.
-        """
+        """Write a file that has a mark in its first bytes, over an older one that has it too. Raises Refused if a file
+        without the mark has this name, or it cannot be written."""
         try:
             old = self.read(name) if self.taken(name) else b""
             if old and mark not in old[:1000]:
@@ -170,7 +152,7 @@ class Place:
 
     def check_writable(self) -> None:
         """Write a file and delete it. Raises OSError if that cannot be done."""
-        name = f"{PARTS}/{os.urandom(8).hex()}.part"
+        name = f"{PARTS}/{os.urandom(16).hex()}.part"
         self.write(name, b"")
         self.filesystem.delete_file(self.path(name))
 
@@ -178,21 +160,21 @@ class Place:
         """Delete what writes that were cut off have left, and nothing else."""
         try:
             for info in self.filesystem.get_file_info(pyarrow.fs.FileSelector(self.path(PARTS))):
-                if info.is_file and info.base_name.endswith(".part"):
+                if info.is_file and re.fullmatch(r"[0-9a-f]{32}\.part", info.base_name):
                     self.filesystem.delete_file(info.path)
             if self.local:
                 (self.local / PARTS).rmdir()
         except OSError:
             return  # there is none, or something of someone else's is in it
 
-    def holds(self, other: Place) -> bool:
+    def holds(self, other: "Place") -> bool:
         """Whether the other folder is this one or lies below it, by whatever name."""
         if self.local and other.local:
-            mine = _identity(self.local)
-            return mine is not None and any(_identity(at) == mine for at in (other.local, *other.local.parents))
+            there = [at for at in (other.local, *other.local.parents) if at.exists() and self.local.exists()]
+            return any(at.samefile(self.local) for at in there)
         return not (self.local or other.local) and self.contains(other, "")
 
-    def contains(self, place: Place, name: str) -> bool:
+    def contains(self, place: "Place", name: str) -> bool:
         """Whether a file of another folder lies in this one."""
         if self.local and place.local:
             return _real(place.local / name).is_relative_to(self.local)
@@ -200,11 +182,8 @@ class Place:
         return same and PurePosixPath(place.path(name)).is_relative_to(PurePosixPath(self.root))
 
     def check_inside(self, name: str) -> str:
-        """A name from a table, cleaned.
-
-        Raises:
-            BadPicture: If it leads out of this folder, by "..", by an absolute path, or by a symbolic link.
-        """
+        """A name from a table, cleaned. Raises BadPicture if it leads out of this folder, by "..", by an absolute path,
+        or by a symbolic link."""
         clean = PurePosixPath(name.replace("\\", "/"))
         if any(ord(sign) < 32 for sign in name):
             raise BadPicture("names that cannot be", f"{name!r} has control characters in it")
@@ -236,15 +215,6 @@ def _size_and_time(path: str) -> str:
     except (OSError, ValueError):
         return ""
     return f"{found.st_size}:{found.st_mtime_ns}" if stat.S_ISREG(found.st_mode) else ""
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """The same for every name of one folder; None if there is none."""
-    try:
-        found = path.stat()
-        return found.st_dev, found.st_ino
-    except OSError:
-        return None
 
 
 def _real(path: Path) -> Path:

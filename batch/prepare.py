@@ -1,69 +1,59 @@
 """From the command line to what the run needs, with everything refused here that can be known before Ray starts."""
 
-from __future__ import annotations
-
 import argparse
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from comfyui_host import install
 from comfyui_host.pip_step import StepError
-from comfyui_host.prompt import described, parse
+from comfyui_host.prompt import address, converted, described, parse, split
+from comfyui_host.workflow import to_prompt
 
 from . import Refused
-from .check import Checker
+from .check import Task
 from .places import Place
 from .table import OWN, Source, find
-from .worker import Task
 from .workflow import Workflow, understood
 
-SHIPPED = Path(__file__).with_name("inpaint_any_size.json")
 REPOSITORY = Path(__file__).resolve().parents[1]
+TEMPLATE = REPOSITORY / "workflows" / "01-start-here-inpaint.json"
 FILES = ("image", "mask", "video", "audio", "file", "path", "directory", "folder", "upload")
 """Inputs with such a name, if they are texts, may name any file of the host's: no table fills them."""
 
 
-@dataclass
-class Setup:
-    """A run, understood."""
+def prepare(options: argparse.Namespace) -> Task:
+    """Read the workflow, find its nodes and the pictures, check the folders. Raises Refused if something is missing,
+    unclear or contradictory."""
+    try:
+        return _prepared(options, _workflow(options))
+    except (ValueError, StepError) as error:
+        raise Refused(str(error)) from None
 
-    source: Source
-    checker: Checker
-    task: Task
 
-
-def prepare(options: argparse.Namespace) -> Setup:
-    """Read the workflow, find its nodes and the pictures, and check the folders.
-
-    Raises:
-        Refused: If something is missing, unclear or contradictory.
-    """
-    flow = _workflow(options)
+def _prepared(options: argparse.Namespace, flow: Workflow) -> Task:
     source, out = find(options.pictures), Place(options.out)
     masks = Place(options.masks) if options.masks else None
     if masks and masks.local and not masks.local.is_dir():
         raise Refused(f"--masks {masks.shown} is no folder")
     _keep_apart(source, masks, out)
     if (masks or "mask" in source.columns) and not flow.wants_mask:
-        raise Refused(
-            "there are masks, but no node of the workflow takes one: give it the title 'mask', or --mask NODE"
-        )
+        raise Refused("there are masks, but no node takes one: give it the title 'mask', or --mask NODE")
     if (options.seed is not None or "seed" in source.columns) and (flow.strange_seeds or not flow.seeds):
         found = flow.strange_seeds[0] if flow.strange_seeds else "no seed of the workflow"
-        raise Refused(
-            f"{found}: --seed and the column 'seed' would not reach it, since it is not one number that only seeds "
-            "use. Write the seed into its own node, and export again"
-        )
-    own_format, addresses = options.format == "own", _addresses(source, flow)
-    checker = Checker(source, masks, out, flow, addresses, options.seed or 0, own_format)
-    comfyui = _comfyui(options) if options.comfyui else ""
-    return Setup(source, checker, Task(flow, source.root, masks, out, comfyui, str(REPOSITORY), own_format))
+        why = "would not reach it, since it is not one number that only seeds use. Write it into its own node instead"
+        raise Refused(f"{found}: --seed and the column 'seed' {why}")
+    addresses, own_format = _addresses(source, flow), options.format == "own"
+    comfyui = str(Path(options.comfyui).expanduser().resolve()) if options.comfyui else ""
+    if comfyui and not options.address:  # else it lies on the cluster's machines, perhaps not on this one
+        install.host_in(comfyui, "--comfyui ")
+    return Task(flow, source, masks, out, addresses, options.seed or 0, own_format, comfyui, str(REPOSITORY))
 
 
-def findings(found: Setup) -> Iterator[str]:
+def findings(task: Task) -> Iterator[str]:
     """Which node takes what, for a person to see before anything is painted."""
-    flow, prompt = found.task.workflow, found.task.workflow.prompt
+    flow, prompt = task.workflow, task.workflow.prompt
     mask = "none: the workflow takes none"
     if flow.mask or flow.mask_in_alpha:
         channel = prompt[flow.mask]["inputs"].get("channel") if flow.mask else "alpha"
@@ -72,8 +62,8 @@ def findings(found: Setup) -> Iterator[str]:
     yield f"mask      {mask}"
     for column, side in (("prompt", "positive"), ("negative", "negative")):
         try:
-            node, name = flow.split(flow.text(side))
-            text = "the table's" if column in found.source.columns else repr(str(prompt[node]["inputs"][name])[:80])
+            node, name = split(prompt, flow.text(side))
+            text = "the table's" if column in task.source.columns else repr(str(prompt[node]["inputs"][name])[:80])
             yield f"{column:9} {described(prompt, node)}, {name}: {text}"
         except Refused:
             yield f"{column:9} as the workflow has it"
@@ -89,12 +79,18 @@ def findings(found: Setup) -> Iterator[str]:
 def _workflow(options: argparse.Namespace) -> Workflow:
     if not options.workflow and not (options.checkpoint and options.prompt):
         raise Refused("without a workflow, 01-start-here-inpaint is used: it wants --checkpoint NAME and --prompt TEXT")
-    path = Path(options.workflow).expanduser() if options.workflow else SHIPPED
+    path = Path(options.workflow).expanduser() if options.workflow else TEMPLATE
     try:
-        flow = understood(parse(path.read_bytes(), path.name), options.image, options.mask, options.result)
-    except (OSError, ValueError) as error:
-        raise Refused(f"cannot use the workflow {path}: {error}") from None
-    settings = [_pair(flow, item) for item in options.set]
+        content = path.read_bytes()
+    except OSError as error:
+        raise Refused(f"cannot read the workflow {path}: {error}") from None
+    prompt = parse(content, path.name) if options.workflow else to_prompt(json.loads(content))
+    flow = understood(prompt, options.image, options.mask, options.result)
+    settings = []
+    for key, mark, value in (item.partition("=") for item in options.set):
+        if not mark or "." not in key:
+            raise Refused(f"--set {key}{mark}{value}: wanted NODE.INPUT=VALUE")
+        settings.append((address(flow.prompt, key), value))
     if options.prompt is not None:
         settings.append((flow.text("positive"), options.prompt))
     if options.negative is not None:
@@ -102,31 +98,21 @@ def _workflow(options: argparse.Namespace) -> Workflow:
     if options.checkpoint:
         settings.append((flow.checkpoint(), options.checkpoint))
     for key, value in settings:
-        node, name = flow.split(key)
-        try:
-            flow.prompt[node]["inputs"][name] = flow.converted(key, value)
-        except ValueError as error:
-            raise Refused(str(error)) from None
+        node, name = split(flow.prompt, key)
+        flow.prompt[node]["inputs"][name] = converted(flow.prompt, key, value)
     return replace(flow, fixed=frozenset(key for key, _ in settings))
-
-
-def _pair(flow: Workflow, item: str) -> tuple[str, str]:
-    key, mark, value = item.partition("=")
-    if not mark or "." not in key:
-        raise Refused(f"--set {item}: wanted NODE.INPUT=VALUE")
-    return flow.address(key), value
 
 
 def _addresses(source: Source, flow: Workflow) -> dict[str, str]:
     """Where each column goes: "node.input", by the column's name."""
-    found = {name: flow.address(name) for name in source.columns if name not in OWN}
+    found = {name: address(flow.prompt, name) for name in source.columns if name not in OWN}
     for column, side in (("prompt", "positive"), ("negative", "negative")):
         if column in source.columns:
             found[column] = flow.text(side)
     if len(set(found.values())) < len(found):
         raise Refused(f"two columns of the table fill one input: {', '.join(found)}")
-    for column, address in found.items():
-        node, name = flow.split(address)
+    for column, key in found.items():
+        node, name = split(flow.prompt, key)
         if node in (flow.image, flow.mask) and name == "image":
             raise Refused(f"the table's column '{column}' would replace the picture or the mask: call it image or mask")
         if isinstance(flow.prompt[node]["inputs"][name], str) and any(word in name.lower() for word in FILES):
@@ -143,13 +129,3 @@ def _keep_apart(source: Source, masks: Place | None, out: Place) -> None:
         raise Refused(
             f"{out.shown} lies in {source.root.shown}: the results would be taken for pictures. Choose an OUT beside it"
         )
-
-
-def _comfyui(options: argparse.Namespace) -> str:
-    folder = str(Path(options.comfyui).expanduser().resolve())
-    if not options.address:  # else it lies on the cluster's machines, perhaps not on this one
-        try:
-            install.host_in(folder, "--comfyui ")
-        except StepError as error:
-            raise Refused(str(error)) from None
-    return folder

@@ -1,8 +1,6 @@
 """What a person sees: the line of progress, OUT/preview.html before a run, and OUT/report.html after it, which open
 from the disk, without a server; and what a person says meanwhile: Ctrl-C."""
 
-from __future__ import annotations
-
 import base64
 import re
 import signal
@@ -38,12 +36,8 @@ def say(text: str) -> None:
 
 
 class Stop:
-    """Ctrl-C: the first finishes what is running, the second ends at once. SIGTERM does the same.
-
-    Attributes:
-        crew: Who has to be stopped; before there is one, the first signal ends at once too.
-        asked: There was a signal.
-    """
+    """Ctrl-C: the first finishes what is running, the second ends at once, as does the first before there is a crew
+    that could be stopped. SIGTERM does the same."""
 
     def __init__(self) -> None:
         self.crew: Any = None
@@ -65,12 +59,7 @@ def progress(total: int) -> tqdm:
 
 
 def preview(lines: Iterable[str], shown: Iterable[tuple[str, bytes]]) -> str:
-    """The page that shows what will be painted.
-
-    Arguments:
-        lines: What stands above.
-        shown: A caption and a picture, as JPEG, of each of the first pictures.
-    """
+    """The page that shows what will be painted: lines, and below them captions with pictures, as JPEG."""
     figures = [
         f'<figure><img src="data:image/jpeg;base64,{base64.b64encode(content).decode()}" alt="">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
@@ -82,29 +71,16 @@ def preview(lines: Iterable[str], shown: Iterable[tuple[str, bytes]]) -> str:
 def report(
     done: Iterable[dict[str, Any]], count: int, failed: Iterable[str], pictures: Place, summary: Lines
 ) -> Iterator[tuple[str, str]]:
-    """The pages of the report, by name: every result beside its original and mask, 500 a page.
-
-    Arguments:
-        done: The entries of the manifest.
-        count: How many they are.
-        failed: What is to be said of each picture that is not done.
-        pictures: The folder of the originals.
-        summary: What stands above: a label and a text each.
-    """
+    """The pages of the report, by name: every result beside its original and mask, 500 a page, from so many entries of
+    the manifest; with what is to be said of each picture that is not done, and a summary of labels and texts."""
     shown, pages = iter(done), max(-(-count // A_PAGE), 1)
     names = [REPORT, *(f"{STRIPS}/{page}.html" for page in range(2, pages + 1))]
     for number, name in enumerate(names):
         up = "../" if number else ""
-        links = [f'<a href="{up}{other}">{1 + at}</a>' for at, other in enumerate(names)] if pages > 1 else []
+        links = [f'<a href="{up}{names[at]}">page {at + 1}</a>' for at in (number - 1, number + 1) if 0 <= at < pages]
         head = "" if number else _summary(summary, failed)
         figures = [_figure(entry, pictures, up) for entry in islice(shown, A_PAGE)]
         yield name, _page("Pictures", "\n".join([head, *links, "<br>", *figures, *links]))
-
-
-def table(rows: Lines) -> str:
-    """A label and a text each, for the terminal."""
-    width = max(len(label) for label, _ in rows)
-    return "\n".join(f"  {label.ljust(width)}  {text}" for label, text in rows)
 
 
 def _figure(entry: dict[str, Any], pictures: Place, up: str) -> str:

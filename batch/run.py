@@ -7,8 +7,6 @@ beside it. What is not done after the third time is set aside, with its last err
 clean up: the next one reads the manifest, and does what is not done yet.
 """
 
-from __future__ import annotations
-
 import argparse
 import shutil
 import subprocess
@@ -19,48 +17,42 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import BadPicture, Refused, pictures
-from .check import Job, Jobs
-from .cluster import Cluster, Crew, share_of_gpu
+from .check import Job, Jobs, Task
+from .cluster import Cluster, Crew, gpus, ray, share_of_gpu
 from .manifest import DONE, FAILED, Manifest, key_of
 from .places import strip_name
-from .prepare import Setup, findings
-from .report import MARK, PREVIEW, REPORT, Stop, preview, progress, report, say, table
+from .prepare import findings
+from .report import MARK, PREVIEW, REPORT, Stop, preview, progress, report, say
 from .table import Counts
 from .worker import STOP, Worker
 
 PASSES = 3
-AT_A_TIME = 2
-"""Pictures that a worker has: one that its host paints, and one that waits there, so that the host never does."""
-AHEAD = 100
-"""Among so many pictures one is looked for that a worker has not tried yet."""
+AT_A_TIME = 2  # pictures that a worker has: one that its host paints, and one that waits, so that the host never does
+AHEAD = 100  # pictures among which one is looked for that a worker has not tried yet
 PREVIEWED = 8
 SCHEDULE = "LatentRepaint_Schedule"
 BEFORE = "that failed before (--retry-failed tries again)"
 
 
-def run(options: argparse.Namespace, found: Setup, stop: Stop) -> int:
-    """Plan, paint, report; the exit code.
-
-    Raises:
-        Refused: If the run cannot start or cannot go on.
-        KeyboardInterrupt: If it was interrupted.
-    """
-    out, prompt = found.task.out, found.task.workflow.prompt
+def run(options: argparse.Namespace, task: Task, stop: Stop) -> int:
+    """Plan, paint, report; the exit code. Raises Refused if that cannot go on, KeyboardInterrupt if it is stopped."""
+    out, prompt = task.out, task.workflow.prompt
     try:
         out.check_writable()
     except OSError as error:
         raise Refused(f"cannot write to {out.shown}: {error}") from error
     schedule = next((node for node in prompt if prompt[node]["class_type"] == SCHEDULE), "")
     if not (options.host or options.comfyui) and (schedule or not options.dry_run):
-        _install(Path(found.task.repository))
+        # Have the embedded ComfyUI before several workers want it at once.
+        if subprocess.run([sys.executable, f"{task.repository}/comfyui_host", "--install"]).returncode:
+            raise Refused("the embedded ComfyUI cannot be installed; use --comfyui DIR or --host URL")
     with Manifest(out, write=not options.dry_run) as manifest, Cluster(options.address) as cluster:
-        this = Run(options, found, stop, cluster, manifest)
+        this = Run(options, task, stop, cluster, manifest)
         this.plan()
         this.show()
         if options.dry_run:
@@ -72,12 +64,6 @@ def run(options: argparse.Namespace, found: Setup, stop: Stop) -> int:
     return 1 if len(this.aside) else 0
 
 
-def _install(repository: Path) -> None:
-    """Have the embedded ComfyUI before several workers want it at once."""
-    if subprocess.run([sys.executable, str(repository / "comfyui_host"), "--install"]).returncode:
-        raise Refused("the embedded ComfyUI cannot be installed; use --comfyui DIR or --host URL")
-
-
 def unlike_versions(facts: list[dict[str, str]]) -> str:
     """A warning about hosts that may not give the same bytes; empty if they are of one version."""
     hosts = {fact["version"]: fact["host"] for fact in facts}
@@ -87,31 +73,23 @@ def unlike_versions(facts: list[dict[str, str]]) -> str:
 
 @dataclass
 class Run:
-    """A run.
-
-    Attributes:
-        todo: What is not done yet.
-        aside: What cannot be done, with the reason in each job.
-        skipped: How many were done before and did not change.
-        done: How many are done now.
-        hosts: How many pictures each host has brought to their end.
-    """
+    """What one call of the command does."""
 
     options: argparse.Namespace
-    found: Setup
+    task: Task
     stop: Stop
     cluster: Cluster
     manifest: Manifest
-    todo: Jobs = field(default_factory=Jobs)
-    aside: Jobs = field(default_factory=Jobs)
-    skipped: int = 0
-    done: int = 0
-    hosts: Counter[str] = field(default_factory=Counter)
+    todo: Jobs = field(default_factory=Jobs)  # what is not done yet
+    aside: Jobs = field(default_factory=Jobs)  # what cannot be done, with the reason in each job
+    skipped: int = 0  # done before, and not changed
+    done: int = 0  # now
+    hosts: Counter[str] = field(default_factory=Counter)  # the pictures that each has brought to their end
 
     def plan(self) -> None:
         """Tell apart what is to do, what is done, and what cannot be done."""
-        out, results, rows = self.found.task.out, array("q"), self.found.source.rows(self.found.checker.masks_beside)
-        for job in self.cluster.jobs(self.found.checker, rows):
+        out, results = self.task.out, array("q")
+        for job in self.cluster.jobs(self.task, self.task.rows()):
             job.before = self.manifest.last(job.name)
             before = job.before.get("state") if job.unchanged() else ""
             if job.error:
@@ -132,14 +110,14 @@ class Run:
 
     def show(self) -> None:
         """Say what will be done, by which nodes, and what cannot be; and draw the first pictures with their masks."""
-        aside, out = Counts(), self.found.task.out
+        aside, out = Counts(), self.task.out
         for job in self.aside:
             aside.add(job.kind, f"{job.name}: {job.error}")
         lines = [
-            *findings(self.found),
+            *findings(self.task),
             f"{len(self.todo) + self.skipped + len(self.aside)} pictures: {len(self.todo)} to do, {self.skipped} done "
             f"before and unchanged, {len(self.aside)} set aside",
-            *self.found.source.left_out.lines("left out"),
+            *self.task.source.left_out.lines("left out"),
             *aside.lines("set aside"),
         ]
         say("\n".join(lines))
@@ -148,12 +126,8 @@ class Run:
         say(f"the first pictures with their masks: {out.link(PREVIEW)}")
 
     def list(self, schedule: str) -> None:
-        """Say picture by picture what would be done, and how many model evaluations that is.
-
-        Arguments:
-            schedule: The node that counts them, if there is one.
-        """
-        else_mask = "its alpha" if self.found.task.workflow.wants_mask else "none"
+        """Say picture by picture what would be done, and how many model evaluations the node `schedule` counts."""
+        else_mask = "its alpha" if self.task.workflow.wants_mask else "none"
         for job in self.todo:
             say(f"  {job.name} -> {job.result}, mask {job.mask or else_mask}, seed {job.seed}")
         if not schedule:
@@ -163,30 +137,21 @@ class Run:
         try:
             if not crew.open(all_of_them=True):
                 raise KeyboardInterrupt
-            each = crew.ask("evaluations", schedule)
+            each = ray.get(crew.seats[0].actor.evaluations.remote(schedule))
         finally:
             crew.close()
         in_all = f"{each} a picture, {each * len(self.todo)} in all" if each else "the Schedule node did not say"
         say(f"Model evaluations: {in_all}")
 
     def check_space(self) -> None:
-        """A PNG is seldom smaller than the picture that it was made of.
-
-        Raises:
-            Refused: If the disk of OUT has no room for as much.
-        """
-        out, size = self.found.task.out, self.todo.bytes
+        """Raises Refused if OUT has no room for as much as the pictures have: a PNG of the same is seldom smaller."""
+        out, size = self.task.out, self.todo.bytes
         if out.local and (free := shutil.disk_usage(out.local).free) < size:
             need = f"the pictures to do have {size / 1e6:.0f} MB"
             raise Refused(f"{out.shown} has {free / 1e6:.0f} MB free, and {need}: free some")
 
     def paint(self) -> None:
-        """Do what is to be done, and leave a report, however it ends.
-
-        Raises:
-            Refused: If the hosts do not fit, or none is left, or the results cannot be written.
-            KeyboardInterrupt: If it was interrupted.
-        """
+        """Do what is to be done, and leave a report, however it ends."""
         self.progress = progress(len(self.todo))
         try:
             if len(self.todo):
@@ -225,8 +190,7 @@ class Run:
         while True:
             for has in range(at_a_time):  # every worker gets one before any gets a second
                 for seat in crew.free(has):
-                    free = {other.number for other in crew.free(has)}
-                    if not crew.stopping and (job := queue.take(seat.number, free)):
+                    if not crew.stopping and (job := queue.take(seat.number, crew.ready)):
                         seat.paint(job)
             if not crew.painting and (crew.stopping or queue.is_empty):
                 break
@@ -257,11 +221,11 @@ class Run:
 
     def _crew(self, at_most: int) -> Crew:
         """The workers: one for each host that was named, or as many as were asked for, or one a GPU, or one."""
-        gpus = 0 if self.options.host else self.cluster.gpus()
-        wanted = min(len(self.options.host) or self.options.workers or gpus or 1, at_most)
+        found = 0 if self.options.host else gpus()
+        wanted = min(len(self.options.host) or self.options.workers or found or 1, at_most)
         addresses = (self.options.host or [""] * wanted)[:wanted]
-        arguments = [(self.found.task, address) for address in addresses]
-        crew = self.stop.crew = Crew(Worker, arguments, AT_A_TIME, share_of_gpu(gpus, wanted))
+        arguments = [(self.task, address) for address in addresses]
+        crew = self.stop.crew = Crew(Worker, arguments, AT_A_TIME, share_of_gpu(found, wanted))
         return crew
 
     def _set_aside(self, job: Job, error: BadPicture) -> None:
@@ -284,9 +248,9 @@ class Run:
 
     def _previewed(self, job: Job) -> tuple[str, bytes]:
         """A caption and small pictures: the original, and the same with what will be painted in red."""
-        task = self.found.task
+        task = self.task
         try:
-            picture = pictures.read(task.pictures.read(job.name), job.name)
+            picture = pictures.read(task.source.root.read(job.name), job.name)
             mask = task.mask(job, task.mask_place(job).read(job.mask) if job.mask else b"", picture)
             panels = [picture.pixels, pictures.overlaid(picture, mask)]
             return f"{job.name}, mask {job.mask or 'its alpha'}", pictures.strip(panels, picture)
@@ -295,23 +259,23 @@ class Run:
 
     def _report(self) -> str:
         """Write OUT/report.html; what the terminal gets of it is returned."""
-        out, clock = self.found.task.out, self.progress.format_dict
+        out, clock = self.task.out, self.progress.format_dict
         rate = 60 * clock["n"] / max(clock["elapsed"], 1e-9)
         painting = ("painting", f"{self.progress.format_interval(clock['elapsed'])}, {rate:.1f} pictures a minute")
         summary = [
             ("done now", str(self.done)),
             ("done before and unchanged", str(self.skipped)),
             ("failed or set aside", str(len(self.aside))),
-            ("left", str(len(self.todo))),
+            ("left", str(self.progress.total - clock["n"])),
             *([painting] if self.hosts else []),
             *((f"on {host}", str(count)) for host, count in sorted(self.hosts.items())),
         ]
-        count = sum(entry["state"] == DONE for entry in self.manifest.latest())
-        done = (entry for entry in self.manifest.latest() if entry["state"] == DONE)
+        count = sum(entry.get("state") == DONE for entry in self.manifest.latest())
+        done = (entry for entry in self.manifest.latest() if entry.get("state") == DONE)
         failed = (f"{job.name}: {job.error}" for job in self.aside)
-        for name, page in report(done, count, failed, self.found.task.pictures, summary):
+        for name, page in report(done, count, failed, self.task.source.root, summary):
             out.write_own(name, page.encode(), MARK.encode())
-        return f"{table(summary)}\n  contact sheet  {out.link(REPORT)}"
+        return "\n".join(f"  {label:26} {text}" for label, text in [*summary, ("contact sheet", out.link(REPORT))])
 
 
 class Queue:
@@ -320,11 +284,13 @@ class Queue:
     def __init__(self, jobs: Jobs):
         self._jobs, self._next = iter(jobs), deque[Job]()
 
-    def take(self, worker: int, free: set[int]) -> Job | None:
-        """The next picture for a worker: one that it has not tried, else one that all free workers have."""
-        if self.is_empty:
-            return None
-        job = next((job for job in self._next if worker not in job.tried or free <= set(job.tried)), None)
+    def take(self, worker: int, ready: set[int]) -> Job | None:
+        """The next picture for a worker: one that it has not tried, or that all others have."""
+        job = (
+            None
+            if self.is_empty
+            else next((job for job in self._next if worker not in job.tried or ready <= set(job.tried)), None)
+        )
         if job:
             self._next.remove(job)
         return job

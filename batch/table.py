@@ -4,8 +4,6 @@ Rows are dictionaries of strings (CSV) or JSON values (JSONL) with the key "imag
 in its place, so that one odd line does not end the run.
 """
 
-from __future__ import annotations
-
 import csv
 import fnmatch
 import io
@@ -23,10 +21,8 @@ from .places import Place
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 TABLES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-OWN = ("image", "mask", "prompt", "negative", "seed")
-"""Columns with a meaning of their own; every other one is "node.input"."""
-LONGEST_LINE = 1 << 20
-"""Characters; a longer line is no row."""
+OWN = ("image", "mask", "prompt", "negative", "seed")  # columns; every other one is "node.input"
+LONGEST_LINE = 1 << 20  # characters; a longer line is no row
 NOT_A_ROW = "lines of the table that are no row"
 Row = dict[str, Any] | BadPicture
 
@@ -51,33 +47,18 @@ class Counts:
 
 @dataclass
 class Source:
-    """Where the pictures are named.
+    """Where the pictures are named."""
 
-    Attributes:
-        root: The folder that their names are relative to.
-        kind: "folder", "csv" or "jsonl".
-        file: The table's name in the root.
-        pattern: What names must match in a folder.
-        columns: The table's columns; those of a JSONL table are those of its first row.
-        left_out: What was left out of a folder, once its rows have been read.
-    """
-
-    root: Place
-    kind: str
-    file: str = ""
-    pattern: str = "**"
-    columns: tuple[str, ...] = ("image",)
-    left_out: Counts = field(default_factory=Counts)
+    root: Place  # the folder that their names are relative to
+    kind: str  # "folder", "csv" or "jsonl"
+    file: str = ""  # the table's name in the root
+    pattern: str = "**"  # what names must match in a folder
+    columns: tuple[str, ...] = ("image",)  # of a table; those of a JSONL table are those of its first row
+    left_out: Counts = field(default_factory=Counts)  # of a folder, once its rows have been read
 
     def rows(self, masks_beside: bool) -> Iterator[Row]:
-        """Every row, in order.
-
-        Arguments:
-            masks_beside: In a folder, a file called `name_mask.*` is the mask of `name.*`.
-
-        Raises:
-            Refused: If there is none, or the table cannot be read.
-        """
+        """Every row, in order; in a folder, `name_mask.*` may be the mask of `name.*`. Raises Refused if there is none,
+        or the table cannot be read."""
         if self.kind == "folder":
             yield from self._pictures(masks_beside)
             return
@@ -91,7 +72,8 @@ class Source:
             raise Refused(f"cannot read {self.root.link(self.file)}: {error}") from error
 
     def _pictures(self, masks_beside: bool) -> Iterator[Row]:
-        files = [(name, why) for name, why in self.root.names() if matches(PurePosixPath(name).parts, self.pattern)]
+        pattern = self.pattern.split("/")
+        files = [(name, why) for name, why in self.root.names() if matches(name.split("/"), pattern)]
         stems, found = {name.rpartition(".")[0] for name, why in files if not why}, False
         for name, why in files:
             path, stem = PurePosixPath(name), name.rpartition(".")[0]
@@ -117,50 +99,36 @@ NOT_UTF8 = "the table {} is not UTF-8: save it as CSV UTF-8"
 
 
 def find(url: str) -> Source:
-    """What the user means by PICTURES.
-
-    Raises:
-        Refused: If there is no such folder or table, or the table has no column "image".
-    """
+    """What the user means by PICTURES. Raises Refused if there is no such folder, or no table with a column "image"."""
     kind = TABLES.get(PurePosixPath(url.partition("?")[0]).suffix.lower())
     if kind and not Place(url).filesystem.get_file_info(Place(url).path("")).is_file:
         raise Refused(f"there is no table {Place(url).shown}")
     if kind:
-        folder, file = _split(url)
-        root = Place(folder)
+        base, mark, query = url.partition("?") if "://" in url else (Path(url).as_posix(), "", "")
+        folder, slash, file = base.rpartition("/")
+        root = Place((folder or slash or ".") + mark + query)
         return Source(root, kind, file, columns=_columns(root, file, kind))
     if any(mark in url for mark in "*?[") and "://" not in url and not Path(url).exists():
         parts = PurePosixPath(Path(url).as_posix()).parts
         first = next(i for i, part in enumerate(parts) if any(mark in part for mark in "*?["))
-        return Source(
-            Place(str(PurePosixPath(*parts[:first])) if first else "."), "folder", pattern="/".join(parts[first:])
-        )
+        return Source(Place(str(PurePosixPath(".", *parts[:first]))), "folder", pattern="/".join(parts[first:]))
     place = Place(url)
     if place.local and not place.local.is_dir():
         raise Refused(f"{place.shown} is neither a folder, nor a pattern, nor a table (.csv, .jsonl)")
     return Source(place, "folder")
 
 
-def matches(parts: Sequence[str], pattern: str) -> bool:
+def matches(parts: Sequence[str], wanted: Sequence[str]) -> bool:
     """Whether a path fits a pattern: `*` stands for a part of one name, `**` for any number of folders."""
-
-    def fit(parts: Sequence[str], wanted: Sequence[str]) -> bool:
-        if not wanted:
-            return not parts
-        if wanted[0] == "**":
-            return len(wanted) == 1 or any(fit(parts[start:], wanted[1:]) for start in range(len(parts) + 1))
-        return bool(parts) and fnmatch.fnmatchcase(parts[0], wanted[0]) and fit(parts[1:], wanted[1:])
-
-    return fit(parts, pattern.split("/"))
+    if wanted[:1] == ["**"]:
+        return len(wanted) == 1 or any(matches(parts[start:], wanted[1:]) for start in range(len(parts) + 1))
+    if not parts or not wanted:
+        return not parts and not wanted
+    return fnmatch.fnmatchcase(parts[0], wanted[0]) and matches(parts[1:], wanted[1:])
 
 
 class Lines:
-    """The lines of a table, none longer than it may be.
-
-    Attributes:
-        number: Of the line that was given last.
-        cut: A line that was too long has been given since this was set to False.
-    """
+    """The lines of a table, none longer than it may be; with the number of the last one, and whether any was cut."""
 
     def __init__(self, stream: Any):
         self.text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
@@ -202,23 +170,13 @@ def _json_rows(lines: Lines) -> Iterator[Row]:
 
 
 def _parsed(line: str, number: int) -> Row:
-    def refuse(word: str) -> None:
-        raise ValueError(f"{word} is no number")
-
     try:
-        row = json.loads(line, parse_constant=refuse)
+        row = json.loads(line)
     except (ValueError, RecursionError) as error:
-        said = "too many brackets" if isinstance(error, RecursionError) else error
-        return BadPicture(NOT_A_ROW, f"line {number} of the table is not JSON ({said}): {clean(line, 80)}")
+        return BadPicture(NOT_A_ROW, f"line {number} of the table is not JSON ({error}): {clean(line, 80)}")
     if not isinstance(row, dict):
         return BadPicture(NOT_A_ROW, f"line {number} of the table is not an object: {clean(line, 80)}")
     return row
-
-
-def _split(url: str) -> tuple[str, str]:
-    base, mark, query = url.partition("?") if "://" in url else (url, "", "")
-    path = PurePosixPath(base) if "://" in url else Path(base)
-    return (base[: -len(path.name)].rstrip("/") + mark + query if "://" in url else str(path.parent)), path.name
 
 
 def _columns(root: Place, file: str, kind: str) -> tuple[str, ...]:
@@ -237,10 +195,8 @@ def _columns(root: Place, file: str, kind: str) -> tuple[str, ...]:
     if not lines.number:
         raise Refused(f"{file} is empty")
     if "image" not in columns:
-        raise Refused(
-            f"{file} has no column 'image'; it has: {clean(', '.join(columns), 300) or 'none'}. Columns are separated "
-            "by commas; a JSONL table has one object a line"
-        )
+        has = f"{file} has no column 'image'; it has: {clean(', '.join(columns), 300) or 'none'}"
+        raise Refused(f"{has}. Columns are separated by commas; a JSONL table has one object a line")
     if len(set(columns)) != len(columns):
         raise Refused(f"{file} has two columns of one name: {', '.join(columns)}")
     return tuple(columns)

@@ -1,12 +1,9 @@
 """One worker: a Ray actor with a ComfyUI of its own. It takes pictures from file to file, two at a time: while the host
 paints one, the worker writes the one before, or gets the next ready, so that the host need not wait for it."""
 
-from __future__ import annotations
-
 import json
 import socket
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,54 +12,15 @@ from comfyui_host.hosts import RunningHost, StartedHost
 from comfyui_host.prompt import described, misfits, upstream
 
 from . import BadPicture, Refused, pictures
-from .check import Job
+from .check import Job, Task
 from .manifest import DONE, FAILED
 from .pictures import Picture
-from .places import Place, digest, strip_name
-from .workflow import Workflow
+from .places import digest, strip_name
 
-NOT_DONE = "not done"
-"""The picture may be done by another try, or by another host."""
-HOST_GONE = "host gone"
-"""The same, and this worker's host has to be started again."""
-STOP = "stop"
-"""No picture can be done any more: the results cannot be written."""
-FOLDER = "batch"
-"""The folder among the host's inputs that takes the pictures and masks."""
-
-
-@dataclass
-class Task:
-    """All that the pictures of a run have in common.
-
-    Attributes:
-        comfyui: A ComfyUI's folder; empty for the embedded one.
-        repository: The folder that has the embedded one's comfyui_host/.
-        own_format: Results in the picture's own format, not in PNG.
-    """
-
-    workflow: Workflow
-    pictures: Place
-    masks: Place | None
-    out: Place
-    comfyui: str
-    repository: str
-    own_format: bool
-
-    def mask(self, job: Job, content: bytes, picture: Picture) -> Any:
-        """What is to be painted of a picture, at its size; None where the workflow takes no mask.
-
-        Raises:
-            BadPicture: If that cannot be told.
-        """
-        if not self.workflow.wants_mask:
-            return None
-        if not job.mask:
-            return pictures.mask_of(picture, job.name)
-        return pictures.scaled(pictures.read_mask(content, job.mask), picture.pixels.size, job.mask)
-
-    def mask_place(self, job: Job) -> Place:
-        return self.masks if job.in_masks and self.masks else self.pictures
+NOT_DONE = "not done"  # the picture may be done by another try, or by another host
+HOST_GONE = "host gone"  # the same, and this worker's host has to be started again
+STOP = "stop"  # no picture can be done any more: the results cannot be written
+FOLDER = "batch"  # among the host's inputs, for the pictures and masks
 
 
 class Worker:
@@ -76,15 +34,8 @@ class Worker:
         self.host = RunningHost(address) if address else StartedHost(task.comfyui, room)
 
     def start(self) -> dict[str, str]:
-        """Have a host that answers and that knows what the workflow needs.
-
-        Returns:
-            Its name and version.
-
-        Raises:
-            HostGone, HostFailed: If it does not start or does not answer.
-            Refused: If it lacks something, or this machine cannot write the results.
-        """
+        """Have a host that answers and knows what the workflow needs, and return its name and version. Raises HostGone
+        or HostFailed if it does not start, Refused if it lacks something or cannot write the results."""
         flow = self.task.workflow
         self.host.start(flow.prompt)
         self.known = self.host.client.object_info()
@@ -100,18 +51,16 @@ class Worker:
         return self.facts
 
     def paint(self, job: Job) -> dict[str, Any]:
-        """Take a picture through the workflow.
-
-        Returns:
-            An entry of the manifest; its state is "done", "failed", or one of those above. Its seconds count from the
-            end of the picture before, where this one has waited for that.
-        """
+        """Take a picture through the workflow, and return an entry of the manifest: "done", "failed", or in one of the
+        states above. Its seconds count from the end of the picture before, where it has waited for that."""
         started = time.monotonic()
         entry: dict[str, Any] = {**job.facts(), "state": DONE, **self.facts}
         try:
             entry |= self._paint(job)
         except BadPicture as error:
             entry |= {"state": FAILED, "error": clean(str(error))}
+        except FileNotFoundError as error:
+            entry |= {"state": FAILED, "error": clean(f"there is no {error.filename or job.name} any more")}
         except PromptError as error:
             where = f"node {described(self.task.workflow.prompt, error.node_id)}: " if error.node_id else ""
             entry |= {"state": NOT_DONE, "error": clean(f"{where}{error}")}
@@ -138,11 +87,11 @@ class Worker:
         self.host.stop()
 
     def _paint(self, job: Job) -> dict[str, Any]:
-        content = self._read(self.task.pictures, job.name)
-        mask_content = self._read(self.task.mask_place(job), job.mask) if job.mask else b""
+        content = self.task.source.root.read(job.name)
+        mask_content = self.task.mask_place(job).read(job.mask) if job.mask else b""
         facts: dict[str, Any] = {"image_hash": digest(content), "mask_hash": digest(mask_content)}
         same = all(job.before.get(key) == value for key, value in {**facts, "recipe": job.recipe}.items())
-        if same and job.result_at and job.before["state"] == DONE:  # touched, but not changed
+        if same and job.result_at and job.before.get("state") == DONE:  # touched, but not changed
             return {**job.before, "image_at": job.image_at, "mask_at": job.mask_at}
         replaces = self._replaced(job)
         picture = pictures.read(content, job.name)
@@ -164,10 +113,7 @@ class Worker:
     def _replaced(self, job: Job) -> str:
         """The digest of what is there under the name of the result, if this tool has written it: as the manifest says,
         or, if a run was killed before it could note that, as the strip says, which is written before the result.
-
-        Raises:
-            BadPicture: If it is someone else's.
-        """
+        Raises BadPicture if it is someone else's."""
         out, strip = self.task.out, strip_name(job.result)
         if not out.taken(job.result):
             return ""
@@ -206,9 +152,3 @@ class Worker:
             raise
         self.host.forget(names, [file for node in run.outputs for file in run.pictures(node)])
         return made, seeds
-
-    def _read(self, place: Place, name: str) -> bytes:
-        try:
-            return place.read(name)
-        except FileNotFoundError:
-            raise BadPicture("pictures that are not there", f"there is no {place.link(name)} any more") from None

@@ -3,52 +3,28 @@
 The workflow of a picture is this one with some inputs replaced; nothing is added and nothing is rewired.
 """
 
-from __future__ import annotations
-
 import copy
 import functools
-import json
-import math
 from dataclasses import dataclass
 from typing import Any
 
-from comfyui_host.prompt import (
-    Address,
-    Prompt,
-    described,
-    links,
-    listed,
-    node_named,
-    seed_limits,
-    seeds,
-    texts,
-)  # fmt: skip
+from comfyui_host.prompt import Address, Prompt, described, links, listed, node_named, seed_limits, seeds, split, texts
 
 from . import Refused
 
-MASK_OUTPUT = 1
-"""LoadImage's second output: what its alpha leaves to be painted."""
+MASK_OUTPUT = 1  # of LoadImage: what its alpha leaves to be painted
 
 
 @dataclass(frozen=True)
 class Workflow:
-    """A prompt, and where each picture goes in it.
-
-    Attributes:
-        prompt: The nodes, by id.
-        image: The node that loads the picture.
-        mask: The node that loads the mask; empty if there is none.
-        mask_in_alpha: The picture's own loader gives the mask, so the mask travels as the picture's alpha.
-        result: The node whose first picture is the result.
-        fixed: Inputs that were set from outside, "node.input"; seeds among them stay as they are.
-    """
+    """A prompt, and where each picture goes in it."""
 
     prompt: Prompt
-    image: str
-    mask: str
-    mask_in_alpha: bool
-    result: str
-    fixed: frozenset[str] = frozenset()
+    image: str  # the node that loads the picture
+    mask: str  # the node that loads the mask; empty if there is none
+    mask_in_alpha: bool  # the picture's own loader gives the mask, so the mask travels as the picture's alpha
+    result: str  # the node whose first picture is the result
+    fixed: frozenset[str] = frozenset()  # inputs set from outside, "node.input"; seeds among them stay as they are
 
     @property
     def wants_mask(self) -> bool:
@@ -82,42 +58,14 @@ class Workflow:
         if self.mask:
             prompt[self.mask]["inputs"]["image"] = mask
         for key, value in settings.items():
-            node, name = self.split(key)
+            node, name = split(prompt, key)
             prompt[node]["inputs"][name] = value
             used.pop(key, None)
         return prompt, used
 
-    def split(self, key: str) -> Address:
-        """Node and input of "node.input"; both may have a dot in them. The longest name of a node counts."""
-        at = len(key)
-        while (at := key.rfind(".", 0, at)) > 0:
-            if node := node_named(self.prompt, key[:at]):
-                return node, key[at + 1 :]
-        where = key.rpartition(".")[0]
-        raise Refused(f"'{key}': no node has the id or the title '{where}'. There are: {listed(self.prompt)}")
-
-    def address(self, key: str) -> str:
-        """The input "node.input" with the node's id, from one that may give its title.
-
-        Raises:
-            Refused: If there is no such input, or another node feeds it.
-        """
-        node, name = self.split(key)
-        inputs = self.prompt[node]["inputs"]
-        if name not in inputs:
-            raise Refused(f"'{key}': node {described(self.prompt, node)} has the inputs {', '.join(inputs)}")
-        if isinstance(inputs[name], list):
-            raise Refused(f"'{key}': this input of node {described(self.prompt, node)} comes from another node")
-        return f"{node}.{name}"
-
     def text(self, side: str) -> str:
-        """Where the prompt ("positive") or the negative prompt ("negative") is written: "node.input".
-
-        A text that leads to both is the prompt, as where the negative is its ConditioningZeroOut.
-
-        Raises:
-            Refused: If not exactly one text leads to the inputs of that name.
-        """
+        """Where the prompt ("positive") or the negative prompt ("negative") is written: "node.input". A text that leads
+        to both is the prompt, as where the negative is its ConditioningZeroOut. Raises Refused if it is not clear."""
         positive, negative = texts(self.prompt, "positive"), texts(self.prompt, "negative")
         found = positive if side == "positive" else negative - positive
         if side == "negative" and negative and not found:
@@ -139,43 +87,20 @@ class Workflow:
             raise Refused(f"{len(found)} nodes load a checkpoint; give --set NODE.ckpt_name=NAME instead")
         return f"{found[0]}.ckpt_name"
 
-    def converted(self, key: str, value: Any) -> Any:
-        """A value from a table or the command line, as the kind of thing that stands in the workflow now.
-
-        Raises:
-            ValueError: If it cannot be one.
-        """
-        node, name = self.split(key)
-        kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-        wanted = next((kind for kind in kinds if isinstance(self.prompt[node]["inputs"][name], kind)), None)
-        if wanted is None:
-            raise ValueError(f"input {key}: it is neither a number nor a text, and cannot be set")
-        if isinstance(value, (str, int, float)):
-            if wanted is str:
-                return str(value)
-            try:
-                made = json.loads(str(value).lower() if wanted is bool else str(value))
-                fits = isinstance(made, bool) == (wanted is bool) and isinstance(made, (int, wanted))
-                if fits and abs(made) < math.inf:
-                    return float(made) if wanted is float else made
-            except (ValueError, OverflowError, RecursionError):
-                pass
-        raise ValueError(f"input {key}: found {str(value)[:80]!r}, wanted {kinds[wanted]}")
-
 
 def understood(prompt: Prompt, image: str | None, mask: str | None, result: str | None) -> Workflow:
-    """The workflow with its nodes found.
-
-    Arguments:
-        image, mask, result: Nodes by id or title, where the user said which.
-
-    Raises:
-        Refused: If it is not clear which node is meant; the message lists the candidates.
-    """
+    """The workflow with its nodes found, of which the user may have named some, by id or title. Raises Refused if it is
+    not clear which node is meant; the message lists the candidates."""
     loaders = [node for node, content in prompt.items() if isinstance(content["inputs"].get("image"), str)]
-    mask_node = _chosen(prompt, mask, "--mask")
-    image_node = _chosen(prompt, image, "--image") or _picture_loader(prompt, loaders, mask_node)
-    mask_node = mask_node or _mask_loader(prompt, [node for node in loaders if node != image_node])
+    masks = [node for node in loaders if _gives_only_mask(prompt, node)]
+    mask_node, named = _chosen(prompt, mask, "--mask"), node_named(prompt, "mask")
+    pictures = [node for node in loaders if node not in (*masks, mask_node, named)]
+    image_node = _chosen(prompt, image, "--image") or _one(
+        prompt, loaders, pictures, "image", "take the picture, as LoadImage does"
+    )
+    masks, others = ([node for node in some if node != image_node] for some in (masks, loaders))
+    if not mask_node and (masks or named in others):
+        mask_node = _one(prompt, others, masks, "mask", "take the mask, as LoadImageMask does")
     for node in filter(None, (image_node, mask_node)):
         if node not in loaders:
             raise Refused(f"node {node} loads no picture; those that do: {listed(prompt, loaders)}")
@@ -183,8 +108,12 @@ def understood(prompt: Prompt, image: str | None, mask: str | None, result: str 
         raise Refused(f"node {described(prompt, mask_node)} cannot take both the picture and the mask")
     if mask_node and not _outputs(prompt, mask_node):
         raise Refused(f"node {described(prompt, mask_node)} should take the mask, but leads nowhere")
-    in_alpha = MASK_OUTPUT in _outputs(prompt, image_node)
-    return Workflow(prompt, image_node, mask_node, in_alpha, _chosen(prompt, result, "--result") or _saver(prompt))
+    savers = [node for node, content in prompt.items() if content["class_type"] == "SaveImage"]
+    savers = savers or [node for node, content in prompt.items() if content["class_type"] == "PreviewImage"]
+    result_node = _chosen(prompt, result, "--result") or _one(
+        prompt, list(prompt), savers, "result", "give the result, as SaveImage does"
+    )
+    return Workflow(prompt, image_node, mask_node, MASK_OUTPUT in _outputs(prompt, image_node), result_node)
 
 
 def _outputs(prompt: Prompt, node: str) -> set[int]:
@@ -205,43 +134,10 @@ def _chosen(prompt: Prompt, name: str | None, option: str) -> str:
     return node
 
 
-def _picture_loader(prompt: Prompt, loaders: list[str], mask: str) -> str:
-    named = node_named(prompt, "image")
-    if named in loaders:
-        return str(named)
-    taken = {mask, node_named(prompt, "mask")}
-    candidates = [node for node in loaders if node not in taken and not _gives_only_mask(prompt, node)]
-    if len(candidates) != 1:
-        raise _unclear(prompt, candidates, "take the picture", "image")
-    return candidates[0]
-
-
-def _mask_loader(prompt: Prompt, others: list[str]) -> str:
-    named = node_named(prompt, "mask")
-    if named in others:
-        return str(named)
-    candidates = [node for node in others if _gives_only_mask(prompt, node)]
-    if len(candidates) > 1:
-        raise _unclear(prompt, candidates, "take the mask", "mask")
-    return candidates[0] if candidates else ""
-
-
-def _saver(prompt: Prompt) -> str:
-    if named := node_named(prompt, "result"):
-        return named
-    for kind in ("SaveImage", "PreviewImage"):
-        found = [node for node, content in prompt.items() if content["class_type"] == kind]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise _unclear(prompt, found, "give the result", "result")
-    raise Refused(
-        f"no SaveImage or PreviewImage gives a result: add one, or say --result NODE. There are: {listed(prompt)}"
-    )
-
-
-def _unclear(prompt: Prompt, candidates: list[str], what: str, title: str) -> Refused:
-    return Refused(
-        f"{len(candidates)} nodes could {what}: give one the title '{title}', or say --{title} NODE. "
-        f"Candidates: {listed(prompt, candidates) or 'none; a LoadImage is wanted'}"
-    )
+def _one(prompt: Prompt, possible: list[str], likely: list[str], title: str, what: str) -> str:
+    """The node with the title, or the only likely one."""
+    named = node_named(prompt, title)
+    if named in possible or len(likely) == 1:
+        return str(named) if named in possible else likely[0]
+    how = f"give one the title '{title}', or say --{title} NODE"
+    raise Refused(f"{len(likely)} nodes could {what}: {how}. Candidates: {listed(prompt, likely) or 'none'}")

@@ -8,6 +8,7 @@ An input is a value, or a link to another node's output: [node, number].
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -69,6 +70,49 @@ def node_named(prompt: Prompt, name: str) -> str | None:
         return name
     found = [node for node in prompt if title(prompt, node).lower() == name.lower()]
     return found[0] if len(found) == 1 else None
+
+
+def split(prompt: Prompt, key: str) -> Address:
+    """Node and input of "node.input", where the node may be given by its title, and both may have a dot in their names:
+    the longest name of a node counts. Raises ValueError if there is no such node."""
+    at = len(key)
+    while (at := key.rfind(".", 0, at)) > 0:
+        if node := node_named(prompt, key[:at]):
+            return node, key[at + 1 :]
+    where = key.rpartition(".")[0]
+    raise ValueError(f"'{key}': no node has the id or the title '{where}'. There are: {listed(prompt)}")
+
+
+def address(prompt: Prompt, key: str) -> str:
+    """The same with the node's id. Raises ValueError if there is no such input, or another node feeds it."""
+    node, name = split(prompt, key)
+    inputs = prompt[node]["inputs"]
+    if name not in inputs:
+        raise ValueError(f"'{key}': node {described(prompt, node)} has the inputs {', '.join(inputs)}")
+    if isinstance(inputs[name], list):
+        raise ValueError(f"'{key}': this input of node {described(prompt, node)} comes from another node")
+    return f"{node}.{name}"
+
+
+def converted(prompt: Prompt, key: str, value: Any) -> Any:
+    """A value from a table or a command line, as the kind of thing that stands at "node.input" now. Raises ValueError
+    if it cannot be one."""
+    node, name = split(prompt, key)
+    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    wanted: Any = next((kind for kind in kinds if isinstance(prompt[node]["inputs"][name], kind)), None)
+    if wanted is None:
+        raise ValueError(f"input {key}: it is neither a number nor a text, and cannot be set")
+    if isinstance(value, str) or isinstance(value, (int, float)) and abs(value) < math.inf:
+        if wanted is str:
+            return str(value)
+        try:
+            made = json.loads(str(value).lower() if wanted is bool else str(value))
+            fits = isinstance(made, bool) == (wanted is bool) and isinstance(made, (int, wanted))
+            if fits and abs(made) < math.inf:
+                return float(made) if wanted is float else made
+        except (ValueError, OverflowError, RecursionError):
+            pass
+    raise ValueError(f"input {key}: found {str(value)[:80]!r}, wanted {kinds[wanted]}")
 
 
 def is_whole(value: Any) -> bool:

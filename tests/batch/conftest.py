@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from batch.check import Checker
+from batch.check import Task
 from batch.command import parsed
-from batch.prepare import Setup, prepare
+from batch.prepare import prepare
 from benchmarks.batch.trial import DEMO_MODEL, PLUGIN, Trial, make_mask, make_picture
 from comfyui_host import install
 from comfyui_host.server_process import Server, serve
@@ -64,16 +64,11 @@ def pictures(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def understood(tmp_path: Path) -> Callable[..., Setup]:
+def understood(tmp_path: Path) -> Callable[..., Task]:
     """understood(pictures, "--seed", "3") is all that `python batch` knows before it starts Ray."""
 
-    def made(pictures: Any, *options: str, out: Any = tmp_path / "out", workflow: Any = None) -> Setup:
+    def made(pictures: Any, *options: str, out: Any = tmp_path / "out", workflow: Any = None) -> Task:
         flow = [str(workflow)] if workflow else [*DEMO_MODEL]
         return prepare(parsed([*flow, str(pictures), str(out), *options]))
 
     return made
-
-
-@pytest.fixture
-def checker(understood: Callable[..., Setup]) -> Callable[..., Checker]:
-    return lambda *arguments, **more: understood(*arguments, **more).checker

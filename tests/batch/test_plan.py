@@ -32,13 +32,10 @@ def planned(tmp_path, jobs, before=(), retry=False):
     with Manifest(out, write=True) as manifest:
         for line in before:
             manifest.add(line)
-    found = SimpleNamespace(
-        task=SimpleNamespace(out=out), source=SimpleNamespace(rows=lambda _: iter(jobs)),
-        checker=SimpleNamespace(masks_beside=True),
-    )  # fmt: skip
+    task = SimpleNamespace(out=out, rows=lambda: iter(jobs))
     with Manifest(out, write=False) as manifest:
         cluster = SimpleNamespace(jobs=lambda _, rows: rows)
-        run = Run(SimpleNamespace(retry_failed=retry), found, None, cluster, manifest)
+        run = Run(SimpleNamespace(retry_failed=retry), task, None, cluster, manifest)
         run.plan()
     return run
 
@@ -163,7 +160,7 @@ def test_a_report_links_strange_names_and_says_what_failed(tmp_path):
     assert not re.search("<c>|<i>|<x>|<2>", page)  # a manifest may have been written by anyone
     assert 'href="sub/a%20%22b%22%20%26%20%3Cc%3E%20%231%20%C3%BC%3F.png"' in page
     assert "bad &lt;i&gt;.png: no mask &lt;x&gt;" in page
-    assert page.count("<figure>") == report.A_PAGE and 'href="report/2.html"' in page
+    assert page.count("<figure>") == report.A_PAGE and 'href="report/2.html"' in page and "report/3" not in page
     assert second.count("<figure>") == 1 and 'href="../499.png"' in second
     assert not re.search(r"https?://|<script", page)
     assert report.MARK in page[:1000]

@@ -1,5 +1,6 @@
 """`python batch` as a user runs it: results, exit codes, and what remains when processes are killed on the way."""
 
+import copy
 import json
 import shutil
 import time
@@ -16,6 +17,7 @@ from benchmarks.batch.trial import (
     DEMO_MODEL,
     HOST,
     ROOT,
+    SHIPPED,
     STOCK,
     WORKER,
     digests,
@@ -57,10 +59,10 @@ def test_two_workers_that_are_killed_and_interrupted_give_the_bytes_of_one(
 ):
     make_pictures(tmp_path / "pictures", 20)
     found = understood(tmp_path / "pictures", out=tmp_path / "one")
-    worker = Worker(found.task, server.address)
+    worker = Worker(found, server.address)
     worker.start()
     for name in sorted(path.relative_to(tmp_path / "pictures") for path in tmp_path.glob("pictures/*/*[0-9].png")):
-        assert worker.paint(found.checker.jobs([{"image": name.as_posix()}])[0])["state"] == DONE
+        assert worker.paint(found.jobs([{"image": name.as_posix()}])[0])["state"] == DONE
     out = tmp_path / "two"
     trial = begin(tmp_path / "pictures", out, *DEMO_MODEL, "--workers", 2)
     for number, kind in ((2, HOST), (6, WORKER)):
@@ -97,7 +99,7 @@ def test_what_fails_is_named_and_the_rest_is_done_and_a_second_call_mends_it(ser
     content = (folder / "broken.png").read_bytes()
     (folder / "broken.png").write_bytes(content[:-200])
     (folder / "alone_mask.png").unlink()
-    flow = json.loads((ROOT / "batch" / "inpaint_any_size.json").read_text(encoding="utf-8"))
+    flow = copy.deepcopy(SHIPPED)
     flow["20"] = {"class_type": "BatchRaisingText", "inputs": {"text": ""}, "_meta": {"title": "words"}}
     flow["3"]["inputs"]["text"] = ["20", 0]
     flow["7"]["inputs"]["steps"] = 2
@@ -114,7 +116,12 @@ def test_what_fails_is_named_and_the_rest_is_done_and_a_second_call_mends_it(ser
     assert failed["poison.png"]["tries"] == 3 and "node 20 BatchRaisingText" in failed["poison.png"]["error"]
     assert failed["broken.png"]["tries"] == 1
     told = "poison.png: node 20", "broken.png: broken.png is broken", "alone.png: no mask", "failed or set aside"
-    told += "picture   5 LoadImage", "mask      12 LoadImageMask", "seed      7 LatentRepaint_KSampler", "1 no mask"
+    told += (
+        "picture   5 LoadImage",
+        "mask      12 LoadImageMask, channel red",
+        "seed      7 LatentRepaint_KSampler",
+        "1 no mask",
+    )
     assert all(words in said for words in told), said
     sheet = (out / "report.html").read_text(encoding="utf-8")
     assert sheet.count("<figure>") == 13 and sheet.count("<li>") == 3

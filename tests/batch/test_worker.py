@@ -1,5 +1,6 @@
 """One worker and a real host, without Ray: what becomes of a picture."""
 
+import copy
 import json
 import re
 import shutil
@@ -15,7 +16,7 @@ from batch import Refused
 from batch.manifest import DONE, FAILED
 from batch.places import PARTS
 from batch.worker import HOST_GONE, NOT_DONE, STOP, Worker
-from benchmarks.batch.trial import ROOT, STOCK
+from benchmarks.batch.trial import SHIPPED, STOCK
 from comfyui_host.client import HostGone
 
 TEXT = {"class_type": "BatchRaisingText", "inputs": {"text": ""}}
@@ -24,7 +25,7 @@ TEXT = {"class_type": "BatchRaisingText", "inputs": {"text": ""}}
 @pytest.fixture
 def flow(tmp_path):
     """The shipped workflow as a file; the demo model, two steps, and a text that raises for poison."""
-    prompt = json.loads((ROOT / "batch" / "inpaint_any_size.json").read_text(encoding="utf-8"))
+    prompt = copy.deepcopy(SHIPPED)
     prompt["7"]["inputs"]["steps"] = 2
     prompt["20"] = TEXT
     prompt["3"]["inputs"]["text"] = ["20", 0]
@@ -46,9 +47,9 @@ def work(server, understood, flow):
 
     def made(pictures, *options, address=server.address, **more):
         found = understood(pictures, *options, **({"workflow": flow} | more))
-        worker = Worker(found.task, address)
+        worker = Worker(found, address)
         worker.start()
-        return worker, lambda name: found.checker.jobs([{"image": name}])[0]
+        return worker, lambda name: found.jobs([{"image": name}])[0]
 
     return made
 
