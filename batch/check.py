@@ -50,7 +50,7 @@ class Job:
     tried: list[int] = field(default_factory=list)  # the workers that did not bring it to its end
 
     def to_json(self) -> str:
-        return json.dumps(vars(self))
+        return json.dumps({key: value for key, value in vars(self).items() if value or value == 0})
 
     @staticmethod
     def from_json(text: str) -> "Job":

@@ -40,11 +40,8 @@ PATIENCE = 900.0
 
 
 class Cluster:
-    """A connection to Ray, in a `with` statement; Refused is raised if there is none.
-
-    Arguments:
-        address: A cluster's, "auto" for the one that runs on this machine; empty to start Ray here, and end it too.
-    """
+    """A connection to Ray, in a `with` statement, or Refused if there is none. The address is a cluster's, "auto"
+    for the one that runs on this machine, or empty to start Ray here, and end it too."""
 
     def __init__(self, address: str):
         self.address = address
@@ -226,11 +223,8 @@ def _first_line(error: Exception) -> str:
 
 
 def _own_folder() -> str:
-    """A folder that nobody else may enter; those of runs that were killed are deleted.
-
-    Its path is short: Ray makes sockets there, and a socket's path may have 104 characters on macOS and 108 on Linux,
-    of which Ray's own part takes some 70.
-    """
+    """A folder that nobody else may enter; those of runs that were killed are deleted. Its path is short: Ray makes
+    sockets there, and a socket's path may have 104 characters, of which Ray's own part takes some 70."""
     above = Path("/tmp" if os.name == "posix" else tempfile.gettempdir())  # noqa: S108
     for old in above.glob("lrb-*") if os.name == "posix" else ():
         named = OWN_FOLDER.fullmatch(old.name)

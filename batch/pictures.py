@@ -144,11 +144,7 @@ def for_mask_loader(mask: Image.Image) -> bytes:
 
 def finished(result: bytes, picture: Picture, painted: Image.Image | None) -> tuple[bytes, Image.Image]:
     """A result of ComfyUI's, in PNG, with the picture's profile, EXIF and dpi, and its alpha, opaque where painted; and
-    what it shows.
-
-    Arguments:
-        painted: The mask; None if the picture's own alpha was the mask, so that all of it is opaque now.
-    """
+    what it shows. `painted` is None if the picture's own alpha was the mask, so that all of it is opaque now."""
     made = _decoded(result, "the result", ("PNG",))
     alpha = picture.alpha if painted and not made.has_transparency_data else None
     if not (alpha or picture.described or picture.colour):

@@ -27,15 +27,10 @@ STRIPS = "report"  # under OUT, for the small pictures of the report
 
 class Place:
     """A folder, by path or by URL; Refused is raised if no filesystem is known for that. It can be sent to another
-    machine, which must be able to reach it too.
-
-    Attributes:
-        local: The folder as a path, if it is on this machine's filesystem.
-        shown: Its path or URL as a person may see it, without keys.
-    """
+    machine, which must be able to reach it too. `shown` is how a person may see it, without keys."""
 
     def __init__(self, url: str):
-        self.local: Path | None = None
+        self.local: Path | None = None  # the folder as a path, if it is on this machine's filesystem
         self.shown, path = _without_keys(url), url
         if "://" in url or url.startswith("file:"):
             self.filesystem, self.root = _remote(url)
@@ -156,11 +151,11 @@ class Place:
         self.write(name, b"")
         self.filesystem.delete_file(self.path(name))
 
-    def tidy(self) -> None:
+    def tidy(self, parts: bool = True) -> None:
         """Delete what writes that were cut off have left, and nothing else."""
         try:
             for info in self.filesystem.get_file_info(pyarrow.fs.FileSelector(self.path(PARTS))):
-                if info.is_file and re.fullmatch(r"[0-9a-f]{32}\.part", info.base_name):
+                if parts and info.is_file and re.fullmatch(r"[0-9a-f]{32}\.part", info.base_name):
                     self.filesystem.delete_file(info.path)
             if self.local:
                 (self.local / PARTS).rmdir()

@@ -34,8 +34,7 @@ from .worker import STOP, Worker
 PASSES = 3
 AT_A_TIME = 2  # pictures that a worker has: one that its host paints, and one that waits, so that the host never does
 AHEAD = 100  # pictures among which one is looked for that a worker has not tried yet
-PREVIEWED = 8
-SCHEDULE = "LatentRepaint_Schedule"
+PREVIEWED, SCHEDULE = 8, "LatentRepaint_Schedule"
 BEFORE = "that failed before (--retry-failed tries again)"
 
 
@@ -53,14 +52,16 @@ def run(options: argparse.Namespace, task: Task, stop: Stop) -> int:
             raise Refused("the embedded ComfyUI cannot be installed; use --comfyui DIR or --host URL")
     with Manifest(out, write=not options.dry_run) as manifest, Cluster(options.address) as cluster:
         this = Run(options, task, stop, cluster, manifest)
-        this.plan()
-        this.show()
-        if options.dry_run:
-            this.list(schedule)
-        else:
-            this.check_space()
-            this.paint()
-    out.tidy()
+        try:
+            this.plan()
+            this.show()
+            if options.dry_run:
+                this.list(schedule)
+            else:
+                this.check_space()
+                this.paint()
+        finally:
+            out.tidy(parts=not options.dry_run)  # else they may be another run's
     return 1 if len(this.aside) else 0
 
 

@@ -43,13 +43,8 @@ class Workflow:
     def filled(
         self, image: str, mask: str, seed: int, settings: dict[str, Any], known: dict[str, Any]
     ) -> tuple[Prompt, dict[str, int]]:
-        """The prompt of one picture, and each seed in it by "node.input", folded into what its node takes.
-
-        Arguments:
-            image, mask: Names among the host's inputs.
-            settings: Values by "node.input".
-            known: What the host says of its nodes.
-        """
+        """The prompt of one picture, and each seed in it by "node.input", folded into what its node takes, as `known`
+        says, the host's word on its nodes. `image` and `mask` are names among its inputs."""
         prompt, used = copy.deepcopy(self.prompt), {}
         for (node, name), users in self.seeds.items():
             least, most = seed_limits(prompt, [(node, name), *users], known)
