@@ -90,7 +90,7 @@ def read_mask(content: bytes, name: str) -> Image.Image:
     if image.has_transparency_data:
         alpha = image.convert("RGBA").getchannel("A")
         grey = ImageChops.multiply(grey, alpha)
-        if grey.getextrema()[1] <= FLOOR and alpha.getextrema()[0] < 255:
+        if np.asarray(grey).max() <= FLOOR and np.asarray(alpha).min() < 255:
             if np.asarray(alpha).mean() < 128:
                 said = f"{name} is black, and mostly transparent: is the black to be painted? Save it white on black"
                 raise BadPicture("masks that can be read in two ways", said)
@@ -251,7 +251,9 @@ def _in_rgb(image: Image.Image) -> tuple[Image.Image, bytes]:
 
 def _useful(mask: Image.Image, name: str) -> Image.Image:
     """The mask with its floor, unless it is certain that it is not what was meant."""
-    least, most = mask.getextrema()
+    values = mask.histogram()
+    used = [value for value, count in enumerate(values) if count]
+    least, most = used[0], used[-1]
     if most <= FLOOR:
         why = f"its brightest value is {most} of 255; a class map?" if most else "it is black everywhere."
         raise BadPicture(
@@ -259,10 +261,8 @@ def _useful(mask: Image.Image, name: str) -> Image.Image:
         )
     if least > FLOOR:
         raise BadPicture("masks that paint everything", f"{name} paints everything: what is to be kept must be black")
-    values = mask.histogram()
-    used = [str(value) for value, count in enumerate(values) if count]
     if values[0] and len(used) <= 8 and sum(values[1 : FLOOR + 1]) > 0.001 * sum(values):
-        said = f"{name} has the values {', '.join(used)}; a class map? What is to be painted must be white"
+        said = f"{name} has the values {', '.join(map(str, used))}; a class map? What is to be painted must be white"
         raise BadPicture("masks that can be read in two ways", said)
     return mask.point(lambda value: value if value > FLOOR else 0)
 

@@ -98,6 +98,7 @@ class Trial:
         self._output = tempfile.TemporaryFile()
         host = install.find_host()
         own = {"OMP_NUM_THREADS": "1", "COMFYUI_PATH": str(host.tree), "COMFYUI_PYTHON": str(host.python)}
+        own["RAY_worker_niceness"] = "0"  # Ray lets all else on a busy machine go first
         self._process = subprocess.Popen(
             [sys.executable, str(repository / "batch"), *map(str, arguments)],
             stdout=self._output,

@@ -160,7 +160,7 @@ def test_a_report_links_strange_names_and_says_what_failed(tmp_path):
     assert not re.search("<c>|<i>|<x>|<2>", page)  # a manifest may have been written by anyone
     assert 'href="sub/a%20%22b%22%20%26%20%3Cc%3E%20%231%20%C3%BC%3F.png"' in page
     assert "bad &lt;i&gt;.png: no mask &lt;x&gt;" in page
-    assert page.count("<figure>") == report.A_PAGE and 'href="report/2.html"' in page and "report/3" not in page
+    assert page.count("<figure>") == report.A_PAGE and 'href="report/2.html"' in page and "report/3.html" not in page
     assert second.count("<figure>") == 1 and 'href="../499.png"' in second
     assert not re.search(r"https?://|<script", page)
     assert report.MARK in page[:1000]

@@ -43,7 +43,7 @@ def used(out):
     return {entry["host"] for entry in manifest(out)} if (out / "manifest.jsonl").exists() else set()
 
 
-def wait_until(true, seconds=300):
+def wait_until(true, seconds=900):
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not come so far"
