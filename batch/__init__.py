@@ -1,1 +1,20 @@
-"""Many pictures through a saved workflow, on one machine or many: a client of ComfyUI's own API, spread by Ray."""
+"""Many pictures through a saved workflow; and what can go wrong with them, by who has to act on it."""
+
+
+class Refused(Exception):
+    """The run cannot start, or cannot go on; the message says why and what to do."""
+
+
+class BadPicture(Exception):
+    """One picture cannot be done, on whatever host: it is set aside and the run goes on.
+
+    Attributes:
+        kind: In a few words, the same for all pictures that have this trouble.
+    """
+
+    def __init__(self, kind: str, message: str):
+        super().__init__(kind, message)
+        self.kind = kind
+
+    def __str__(self) -> str:
+        return str(self.args[1])

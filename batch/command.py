@@ -1,26 +1,32 @@
 """From the command line to the exit code: 0 all done, 1 some pictures failed, 2 refused, 130 interrupted."""
 
-from __future__ import annotations
-
+import argparse
 import os
 import secrets
+import sys
 
-from .errors import Refused
-from .options import parsed
+from . import Refused
 from .prepare import prepare
-from .progress import say
-from .stop import Stop
+from .report import Stop, say
 
-INTERRUPTED = 130
+USAGE = "python batch [WORKFLOW.json] PICTURES OUT [options]"
+EPILOG = """examples:
+  python batch flow.json photos results --dry-run       see what would be done, in results/preview.html too
+  python batch flow.json photos results --comfyui ~/ComfyUI
+  python batch flow.json table.csv results --host http://a:8188 --host http://b:8188
+  python batch photos results --checkpoint sd15.safetensors --prompt "a lawn" --comfyui ~/ComfyUI
+  python batch flow.json s3://bucket/in s3://bucket/out --comfyui /opt/ComfyUI --address auto
+Run the same command again to go on: what is done and did not change is skipped. More in docs/batch.md."""
 
 
 def main(arguments: list[str] | None = None) -> int:
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # names may have signs that a terminal lacks
     options = parsed(arguments)
     stop = Stop()
     try:
         found = prepare(options)
         if not options.address:
-            _lock_ray()
+            lock_ray()
         from .run import run  # Ray reads its settings when it is imported
 
         return run(options, found, stop)
@@ -29,10 +35,63 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         say("\nEnded. The same command goes on where this one stopped.")
-        return INTERRUPTED
+        return 130
 
 
-def _lock_ray() -> None:
+def lock_ray() -> None:
     """Ray runs whatever it is sent, and its ports are open to the network: let it listen to this run alone."""
     os.environ["RAY_AUTH_MODE"] = "token"
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python batch",
+        usage=USAGE,
+        description="Takes many pictures through a saved workflow, on one machine or many.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("paths", nargs="+", metavar="WORKFLOW.json PICTURES OUT", help=(
+        "the workflow, from File > Export (API) of ComfyUI (without one: template 01-start-here-inpaint); "
+        "the pictures, by folder, pattern in quotes, or table (.csv, .jsonl); the folder of results. Folders and "
+        "tables may be URLs"
+    ))  # fmt: skip
+    what = made.add_argument_group("what is done")
+    what.add_argument("--masks", metavar="DIR", help="masks with the pictures' names (else NAME_mask.png, else alpha)")
+    what.add_argument("--set", metavar="NODE.INPUT=VALUE", action="append", default=[], help="change an input for all")
+    what.add_argument("--prompt", metavar="TEXT", help="the text that leads to 'positive'")
+    what.add_argument("--negative", metavar="TEXT", help="the text that leads to 'negative' alone")
+    what.add_argument("--checkpoint", metavar="NAME", help="the checkpoint, as ComfyUI lists it")
+    what.add_argument("--seed", type=int, help="each picture's seed follows from this and its name (0)")
+    what.add_argument("--image", metavar="NODE", help="the node that takes the picture, by id or title")
+    what.add_argument("--mask", metavar="NODE", help="the node that takes the mask")
+    what.add_argument("--result", metavar="NODE", help="the node that gives the result")
+    what.add_argument("--format", choices=["png", "own"], default="png", help=(
+        "png: as ComfyUI saves it, with the workflow in it; own: as the picture was (JPEG, WebP, ...)"
+    ))  # fmt: skip
+    where = made.add_argument_group("where it is done")
+    where.add_argument("--comfyui", metavar="DIR", help="start this ComfyUI (the same path on every machine)")
+    where.add_argument("--host", metavar="URL", action="append", default=[], help="a ComfyUI that runs; repeatable")
+    where.add_argument("--address", default="", help="a Ray cluster: 'auto' or HEAD:6379 (else this machine alone)")
+    where.add_argument("--workers", type=int, help="how many ComfyUIs to start (one a GPU, else one)")
+    again = made.add_argument_group("again")
+    again.add_argument("--retry-failed", action="store_true", help="also do again what failed before")
+    again.add_argument("--dry-run", action="store_true", help="only show what would be done")
+    return made
+
+
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
+    made = parser()
+    found = made.parse_args(arguments)
+    if len(found.paths) not in (2, 3):
+        made.error(f"wanted [WORKFLOW.json] PICTURES OUT, found {len(found.paths)}: {' '.join(found.paths)}")
+    if len(found.paths) == 2 and found.paths[0].endswith(".json"):
+        made.error(f"wanted WORKFLOW.json PICTURES OUT; of PICTURES and OUT one is missing: {' '.join(found.paths)}")
+    if found.host and (found.comfyui or found.workers):
+        made.error("--host names ComfyUIs that run already: there is nothing to start with --comfyui or --workers")
+    if found.workers is not None and found.workers < 1:
+        made.error("--workers: wanted 1 or more")
+    found.workflow = found.paths[0] if len(found.paths) == 3 else ""
+    found.pictures, found.out = found.paths[-2:]
+    return found

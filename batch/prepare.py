@@ -1,83 +1,96 @@
 """From the command line to what the run needs, with everything refused here that can be known before Ray starts."""
 
-from __future__ import annotations
-
 import argparse
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from .check_rows import Checker
-from .errors import Refused
-from .find_nodes import understood
-from .hosts import python_of
+from comfyui_host import install
+from comfyui_host.pip_step import StepError
+from comfyui_host.prompt import address, converted, described, parse, split
+from comfyui_host.workflow import to_prompt
+
+from . import Refused
+from .check import Task
 from .places import Place
 from .table import OWN, Source, find
-from .worker import Task
-from .workflow import Workflow, described, parse
+from .workflow import Workflow, understood
 
-SHIPPED = "inpaint_any_size.json"
 REPOSITORY = Path(__file__).resolve().parents[1]
+TEMPLATE = REPOSITORY / "workflows" / "01-start-here-inpaint.json"
+FILES = ("image", "mask", "video", "audio", "file", "path", "directory", "folder", "upload")
+"""Inputs with such a name, if they are texts, may name any file of the host's: no table fills them."""
 
 
-@dataclass
-class Setup:
-    """A run, understood."""
+def prepare(options: argparse.Namespace) -> Task:
+    """Read the workflow, find its nodes and the pictures, check the folders. Raises Refused if something is missing,
+    unclear or contradictory."""
+    try:
+        return _prepared(options, _workflow(options))
+    except (ValueError, StepError) as error:
+        raise Refused(str(error)) from None
 
-    source: Source
-    checker: Checker
-    task: Task
 
-
-def prepare(options: argparse.Namespace) -> Setup:
-    """Read the workflow, find its nodes and the pictures, and check the folders.
-
-    Raises:
-        Refused: If something is missing, unclear or contradictory.
-    """
-    workflow = _workflow(options)
+def _prepared(options: argparse.Namespace, flow: Workflow) -> Task:
     source, out = find(options.pictures), Place(options.out)
     masks = Place(options.masks) if options.masks else None
     if masks and masks.local and not masks.local.is_dir():
-        raise Refused(f"--masks {options.masks} is no folder")
+        raise Refused(f"--masks {masks.shown} is no folder")
     _keep_apart(source, masks, out)
-    if (masks or "mask" in source.columns) and not workflow.wants_mask:
-        raise Refused(
-            "there are masks, but no node of the workflow takes one: give it the title 'mask', or --mask NODE"
-        )
-    checker = Checker(source, masks, out, workflow, _addresses(source, workflow), options.seed, options.format == "own")
-    if options.comfyui:
-        options.comfyui = _comfyui(options)
-    task = Task(workflow, source.root, masks, out, options.comfyui or "", str(REPOSITORY), checker.own_format)
-    return Setup(source, checker, task)
+    if (masks or "mask" in source.columns) and not flow.wants_mask:
+        raise Refused("there are masks, but no node takes one: give it the title 'mask', or --mask NODE")
+    if (options.seed is not None or "seed" in source.columns) and (flow.strange_seeds or not flow.seeds):
+        found = flow.strange_seeds[0] if flow.strange_seeds else "no seed of the workflow"
+        why = "would not reach it, since it is not one number that only seeds use. Write it into its own node instead"
+        raise Refused(f"{found}: --seed and the column 'seed' {why}")
+    addresses, own_format = _addresses(source, flow), options.format == "own"
+    comfyui = str(Path(options.comfyui).expanduser().resolve()) if options.comfyui else ""
+    if comfyui and not options.address:  # else it lies on the cluster's machines, perhaps not on this one
+        install.host_in(comfyui, "--comfyui ")
+    return Task(flow, source, masks, out, addresses, options.seed or 0, own_format, comfyui, str(REPOSITORY))
 
 
-def findings(workflow: Workflow) -> str:
-    """Where the picture and the mask go, and where the result comes from."""
-    prompt = workflow.prompt
-    mask = "the picture's alpha" if workflow.mask_in_alpha else "none"
-    if workflow.mask:
-        mask = described(prompt, workflow.mask)
-    return f"picture: {described(prompt, workflow.image)}; mask: {mask}; result: {described(prompt, workflow.result)}"
-
-
-def check_writable(out: Place) -> None:
-    """Raises Refused if nothing can be written there."""
-    try:
-        out.check_writable("probe")
-    except OSError as error:
-        raise Refused(f"cannot write to {out.url}: {error}") from error
+def findings(task: Task) -> Iterator[str]:
+    """Which node takes what, for a person to see before anything is painted."""
+    flow, prompt = task.workflow, task.workflow.prompt
+    mask = "none: the workflow takes none"
+    if flow.mask or flow.mask_in_alpha:
+        channel = prompt[flow.mask]["inputs"].get("channel") if flow.mask else "alpha"
+        mask = described(prompt, flow.mask or flow.image) + (f", channel {channel}" if channel else "")
+    yield f"picture   {described(prompt, flow.image)}"
+    yield f"mask      {mask}"
+    for column, side in (("prompt", "positive"), ("negative", "negative")):
+        try:
+            node, name = split(prompt, flow.text(side))
+            text = "the table's" if column in task.source.columns else repr(str(prompt[node]["inputs"][name])[:80])
+            yield f"{column:9} {described(prompt, node)}, {name}: {text}"
+        except Refused:
+            yield f"{column:9} as the workflow has it"
+    for node, name in flow.seeds:
+        yield f"seed      {described(prompt, node)}, {name}"
+    for words in flow.strange_seeds:
+        yield f"seed      {words} is left as it is: it comes from where it cannot be set"
+    if not (flow.seeds or flow.strange_seeds):
+        yield "seed      as the workflow has it"
+    yield f"result    {described(prompt, flow.result)}"
 
 
 def _workflow(options: argparse.Namespace) -> Workflow:
-    path = Path(options.workflow).expanduser() if options.workflow else Path(__file__).with_name(SHIPPED)
     if not options.workflow and not (options.checkpoint and options.prompt):
         raise Refused("without a workflow, 01-start-here-inpaint is used: it wants --checkpoint NAME and --prompt TEXT")
+    path = Path(options.workflow).expanduser() if options.workflow else TEMPLATE
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"cannot read the workflow {path}: {error}") from error
-    flow = understood(parse(text, path.name), options.image, options.mask, options.result)
-    settings = [_pair(flow, item) for item in options.set]
+        content = path.read_bytes()
+    except OSError as error:
+        raise Refused(f"cannot read the workflow {path}: {error}") from None
+    prompt = parse(content, path.name) if options.workflow else to_prompt(json.loads(content))
+    flow = understood(prompt, options.image, options.mask, options.result)
+    settings = []
+    for key, mark, value in (item.partition("=") for item in options.set):
+        if not mark or "." not in key:
+            raise Refused(f"--set {key}{mark}{value}: wanted NODE.INPUT=VALUE")
+        settings.append((address(flow.prompt, key), value))
     if options.prompt is not None:
         settings.append((flow.text("positive"), options.prompt))
     if options.negative is not None:
@@ -85,31 +98,25 @@ def _workflow(options: argparse.Namespace) -> Workflow:
     if options.checkpoint:
         settings.append((flow.checkpoint(), options.checkpoint))
     for key, value in settings:
-        node, _, name = key.rpartition(".")
-        try:
-            flow.prompt[node]["inputs"][name] = flow.converted(key, value)
-        except ValueError as error:
-            raise Refused(str(error)) from None
+        node, name = split(flow.prompt, key)
+        flow.prompt[node]["inputs"][name] = converted(flow.prompt, key, value)
     return replace(flow, fixed=frozenset(key for key, _ in settings))
-
-
-def _pair(flow: Workflow, item: str) -> tuple[str, str]:
-    key, mark, value = item.partition("=")
-    if not mark or "." not in key:
-        raise Refused(f"--set {item}: wanted NODE.INPUT=VALUE")
-    return flow.address(key), value
 
 
 def _addresses(source: Source, flow: Workflow) -> dict[str, str]:
     """Where each column goes: "node.input", by the column's name."""
-    found = {name: flow.address(name) for name in source.columns if name not in OWN}
+    found = {name: address(flow.prompt, name) for name in source.columns if name not in OWN}
     for column, side in (("prompt", "positive"), ("negative", "negative")):
         if column in source.columns:
             found[column] = flow.text(side)
-    taken = {f"{node}.image" for node in (flow.image, flow.mask)}
-    for column, address in found.items():
-        if address in taken:
+    if len(set(found.values())) < len(found):
+        raise Refused(f"two columns of the table fill one input: {', '.join(found)}")
+    for column, key in found.items():
+        node, name = split(flow.prompt, key)
+        if node in (flow.image, flow.mask) and name == "image":
             raise Refused(f"the table's column '{column}' would replace the picture or the mask: call it image or mask")
+        if isinstance(flow.prompt[node]["inputs"][name], str) and any(word in name.lower() for word in FILES):
+            raise Refused(f"the table's column '{column}' would name files of the host's: only --set may do that")
     return found
 
 
@@ -117,18 +124,8 @@ def _keep_apart(source: Source, masks: Place | None, out: Place) -> None:
     """Results must not be taken for pictures the next time, nor overwrite any."""
     for place in filter(None, (source.root, masks)):
         if out.holds(place):
-            raise Refused(f"{place.url} lies in {out.url}, where a result could overwrite it: choose another OUT")
+            raise Refused(f"{place.shown} lies in {out.shown}, where a result could overwrite it: choose another OUT")
     if source.kind == "folder" and source.root.holds(out):
         raise Refused(
-            f"{out.url} lies in {source.root.url}: the results would be taken for pictures. Choose an OUT beside it"
+            f"{out.shown} lies in {source.root.shown}: the results would be taken for pictures. Choose an OUT beside it"
         )
-
-
-def _comfyui(options: argparse.Namespace) -> str:
-    folder = Path(options.comfyui).expanduser().resolve()
-    if options.address:
-        return str(folder)  # it lies on the cluster's machines, perhaps not on this one
-    if not (folder / "main.py").is_file():
-        raise Refused(f"--comfyui {options.comfyui} holds no main.py: it must name the folder of a ComfyUI")
-    python_of(folder)
-    return str(folder)

@@ -1,63 +1,68 @@
-"""A run: what is to be done, who does it, what became of it."""
+"""A run: what is to be done, who does it, what became of it.
 
-from __future__ import annotations
+The one rule is "not done yet". A picture is done when the manifest has a line that says so. The pictures to do go past
+the workers three times at most, each time those only that are not done yet: what a host that dies, a worker that ends
+or a node that raises has left undone comes round again, at another worker if there is one, and with no other picture
+beside it. What is not done after the third time is set aside, with its last error. A run that is killed has nothing to
+clean up: the next one reads the manifest, and does what is not done yet.
+"""
 
 import argparse
 import shutil
 import subprocess
 import sys
-from collections import Counter
+import unicodedata
+from array import array
+from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
-from . import report
-from .errors import Refused
-from .job import DONE, FAILED, Job
-from .manifest import Manifest
-from .plan import SKIPPED, TODO, Plan
-from .prepare import Setup, check_writable, findings
-from .progress import Progress, say, span
-from .ray_cluster import RayCluster, actor, share_of_gpu
-from .stop import Stop
-from .worker import Worker
-from .worker_pool import AT_A_TIME, Pool, Seat
+import numpy as np
 
-SHOWN = 20
-SCHEDULE = "LatentRepaint_Schedule"
+from . import BadPicture, Refused, pictures
+from .check import Job, Jobs, Task
+from .cluster import Cluster, Crew, gpus, ray, share_of_gpu
+from .manifest import DONE, FAILED, Manifest, key_of
+from .places import strip_name
+from .prepare import findings
+from .report import MARK, PREVIEW, REPORT, Stop, preview, progress, report, say
+from .table import Counts
+from .worker import STOP, Worker
+
+PASSES = 3
+AT_A_TIME = 2  # pictures that a worker has: one that its host paints, and one that waits, so that the host never does
+AHEAD = 100  # pictures among which one is looked for that a worker has not tried yet
+PREVIEWED, SCHEDULE = 8, "LatentRepaint_Schedule"
+BEFORE = "that failed before (--retry-failed tries again)"
 
 
-def run(options: argparse.Namespace, found: Setup, stop: Stop) -> int:
-    """Plan, paint, report; the exit code.
-
-    Raises:
-        Refused: If the run cannot start or cannot go on.
-        KeyboardInterrupt: If it was interrupted.
-    """
-    say(findings(found.task.workflow))
-    if not options.dry_run:
-        check_writable(found.task.out)
-    schedule = next((n for n, node in found.task.workflow.prompt.items() if node["class_type"] == SCHEDULE), "")
+def run(options: argparse.Namespace, task: Task, stop: Stop) -> int:
+    """Plan, paint, report; the exit code. Raises Refused if that cannot go on, KeyboardInterrupt if it is stopped."""
+    out, prompt = task.out, task.workflow.prompt
+    try:
+        out.check_writable()
+    except OSError as error:
+        raise Refused(f"cannot write to {out.shown}: {error}") from error
+    schedule = next((node for node in prompt if prompt[node]["class_type"] == SCHEDULE), "")
     if not (options.host or options.comfyui) and (schedule or not options.dry_run):
-        _install(Path(found.task.repository))
-    with RayCluster(options.address) as cluster, Plan(options.retry_failed) as plan:
-        plan.remember(Manifest(found.task.out).entries())
-        for jobs in cluster.jobs(found.source, found.checker.masks_beside, found.checker):
-            plan.add(jobs)
-        this = Run(options, found, stop, cluster, plan, Progress(plan.counts()[TODO]))
-        this.tell()
-        if options.dry_run:
-            this.preview(schedule)
-        else:
-            this.check_space()
-            this.paint()
-        return 1 if plan.counts()[FAILED] else 0
-
-
-def _install(repository: Path) -> None:
-    """Have the embedded ComfyUI before several workers want it at once."""
-    if subprocess.run([sys.executable, str(repository / "comfyui_host"), "--install"]).returncode:
-        raise Refused("the embedded ComfyUI cannot be installed; use --comfyui DIR or --host URL")
+        # Have the embedded ComfyUI before several workers want it at once.
+        if subprocess.run([sys.executable, f"{task.repository}/comfyui_host", "--install"]).returncode:
+            raise Refused("the embedded ComfyUI cannot be installed; use --comfyui DIR or --host URL")
+    with Manifest(out, write=not options.dry_run) as manifest, Cluster(options.address) as cluster:
+        this = Run(options, task, stop, cluster, manifest)
+        try:
+            this.plan()
+            this.show()
+            if options.dry_run:
+                this.list(schedule)
+            else:
+                this.check_space()
+                this.paint()
+        finally:
+            out.tidy(parts=not options.dry_run)  # else they may be another run's
+    return 1 if len(this.aside) else 0
 
 
 def unlike_versions(facts: list[dict[str, str]]) -> str:
@@ -69,128 +74,238 @@ def unlike_versions(facts: list[dict[str, str]]) -> str:
 
 @dataclass
 class Run:
-    """A run after its plan.
-
-    Attributes:
-        hosts: How many pictures each host has brought to their end.
-    """
+    """What one call of the command does."""
 
     options: argparse.Namespace
-    found: Setup
+    task: Task
     stop: Stop
-    cluster: RayCluster
-    plan: Plan
-    progress: Progress
-    hosts: Counter[str] = field(default_factory=Counter)
+    cluster: Cluster
+    manifest: Manifest
+    todo: Jobs = field(default_factory=Jobs)  # what is not done yet
+    aside: Jobs = field(default_factory=Jobs)  # what cannot be done, with the reason in each job
+    skipped: int = 0  # done before, and not changed
+    done: int = 0  # now
+    hosts: Counter[str] = field(default_factory=Counter)  # the pictures that each has brought to their end
 
-    def tell(self) -> None:
-        """Say what will be done, and what cannot be."""
-        counts = self.plan.counts()
-        say(
-            f"{sum(counts.values())} pictures: {counts[TODO]} to do, {counts[SKIPPED]} done before and unchanged, "
-            f"{counts[FAILED]} set aside"
-        )
-        for number, (job, entry) in enumerate(self.plan.rows(FAILED)):
-            if number == SHOWN:
-                say("  ...")
-                break
-            say(f"  set aside: {job.name}: {entry.get('error')}")
+    def plan(self) -> None:
+        """Tell apart what is to do, what is done, and what cannot be done."""
+        out, results = self.task.out, array("q")
+        for job in self.cluster.jobs(self.task, self.task.rows()):
+            job.before = self.manifest.last(job.name)
+            before = job.before.get("state") if job.unchanged() else ""
+            if job.error:
+                self.aside.add(job)
+                continue
+            results.append(_key_of_result(job))
+            if before == DONE and job.result_at:
+                self.skipped += 1
+            elif before == FAILED and not self.options.retry_failed:
+                self._set_aside(job, BadPicture(BEFORE, str(job.before.get("error"))))
+            elif job.result_at and not (job.before.get("result") == job.result or out.taken(strip_name(job.result))):
+                self._set_aside(job, out.occupied(job.result))
+            else:
+                self.todo.add(job)
+        keys, counts = np.unique(np.array(results, np.int64), return_counts=True)
+        if twins := set(keys[counts > 1].tolist()):
+            self._set_twins_aside(twins)
 
-    def check_space(self) -> None:
-        """A PNG is seldom smaller than the picture that it was made of.
+    def show(self) -> None:
+        """Say what will be done, by which nodes, and what cannot be; and draw the first pictures with their masks."""
+        aside, out = Counts(), self.task.out
+        for job in self.aside:
+            aside.add(job.kind, f"{job.name}: {job.error}")
+        lines = [
+            *findings(self.task),
+            f"{len(self.todo) + self.skipped + len(self.aside)} pictures: {len(self.todo)} to do, {self.skipped} done "
+            f"before and unchanged, {len(self.aside)} set aside",
+            *self.task.source.left_out.lines("left out"),
+            *aside.lines("set aside"),
+        ]
+        say("\n".join(lines))
+        page = preview(lines, map(self._previewed, islice(self.todo, PREVIEWED)))
+        out.write_own(PREVIEW, page.encode(), MARK.encode())
+        say(f"the first pictures with their masks: {out.link(PREVIEW)}")
 
-        Raises:
-            Refused: If the disk of OUT has no room for as much.
-        """
-        out, size = self.found.task.out, self.plan.bytes_to_do()
-        if out.local and (free := shutil.disk_usage(out.local).free) < size:
-            need = f"the pictures to do have {size / 1e6:.0f} MB"
-            raise Refused(f"{out.url} has {free / 1e6:.0f} MB free, and {need}: free some")
-
-    def preview(self, schedule: str) -> None:
-        """Say picture by picture what would be done, and how many model evaluations that is.
-
-        Arguments:
-            schedule: The node that counts them, if there is one.
-        """
-        else_mask = "its alpha" if self.found.task.workflow.wants_mask else "none"
-        for job, _ in self.plan.rows(TODO):
+    def list(self, schedule: str) -> None:
+        """Say picture by picture what would be done, and how many model evaluations the node `schedule` counts."""
+        else_mask = "its alpha" if self.task.workflow.wants_mask else "none"
+        for job in self.todo:
             say(f"  {job.name} -> {job.result}, mask {job.mask or else_mask}, seed {job.seed}")
         if not schedule:
             say("Model evaluations: not known; a Schedule (Latent RePaint) node in the workflow would count them")
             return
-        pool = self._pool(1)
+        crew = self._crew(1)
         try:
-            if not pool.open(all_of_them=True):
+            if not crew.open(all_of_them=True):
                 raise KeyboardInterrupt
-            each = pool.ask("evaluations", schedule)
+            each = ray.get(crew.seats[0].actor.evaluations.remote(schedule))
         finally:
-            pool.close()
-        in_all = f"{each} a picture, {each * self.progress.total} in all" if each else "the Schedule node did not say"
+            crew.close()
+        in_all = f"{each} a picture, {each * len(self.todo)} in all" if each else "the Schedule node did not say"
         say(f"Model evaluations: {in_all}")
 
-    def paint(self) -> None:
-        """Do what is to be done, and leave a report, however it ends.
+    def check_space(self) -> None:
+        """Raises Refused if OUT has no room for as much as the pictures have: a PNG of the same is seldom smaller."""
+        out, size = self.task.out, self.todo.bytes
+        if out.local and (free := shutil.disk_usage(out.local).free) < size:
+            need = f"the pictures to do have {size / 1e6:.0f} MB"
+            raise Refused(f"{out.shown} has {free / 1e6:.0f} MB free, and {need}: free some")
 
-        Raises:
-            Refused: If the hosts do not fit, or none is left, or the results cannot be written.
-            KeyboardInterrupt: If it was interrupted.
-        """
+    def paint(self) -> None:
+        """Do what is to be done, and leave a report, however it ends."""
+        self.progress = progress(len(self.todo))
         try:
-            if self.progress.total:
+            if len(self.todo):
                 self._paint()
         finally:
-            summary, out = self._summary(), self.found.task.out
-            sheet = report.write(self.plan, out, self.found.source.root, summary)
-            out.tidy()
-            say(f"{report.table(summary)}\n  contact sheet  {sheet}")
+            self.progress.close()
+            say(self._report())
         if self.stop.asked:
             raise KeyboardInterrupt
 
     def _paint(self) -> None:
-        pool = self._pool(self.progress.total)
-        say(f"Waiting for {len(pool.seats)} ComfyUI")
+        crew = self._crew(len(self.todo))
+        say(f"Waiting for {len(crew.seats)} ComfyUI")
         try:
-            if unlike := unlike_versions(pool.open(all_of_them=bool(self.options.host))):
+            if unlike := unlike_versions(crew.open(all_of_them=bool(self.options.host))):
                 say(unlike)
-            with Manifest(self.found.task.out) as manifest:
-
-                def on_end(job: Job, entry: dict[str, Any]) -> None:
-                    manifest.add(entry)
-                    self._ended(job, entry)
-
-                self.progress.restart()
-                pool.run((job for job, _ in self.plan.rows(TODO)), on_end)
+            self.progress.unpause()  # the clock counts from here
+            for number in range(PASSES):
+                self.todo = self._pass(crew, AT_A_TIME if number == 0 else 1)
+                if crew.stopping or not len(self.todo):
+                    return
+            for job in self.todo:  # not done after the last pass
+                self._end(job, {**job.facts(), "state": FAILED, "error": job.error, "tries": PASSES})
+            self.todo = Jobs()
         finally:
-            self.progress.end()
-            pool.close()
+            crew.close()
 
-    def _pool(self, at_most: int) -> Pool:
-        """The workers: one for each host that was named, or as many as were asked for, or one a GPU, or one."""
-        gpus = 0 if self.options.host else self.cluster.gpus()
-        wanted = min(len(self.options.host) or self.options.workers or gpus or 1, at_most)
-        addresses = (self.options.host or [""] * wanted)[:wanted]
-        share = share_of_gpu(gpus, wanted)
-        actors = [actor(Worker, share, AT_A_TIME, self.found.task, address) for address in addresses]
-        seats = [Seat(actor, number) for number, actor in enumerate(actors)]
-        pool = self.stop.pool = Pool(seats, self.progress.draw, self.progress.say)
-        return pool
+    def _pass(self, crew: Crew, at_a_time: int) -> Jobs:
+        """Give every picture that is to do to a worker, once, and return those that are not done yet.
 
-    def _ended(self, job: Job, entry: dict[str, Any]) -> None:
-        self.plan.end(job, entry)
+        A picture comes back from its worker with an entry for the manifest: "done", "failed" for one that no other
+        worker could do either, or something else where it may still be done. If the worker's process or its machine is
+        gone, Ray says so in place of the entry. The crew starts the host again; no other picture waits for it.
+        """
+        queue, not_done, cannot_write = Queue(self.todo), Jobs(), ""
+        while True:
+            for has in range(at_a_time):  # every worker gets one before any gets a second
+                for seat in crew.free(has):
+                    if not crew.stopping and (job := queue.take(seat.number, crew.ready)):
+                        seat.paint(job)
+            if not crew.painting and (crew.stopping or queue.is_empty):
+                break
+            for seat, job, entry in crew.ended():
+                if entry["state"] in (DONE, FAILED):
+                    self._end(job, {**entry, "tries": len(job.tried) + 1})
+                    continue
+                if entry["state"] == STOP:
+                    crew.stopping, cannot_write = True, entry["error"]
+                job.error, job.tried = entry["error"], [*job.tried, seat.number]
+                not_done.add(job)
+        for job in queue.rest():
+            not_done.add(job)
+        if cannot_write:
+            raise Refused(cannot_write)
+        return not_done
+
+    def _end(self, job: Job, entry: dict[str, Any]) -> None:
+        """Note what became of a picture: from here on it is done, or set aside."""
+        self.manifest.add(entry)
         self.hosts[entry.get("host", "none")] += 1
-        self.progress.count(entry["state"] == FAILED)
-        if entry["state"] == FAILED:
-            self.progress.say(f"failed: {job.name}: {entry['error']}")
+        self.progress.update()
+        if entry["state"] == DONE:
+            self.done += 1
+            return
+        self._set_aside(job, BadPicture("that failed", entry["error"]))
+        say(f"failed: {job.name}: {job.error}")
 
-    def _summary(self) -> list[tuple[str, str]]:
-        counts, progress = self.plan.counts(), self.progress
-        painting = ("painting", f"{span(progress.seconds)}, {progress.rate():.1f} pictures a minute")
-        return [
-            ("done now", str(counts[DONE])),
-            ("done before and unchanged", str(counts[SKIPPED])),
-            ("failed or set aside", str(counts[FAILED])),
-            ("left", str(counts[TODO])),
+    def _crew(self, at_most: int) -> Crew:
+        """The workers: one for each host that was named, or as many as were asked for, or one a GPU, or one."""
+        found = 0 if self.options.host else gpus()
+        wanted = min(len(self.options.host) or self.options.workers or found or 1, at_most)
+        addresses = (self.options.host or [""] * wanted)[:wanted]
+        arguments = [(self.task, address) for address in addresses]
+        crew = self.stop.crew = Crew(Worker, arguments, AT_A_TIME, share_of_gpu(found, wanted))
+        return crew
+
+    def _set_aside(self, job: Job, error: BadPicture) -> None:
+        job.fail(error)
+        self.aside.add(job)
+
+    def _set_twins_aside(self, twins: set[int]) -> None:
+        """Pictures with one result, up to capitals, which some filesystems do not tell apart, are all set aside."""
+        old, self.todo = self.todo, Jobs()
+        names: dict[int, list[str]] = {key: [] for key in twins}
+        for job in old:
+            names.get(_key_of_result(job), []).append(job.name)
+        for job in old:
+            if (key := _key_of_result(job)) not in twins:
+                self.todo.add(job)
+                continue
+            other = next((f"'{name}'" for name in names[key] if name != job.name), "another row")
+            both = f"its result would be {job.result}, and so would that of {other}: give them other names"
+            self._set_aside(job, BadPicture("pictures with one result", both))
+
+    def _previewed(self, job: Job) -> tuple[str, bytes]:
+        """A caption and small pictures: the original, and the same with what will be painted in red."""
+        task = self.task
+        try:
+            picture = pictures.read(task.source.root.read(job.name), job.name)
+            mask = task.mask(job, task.mask_place(job).read(job.mask) if job.mask else b"", picture)
+            panels = [picture.pixels, pictures.overlaid(picture, mask)]
+            return f"{job.name}, mask {job.mask or 'its alpha'}", pictures.strip(panels, picture)
+        except (BadPicture, OSError) as error:
+            return f"{job.name}: {error}", b""
+
+    def _report(self) -> str:
+        """Write OUT/report.html; what the terminal gets of it is returned."""
+        out, clock = self.task.out, self.progress.format_dict
+        rate = 60 * clock["n"] / max(clock["elapsed"], 1e-9)
+        painting = ("painting", f"{self.progress.format_interval(clock['elapsed'])}, {rate:.1f} pictures a minute")
+        summary = [
+            ("done now", str(self.done)),
+            ("done before and unchanged", str(self.skipped)),
+            ("failed or set aside", str(len(self.aside))),
+            ("left", str(self.progress.total - clock["n"])),
             *([painting] if self.hosts else []),
             *((f"on {host}", str(count)) for host, count in sorted(self.hosts.items())),
         ]
+        count = sum(entry.get("state") == DONE for entry in self.manifest.latest())
+        done = (entry for entry in self.manifest.latest() if entry.get("state") == DONE)
+        failed = (f"{job.name}: {job.error}" for job in self.aside)
+        for name, page in report(done, count, failed, self.task.source.root, summary):
+            out.write_own(name, page.encode(), MARK.encode())
+        return "\n".join(f"  {label:26} {text}" for label, text in [*summary, ("contact sheet", out.link(REPORT))])
+
+
+class Queue:
+    """The pictures of one pass, in their order, but for those that a worker has tried already."""
+
+    def __init__(self, jobs: Jobs):
+        self._jobs, self._next = iter(jobs), deque[Job]()
+
+    def take(self, worker: int, ready: set[int]) -> Job | None:
+        """The next picture for a worker: one that it has not tried, or that all others have."""
+        job = (
+            None
+            if self.is_empty
+            else next((job for job in self._next if worker not in job.tried or ready <= set(job.tried)), None)
+        )
+        if job:
+            self._next.remove(job)
+        return job
+
+    @property
+    def is_empty(self) -> bool:
+        self._next.extend(islice(self._jobs, AHEAD - len(self._next)))
+        return not self._next
+
+    def rest(self) -> Iterator[Job]:
+        waiting, self._next = self._next, deque()
+        yield from waiting
+        yield from self._jobs
+
+
+def _key_of_result(job: Job) -> int:
+    return key_of(unicodedata.normalize("NFC", job.result).casefold())

@@ -1,158 +1,202 @@
-"""The pictures: a folder, a pattern, or a table, as a Ray dataset of rows that are not checked yet.
+"""The pictures: a folder, a pattern, or a table, as rows that are not checked yet.
 
-Rows are dictionaries of strings (CSV) or JSON values (JSONL) with the key "image".
+Rows are dictionaries of strings (CSV) or JSON values (JSONL) with the key "image". What is no row comes as a BadPicture
+in its place, so that one odd line does not end the run.
 """
-
-from __future__ import annotations
 
 import csv
 import fnmatch
+import io
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .errors import BadPicture, Refused
+from comfyui_host.client import clean
+
+from . import BadPicture, Refused
 from .places import Place
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 TABLES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-OWN = ("image", "mask", "prompt", "negative", "seed")
-"""Columns with a meaning of their own; every other one is "node.input"."""
-LISTED_AT_ONCE = 10_000
+OWN = ("image", "mask", "prompt", "negative", "seed")  # columns; every other one is "node.input"
+LONGEST_LINE = 1 << 20  # characters; a longer line is no row
+NOT_A_ROW = "lines of the table that are no row"
+Row = dict[str, Any] | BadPicture
+
+
+class Counts:
+    """How many there are of each kind, and the first three of each."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.first: dict[str, list[str]] = {}
+
+    def add(self, kind: str, what: str) -> None:
+        self.counts[kind] += 1
+        if self.counts[kind] <= 3:
+            self.first.setdefault(kind, []).append(clean(what, 400))
+
+    def lines(self, said: str) -> Iterator[str]:
+        for kind, count in sorted(self.counts.items()):
+            yield from [f"{said}: {count} {kind}", *(f"    {what}" for what in self.first[kind])]
+            yield from ["    ..."] if count > 3 else []
 
 
 @dataclass
 class Source:
-    """Where the pictures are named.
+    """Where the pictures are named."""
 
-    Attributes:
-        root: The folder that their names are relative to.
-        kind: "folder", "csv" or "jsonl".
-        file: The table's name in the root.
-        pattern: What names must match in a folder.
-        columns: The table's columns; those of a JSONL table are those of its first row.
-    """
+    root: Place  # the folder that their names are relative to
+    kind: str  # "folder", "csv" or "jsonl"
+    file: str = ""  # the table's name in the root
+    pattern: str = "**"  # what names must match in a folder
+    columns: tuple[str, ...] = ("image",)  # of a table; those of a JSONL table are those of its first row
+    left_out: Counts = field(default_factory=Counts)  # of a folder, once its rows have been read
 
-    root: Place
-    kind: str
-    file: str = ""
-    pattern: str = "**"
-    columns: tuple[str, ...] = ("image",)
+    def rows(self, masks_beside: bool) -> Iterator[Row]:
+        """Every row, in order; in a folder, `name_mask.*` may be the mask of `name.*`. Raises Refused if there is none,
+        or the table cannot be read."""
+        if self.kind == "folder":
+            yield from self._pictures(masks_beside)
+            return
+        try:
+            with self.root.open(self.file) as stream:
+                lines = Lines(stream)
+                yield from _csv_rows(lines, self.columns) if self.kind == "csv" else _json_rows(lines)
+        except UnicodeDecodeError:
+            raise Refused(NOT_UTF8.format(self.file)) from None
+        except OSError as error:
+            raise Refused(f"cannot read {self.root.link(self.file)}: {error}") from error
 
-    def dataset(self, masks_beside: bool) -> Any:
-        """A Ray dataset of rows, read as they are wanted.
+    def _pictures(self, masks_beside: bool) -> Iterator[Row]:
+        pattern = self.pattern.split("/")
+        files = [(name, why) for name, why in self.root.names() if matches(name.split("/"), pattern)]
+        stems, found = {name.rpartition(".")[0] for name, why in files if not why}, False
+        for name, why in files:
+            path, stem = PurePosixPath(name), name.rpartition(".")[0]
+            is_mask = masks_beside and stem.endswith("_mask") and f"{stem}_mask" not in stems
+            if not why and any(part.startswith(".") for part in path.parts):
+                why = "hidden files"
+            elif not why and path.suffix.lower() not in PICTURES:
+                why = f"files of another kind than {', '.join(PICTURES)}"
+            elif not why and is_mask and stem.removesuffix("_mask") in stems:
+                continue
+            elif not why and is_mask:
+                why = "masks without a picture of their name"
+            if why:
+                self.left_out.add(why, name)
+            else:
+                found = True
+                yield {"image": name}
+        if not found:
+            raise Refused("\n".join([f"no picture in {self.root.shown}", *self.left_out.lines("left out")]))
 
-        Arguments:
-            masks_beside: In a folder, files called `name_mask.*` are masks and not pictures.
-        """
-        import pyarrow
-        import pyarrow.csv
-        import ray.data
 
-        if self.kind == "csv":
-            as_text = pyarrow.csv.ConvertOptions(
-                column_types={name: pyarrow.string() for name in self.columns}, strings_can_be_null=False
-            )
-            quoted = pyarrow.csv.ParseOptions(newlines_in_values=True)
-            return ray.data.read_csv(
-                self.root.path(self.file), filesystem=self.root.filesystem, file_extensions=None,
-                convert_options=as_text, parse_options=quoted,
-            )  # fmt: skip
-        if self.kind == "jsonl":
-            return ray.data.read_text(
-                self.root.path(self.file), filesystem=self.root.filesystem, file_extensions=None,
-                drop_empty_lines=True,
-            )  # fmt: skip
-        names = [name for name in self.root.names() if self._is_picture(name, masks_beside)]
-        if not names:
-            raise Refused(f"no picture in {self.root.url}: wanted {', '.join(PICTURES)}")
-        chunks = [names[start : start + LISTED_AT_ONCE] for start in range(0, len(names), LISTED_AT_ONCE)]
-        return ray.data.from_arrow([pyarrow.table({"image": chunk}) for chunk in chunks])
-
-    def rows(self, batch: Any) -> Iterator[dict[str, Any] | BadPicture]:
-        """The rows of one block of the dataset; an error in place of one that is no row."""
-        for row in batch.to_pylist():
-            yield _parsed(row["text"]) if self.kind == "jsonl" else row
-
-    def _is_picture(self, name: str, masks_beside: bool) -> bool:
-        path = PurePosixPath(name)
-        hidden = any(part.startswith(".") for part in path.parts)
-        mask = masks_beside and path.stem.endswith("_mask")
-        return path.suffix.lower() in PICTURES and not hidden and not mask and matches(path.parts, self.pattern)
+NOT_UTF8 = "the table {} is not UTF-8: save it as CSV UTF-8"
 
 
 def find(url: str) -> Source:
-    """What the user means by PICTURES.
-
-    Raises:
-        Refused: If there is no such folder or table, or the table has no column "image".
-    """
+    """What the user means by PICTURES. Raises Refused if there is no such folder, or no table with a column "image"."""
     kind = TABLES.get(PurePosixPath(url.partition("?")[0]).suffix.lower())
+    if kind and not Place(url).filesystem.get_file_info(Place(url).path("")).is_file:
+        raise Refused(f"there is no table {Place(url).shown}")
     if kind:
-        folder, file = _split(url)
-        root = Place(folder)
+        base, mark, query = url.partition("?") if "://" in url else (Path(url).as_posix(), "", "")
+        folder, slash, file = base.rpartition("/")
+        root = Place((folder or slash or ".") + mark + query)
         return Source(root, kind, file, columns=_columns(root, file, kind))
     if any(mark in url for mark in "*?[") and "://" not in url and not Path(url).exists():
         parts = PurePosixPath(Path(url).as_posix()).parts
         first = next(i for i, part in enumerate(parts) if any(mark in part for mark in "*?["))
-        return Source(
-            Place(str(PurePosixPath(*parts[:first])) if first else "."), "folder", pattern="/".join(parts[first:])
-        )
+        return Source(Place(str(PurePosixPath(".", *parts[:first]))), "folder", pattern="/".join(parts[first:]))
     place = Place(url)
     if place.local and not place.local.is_dir():
-        raise Refused(f"{url} is neither a folder, nor a pattern, nor a table (.csv, .jsonl)")
+        raise Refused(f"{place.shown} is neither a folder, nor a pattern, nor a table (.csv, .jsonl)")
     return Source(place, "folder")
 
 
-def matches(parts: Sequence[str], pattern: str) -> bool:
+def matches(parts: Sequence[str], wanted: Sequence[str]) -> bool:
     """Whether a path fits a pattern: `*` stands for a part of one name, `**` for any number of folders."""
-
-    def fit(parts: Sequence[str], wanted: Sequence[str]) -> bool:
-        if not wanted:
-            return not parts
-        if wanted[0] == "**":
-            return len(wanted) == 1 or any(fit(parts[start:], wanted[1:]) for start in range(len(parts) + 1))
-        return bool(parts) and fnmatch.fnmatchcase(parts[0], wanted[0]) and fit(parts[1:], wanted[1:])
-
-    return fit(parts, pattern.split("/"))
+    if wanted[:1] == ["**"]:
+        return len(wanted) == 1 or any(matches(parts[start:], wanted[1:]) for start in range(len(parts) + 1))
+    if not parts or not wanted:
+        return not parts and not wanted
+    return fnmatch.fnmatchcase(parts[0], wanted[0]) and matches(parts[1:], wanted[1:])
 
 
-def _split(url: str) -> tuple[str, str]:
-    base, mark, query = url.partition("?") if "://" in url else (url, "", "")
-    path = PurePosixPath(base) if "://" in url else Path(base)
-    return (base[: -len(path.name)].rstrip("/") + mark + query if "://" in url else str(path.parent)), path.name
+class Lines:
+    """The lines of a table, none longer than it may be; with the number of the last one, and whether any was cut."""
+
+    def __init__(self, stream: Any):
+        self.text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+        self.number, self.cut = 0, False
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self.text.readline(LONGEST_LINE):
+            self.number += 1
+            rest = line
+            while len(rest) == LONGEST_LINE and not rest.endswith("\n"):
+                self.cut, line, rest = True, line[:80] + "\n", self.text.readline(LONGEST_LINE)
+            yield line
+
+
+def _csv_rows(lines: Lines, columns: Sequence[str]) -> Iterator[Row]:
+    reader, first = csv.reader(lines, strict=True), True
+    while True:
+        lines.cut, number = False, lines.number + 1
+        try:
+            cells = next(reader)
+            if lines.cut:
+                raise csv.Error(f"it has more than {LONGEST_LINE} characters")
+            if cells and len(cells) != len(columns):
+                counts = f"{len(cells)} cells, the first line {len(columns)}"
+                raise csv.Error(f"it has {counts}: put a text with commas between quotes")
+            if cells and not first:
+                yield dict(zip(columns, cells, strict=True))
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield BadPicture(NOT_A_ROW, f"line {number} of the table is no row: {error}")
+        first = False
+
+
+def _json_rows(lines: Lines) -> Iterator[Row]:
+    for line in lines:
+        if line.strip():
+            yield _parsed(line, lines.number)
+
+
+def _parsed(line: str, number: int) -> Row:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return BadPicture(NOT_A_ROW, f"line {number} of the table is not JSON ({error}): {clean(line, 80)}")
+    if not isinstance(row, dict):
+        return BadPicture(NOT_A_ROW, f"line {number} of the table is not an object: {clean(line, 80)}")
+    return row
 
 
 def _columns(root: Place, file: str, kind: str) -> tuple[str, ...]:
     try:
-        with root.filesystem.open_input_stream(root.path(file)) as stream:
-            head = stream.read(1 << 16).decode("utf-8-sig", errors="replace")
-    except OSError as error:
+        with root.open(file) as stream:
+            lines = Lines(stream)
+            if kind == "csv":
+                columns = next(csv.reader(lines), [])
+            else:
+                first: Any = next((_parsed(line, lines.number) for line in lines if line.strip()), {})
+                columns = [] if isinstance(first, BadPicture) else list(first)
+    except UnicodeDecodeError:
+        raise Refused(NOT_UTF8.format(file)) from None
+    except (OSError, csv.Error) as error:
         raise Refused(f"cannot read {root.link(file)}: {error}") from error
-    if not head.strip():
+    if not lines.number:
         raise Refused(f"{file} is empty")
-    if kind == "csv":
-        columns = next(csv.reader(head.splitlines(keepends=True)))
-    else:
-        first = _parsed(next(line for line in head.splitlines() if line.strip()))
-        columns = [] if isinstance(first, BadPicture) else list(first)
     if "image" not in columns:
-        raise Refused(
-            f"{file} has no column 'image'; it has: {', '.join(columns) or 'none'}. Columns are separated by commas; "
-            "a JSONL table has one object a line"
-        )
+        has = f"{file} has no column 'image'; it has: {clean(', '.join(columns), 300) or 'none'}"
+        raise Refused(f"{has}. Columns are separated by commas; a JSONL table has one object a line")
     if len(set(columns)) != len(columns):
         raise Refused(f"{file} has two columns of one name: {', '.join(columns)}")
     return tuple(columns)
-
-
-def _parsed(line: str) -> dict[str, Any] | BadPicture:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        return BadPicture(f"a line of the table is not JSON ({error}): {line[:80]}")
-    if not isinstance(row, dict):
-        return BadPicture(f"a line of the table is not an object: {line[:80]}")
-    return row

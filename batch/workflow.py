@@ -3,104 +3,77 @@
 The workflow of a picture is this one with some inputs replaced; nothing is added and nothing is rewired.
 """
 
-from __future__ import annotations
-
 import copy
-import json
-import math
+import functools
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import Refused
+from comfyui_host.prompt import Address, Prompt, described, links, listed, node_named, seed_limits, seeds, split, texts
 
-Prompt = dict[str, dict[str, Any]]
-SEEDS = ("seed", "noise_seed")
-EXPORT = (
-    "it is a workflow as ComfyUI's page saves it. Open it in ComfyUI, choose File > Export (API) in the menu, and give "
-    "the file that this makes"
-)
+from . import Refused
+
+MASK_OUTPUT = 1  # of LoadImage: what its alpha leaves to be painted
 
 
 @dataclass(frozen=True)
 class Workflow:
-    """A prompt, and where each picture goes in it.
-
-    Attributes:
-        prompt: The nodes, by id.
-        image: The node that loads the picture.
-        mask: The node that loads the mask; empty if there is none.
-        mask_in_alpha: The picture's own loader gives the mask, so the mask travels as the picture's alpha.
-        result: The node whose first picture is the result.
-        fixed: Inputs that were set from outside, "node.input"; seeds among them stay as they are.
-    """
+    """A prompt, and where each picture goes in it."""
 
     prompt: Prompt
-    image: str
-    mask: str
-    mask_in_alpha: bool
-    result: str
-    fixed: frozenset[str] = frozenset()
+    image: str  # the node that loads the picture
+    mask: str  # the node that loads the mask; empty if there is none
+    mask_in_alpha: bool  # the picture's own loader gives the mask, so the mask travels as the picture's alpha
+    result: str  # the node whose first picture is the result
+    fixed: frozenset[str] = frozenset()  # inputs set from outside, "node.input"; seeds among them stay as they are
 
     @property
     def wants_mask(self) -> bool:
         return bool(self.mask) or self.mask_in_alpha
 
-    def filled(self, image: str, mask: str, seed: int, settings: dict[str, Any]) -> Prompt:
-        """The prompt of one picture.
+    @functools.cached_property
+    def seeds(self) -> dict[Address, list[Address]]:
+        """Where each picture's seed goes, and the inputs that it reaches from there by a link."""
+        return {at: users for at, users in seeds(self.prompt)[0].items() if ".".join(at) not in self.fixed}
 
-        Arguments:
-            image, mask: Names among the host's inputs.
-            settings: Values by "node.input".
-        """
-        prompt = copy.deepcopy(self.prompt)
-        for node, inputs in ((key, node["inputs"]) for key, node in prompt.items()):
-            for name in SEEDS:
-                if isinstance(inputs.get(name), int) and f"{node}.{name}" not in self.fixed:
-                    inputs[name] = seed
+    @property
+    def strange_seeds(self) -> list[str]:
+        """The seeds that come from where they cannot be set, in words."""
+        return [f"{name} of node {described(self.prompt, node)}" for node, name in seeds(self.prompt)[1]]
+
+    def filled(
+        self, image: str, mask: str, seed: int, settings: dict[str, Any], known: dict[str, Any]
+    ) -> tuple[Prompt, dict[str, int]]:
+        """The prompt of one picture, and each seed in it by "node.input", folded into what its node takes, as `known`
+        says, the host's word on its nodes. `image` and `mask` are names among its inputs."""
+        prompt, used = copy.deepcopy(self.prompt), {}
+        for (node, name), users in self.seeds.items():
+            least, most = seed_limits(prompt, [(node, name), *users], known)
+            used[f"{node}.{name}"] = prompt[node]["inputs"][name] = least + (seed - least) % (most - least + 1)
         prompt[self.image]["inputs"]["image"] = image
         if self.mask:
-            inputs = prompt[self.mask]["inputs"]
-            inputs["image"] = mask
-            if "channel" in inputs:
-                inputs["channel"] = "red"  # masks are sent as grey pictures, white is painted
+            prompt[self.mask]["inputs"]["image"] = mask
         for key, value in settings.items():
-            node, _, name = key.rpartition(".")
+            node, name = split(prompt, key)
             prompt[node]["inputs"][name] = value
-        return prompt
-
-    def address(self, key: str) -> str:
-        """The input "node.input" with the node's id, from one that may give its title.
-
-        Raises:
-            Refused: If there is no such input, or another node feeds it.
-        """
-        where, _, name = key.rpartition(".")
-        node = node_named(self.prompt, where)
-        if node is None:
-            raise Refused(f"'{key}': no node has the id or the title '{where}'. There are: {listed(self.prompt)}")
-        inputs = self.prompt[node]["inputs"]
-        if name not in inputs:
-            raise Refused(f"'{key}': node {described(self.prompt, node)} has the inputs {', '.join(inputs)}")
-        if isinstance(inputs[name], list):
-            raise Refused(f"'{key}': this input of node {described(self.prompt, node)} comes from another node")
-        return f"{node}.{name}"
+            used.pop(key, None)
+        return prompt, used
 
     def text(self, side: str) -> str:
-        """Where the prompt ("positive") or the negative prompt ("negative") is written: "node.input".
-
-        Raises:
-            Refused: If not exactly one text leads to the inputs of that name.
-        """
-        ends = [node["inputs"][side] for node in self.prompt.values() if isinstance(node["inputs"].get(side), list)]
-        found = {text for end in ends for text in _texts(self.prompt, end[0], side, frozenset())}
-        if not ends and side == "positive":  # a guider that takes one conditioning
-            found = {key for key, node in self.prompt.items() if isinstance(node["inputs"].get("text"), str)}
+        """Where the prompt ("positive") or the negative prompt ("negative") is written: "node.input". A text that leads
+        to both is the prompt, as where the negative is its ConditioningZeroOut. Raises Refused if it is not clear."""
+        positive, negative = texts(self.prompt, "positive"), texts(self.prompt, "negative")
+        found = positive if side == "positive" else negative - positive
+        if side == "negative" and negative and not found:
+            raise Refused(
+                "there is no negative prompt to be written: in this workflow the negative side is made from the prompt "
+                "(ConditioningZeroOut and the like), so that writing there would overwrite the prompt"
+            )
         if len(found) != 1:
             raise Refused(
                 f"{len(found)} texts of the workflow lead to '{side}', so it is not clear which is meant: give "
                 f"NODE.text instead. The nodes: {listed(self.prompt)}"
             )
-        return f"{found.pop()}.text"
+        return ".".join(found.pop())
 
     def checkpoint(self) -> str:
         """Where the checkpoint is named: "node.input"."""
@@ -109,80 +82,57 @@ class Workflow:
             raise Refused(f"{len(found)} nodes load a checkpoint; give --set NODE.ckpt_name=NAME instead")
         return f"{found[0]}.ckpt_name"
 
-    def converted(self, key: str, value: Any) -> Any:
-        """A value from a table or the command line, as the kind of thing that stands in the workflow now.
 
-        Raises:
-            ValueError: If it cannot be one.
-        """
-        node, _, name = key.rpartition(".")
-        now = self.prompt[node]["inputs"][name]
-        wanted: Any = next(kind for kind in (bool, int, float, str, object) if isinstance(now, kind))
-        if wanted is object or (isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool)):
-            return value
-        try:
-            if wanted is str:
-                return str(value)
-            made = json.loads(str(value).lower() if wanted is bool else str(value))
-            if isinstance(made, bool) == (wanted is bool) and isinstance(made, (int, wanted)) and abs(made) < math.inf:
-                return float(made) if wanted is float else made
-        except ValueError:
-            pass
-        names = {bool: "true or false", int: "a whole number", float: "a number"}
-        raise ValueError(f"input {key}: found {value!r}, wanted {names[wanted]}")
-
-
-def parse(text: str, name: str) -> Prompt:
-    """The nodes of a workflow in API format, also where they stand under "prompt" as a request to the host has them.
-
-    Raises:
-        Refused: If it is something else; a workflow in the page's own format is recognised.
-    """
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise Refused(f"{name} is not JSON: {error}") from None
-    if isinstance(found, dict) and isinstance(found.get("nodes"), list):
-        raise Refused(f"{name} cannot be used as it is: {EXPORT}")
-    if isinstance(found, dict) and isinstance(found.get("prompt"), dict):
-        found = found["prompt"]
-    if not isinstance(found, dict) or not found:
-        raise Refused(f"{name} is not a workflow in API format: wanted an object of nodes by id")
-    for key, node in found.items():
-        kinds = {"class_type": str, "inputs": dict}
-        if not isinstance(node, dict) or not all(isinstance(node.get(key), kind) for key, kind in kinds.items()):
-            raise Refused(f"{name} is not a workflow in API format: '{key}' has no class_type and inputs")
-    return found
+def understood(prompt: Prompt, image: str | None, mask: str | None, result: str | None) -> Workflow:
+    """The workflow with its nodes found, of which the user may have named some, by id or title. Raises Refused if it is
+    not clear which node is meant; the message lists the candidates."""
+    loaders = [node for node, content in prompt.items() if isinstance(content["inputs"].get("image"), str)]
+    masks = [node for node in loaders if _gives_only_mask(prompt, node)]
+    mask_node, named = _chosen(prompt, mask, "--mask"), node_named(prompt, "mask")
+    pictures = [node for node in loaders if node not in (*masks, mask_node, named)]
+    image_node = _chosen(prompt, image, "--image") or _one(
+        prompt, loaders, pictures, "image", "take the picture, as LoadImage does"
+    )
+    masks, others = ([node for node in some if node != image_node] for some in (masks, loaders))
+    if not mask_node and (masks or named in others):
+        mask_node = _one(prompt, others, masks, "mask", "take the mask, as LoadImageMask does")
+    for node in filter(None, (image_node, mask_node)):
+        if node not in loaders:
+            raise Refused(f"node {node} loads no picture; those that do: {listed(prompt, loaders)}")
+    if image_node == mask_node:
+        raise Refused(f"node {described(prompt, mask_node)} cannot take both the picture and the mask")
+    if mask_node and not _outputs(prompt, mask_node):
+        raise Refused(f"node {described(prompt, mask_node)} should take the mask, but leads nowhere")
+    savers = [node for node, content in prompt.items() if content["class_type"] == "SaveImage"]
+    savers = savers or [node for node, content in prompt.items() if content["class_type"] == "PreviewImage"]
+    result_node = _chosen(prompt, result, "--result") or _one(
+        prompt, list(prompt), savers, "result", "give the result, as SaveImage does"
+    )
+    return Workflow(prompt, image_node, mask_node, MASK_OUTPUT in _outputs(prompt, image_node), result_node)
 
 
-def title(prompt: Prompt, node: str) -> str:
-    meta = prompt[node].get("_meta")
-    return str(meta.get("title", "")) if isinstance(meta, dict) else ""
+def _outputs(prompt: Prompt, node: str) -> set[int]:
+    """The outputs of a node that others take."""
+    return {link[1] for _, _, link in links(prompt) if link[0] == node}
 
 
-def described(prompt: Prompt, node: str) -> str:
-    """5 LoadImage "image"."""
-    return f"{node} {prompt[node]['class_type']}" + (f' "{title(prompt, node)}"' if title(prompt, node) else "")
+def _gives_only_mask(prompt: Prompt, node: str) -> bool:
+    return prompt[node]["class_type"] == "LoadImageMask" or _outputs(prompt, node) == {MASK_OUTPUT}
 
 
-def listed(prompt: Prompt, nodes: list[str] | None = None) -> str:
-    return "; ".join(described(prompt, node) for node in (prompt if nodes is None else nodes))
+def _chosen(prompt: Prompt, name: str | None, option: str) -> str:
+    if name is None:
+        return ""
+    node = node_named(prompt, name)
+    if node is None:
+        raise Refused(f"{option} {name}: no node has this id, or this title alone. There are: {listed(prompt)}")
+    return node
 
 
-def node_named(prompt: Prompt, name: str) -> str | None:
-    """The node of this id, or the only one of this title, in whatever case."""
-    if name in prompt:
-        return name
-    found = [node for node in prompt if title(prompt, node).lower() == name.lower()]
-    return found[0] if len(found) == 1 else None
-
-
-def _texts(prompt: Prompt, node: str, side: str, seen: frozenset[str]) -> set[str]:
-    """The nodes with a text of their own that lead to this one, on one side where a node has two."""
-    if node in seen or node not in prompt:
-        return set()
-    inputs = prompt[node]["inputs"]
-    if isinstance(inputs.get("text"), str):
-        return {node}
-    ends = [inputs[side]] if side in inputs else list(inputs.values())
-    return {text for end in ends if isinstance(end, list) for text in _texts(prompt, end[0], side, seen | {node})}
+def _one(prompt: Prompt, possible: list[str], likely: list[str], title: str, what: str) -> str:
+    """The node with the title, or the only likely one."""
+    named = node_named(prompt, title)
+    if named in possible or len(likely) == 1:
+        return str(named) if named in possible else likely[0]
+    how = f"give one the title '{title}', or say --{title} NODE"
+    raise Refused(f"{len(likely)} nodes could {what}: {how}. Candidates: {listed(prompt, likely) or 'none'}")

@@ -1,4 +1,5 @@
-"""`python comfyui_host`: the embedded ComfyUI, with this pack and the demo model, for whoever talks to it over HTTP.
+"""`python comfyui_host`: the embedded ComfyUI, with this pack and the demo model, for whoever talks to it over HTTP;
+or, with --own DIR, a ComfyUI of your own with its models and node packs, and folders of inputs and outputs of its own.
 
 It installs what is missing first. When it answers, it prints one JSON line with its address and its folder. It ends and
 deletes that folder when standard input closes, and on Ctrl-C.
@@ -12,7 +13,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # the rooms are packages of the repository
 
-from comfyui_host import install  # noqa: E402
+from comfyui_host import install, pip_step  # noqa: E402
 
 
 def main() -> None:
@@ -20,14 +21,19 @@ def main() -> None:
     parser.add_argument("--port", type=int, help="the host's port (a free one, if not given)")
     parser.add_argument("--plugin", type=Path, help="a folder of nodes to load beside the pack")
     parser.add_argument("--install", action="store_true", help="only install what is missing")
+    parser.add_argument("--own", metavar="DIR", help="start this ComfyUI as it is, in place of the embedded one")
     arguments = parser.parse_args()
-    host = install.run_under_host()
+    try:
+        host = install.host_in(arguments.own) if arguments.own else install.run_under_host()
+    except pip_step.StepError as error:
+        sys.exit(str(error))
     if arguments.install:
         return
-    from comfyui_host.server_process import HostError, serve
+    from comfyui_host.server_process import HostError, serve, serve_own
 
     try:
-        with serve(host, arguments.port, plugin=arguments.plugin) as server:
+        own = arguments.own
+        with serve_own(host, arguments.port) if own else serve(host, arguments.port, plugin=arguments.plugin) as server:
             print(json.dumps({"address": server.address, "base": str(server.base)}), flush=True)
             closing = threading.Thread(target=sys.stdin.buffer.read, daemon=True)  # it returns when that end closes
             closing.start()

@@ -1,14 +1,18 @@
-"""What a program says to a running ComfyUI: upload, queue, follow, fetch. Nothing here knows this pack."""
+"""What a program says to a running ComfyUI: upload, queue, follow, fetch. Nothing here knows this pack.
+
+A host is another program, perhaps another person's: each answer has a most in bytes and in seconds, no redirect is
+followed, and text is cleaned where it comes in.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import urllib.error
+import re
 import urllib.parse
-import urllib.request
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +21,22 @@ import aiohttp
 
 Progress = Callable[[str, int, int], None]
 
+MOST_JSON, MOST_FILE, MOST_MESSAGE = 128 << 20, 1 << 30, 64 << 20
+"""Bytes of one answer, of one file, of one message on the websocket."""
+ANSWER = aiohttp.ClientTimeout(total=600, sock_connect=10, sock_read=120)
+SILENCE = 20.0
+"""Seconds without a message after which the host is asked whether it still has the prompt."""
 
-class PromptError(Exception):
+
+class HostGone(Exception):
+    """The host ended, or does not answer any more."""
+
+
+class HostFailed(Exception):
+    """The host answers, but not with what was asked for."""
+
+
+class PromptError(HostFailed):
     """A prompt did not come to its end.
 
     Attributes:
@@ -29,10 +47,6 @@ class PromptError(Exception):
     def __init__(self, message: str, kind: str, node_id: str = "", node_type: str = ""):
         super().__init__(message)
         self.kind, self.node_id, self.node_type = kind, node_id, node_type
-
-
-class HostGone(Exception):
-    """The connection to the host broke."""
 
 
 @dataclass
@@ -52,102 +66,236 @@ class Run:
         """The last value that a node reported; a sampler of this pack counts model evaluations."""
         return max((value for node, value, _ in self.progress if node == node_id), default=0)
 
+    def pictures(self, node_id: str) -> list[dict[str, str]]:
+        """The picture files of one output node, as `fetch` wants them."""
+        output = self.outputs.get(node_id)
+        files = output.get("images") if isinstance(output, dict) else None
+        keys = ("filename", "subfolder", "type")
+        found = [file for file in files if isinstance(file, dict)] if isinstance(files, list) else []
+        return [{key: str(file.get(key, "")) for key in keys} for file in found]
+
 
 class Client:
-    """Talks to the host at `address`, "http://127.0.0.1:8188"."""
+    """Talks to the host at `address`, "http://127.0.0.1:8188"; several threads may do so at a time.
+
+    Every method raises HostGone if it does not answer, and HostFailed if it answers with something else.
+    """
 
     def __init__(self, address: str):
-        self.address = address
+        self.address = address.rstrip("/")
+
+    def version(self) -> str:
+        system = self._json("/system_stats").get("system")
+        return str(system.get("comfyui_version", "unknown"))[:80] if isinstance(system, dict) else "unknown"
 
     def object_info(self) -> dict[str, Any]:
         """Every node that the host knows."""
-        return json.loads(self._get("/object_info"))
+        return self._json("/object_info")
 
     def upload(self, path: Path) -> str:
         """Put an image among the host's inputs and return the name that LoadImage and LoadImageMask want."""
-        boundary = uuid.uuid4().hex
-        head = (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{path.name}"\r\n'
-            "Content-Type: application/octet-stream\r\n\r\n"
-        )
-        body = head.encode() + path.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
-        return json.loads(self._post("/upload/image", body, f"multipart/form-data; boundary={boundary}"))["name"]
+        return self.put(path.name, path.read_bytes())
+
+    def put(self, name: str, content: bytes, subfolder: str = "", overwrite: bool = False) -> str:
+        """Put a file of this name among the host's inputs and return the name that it has there."""
+        form = aiohttp.FormData({"subfolder": subfolder, "overwrite": str(overwrite).lower()})
+        form.add_field("image", content, filename=name, content_type="application/octet-stream")
+        return str(_parsed(self._do(self._ask("POST", "/upload/image", data=form)))["name"])
 
     def run(self, prompt: dict[str, Any], on_progress: Progress | None = None) -> Run:
-        """Queue a prompt in API form and wait for its end.
+        """Queue a prompt in API form and wait for its end, however long that takes.
 
         Raises:
             PromptError: If the host refuses it, a node fails, or it is interrupted.
             HostGone: If the host ends meanwhile.
         """
-        try:
-            return asyncio.run(self._run(prompt, on_progress))
-        except (aiohttp.ClientError, OSError) as error:
-            raise HostGone(f"the host at {self.address} is gone: {error}") from error
+        return self._do(self._run(prompt, on_progress))
 
     def fetch(self, file: dict[str, str]) -> bytes:
         """The content of one file of a run's outputs."""
-        return self._get("/view?" + urllib.parse.urlencode(file))
+        return self._do(self._ask("GET", "/view?" + urllib.parse.urlencode(file), most=MOST_FILE))
 
     def interrupt(self) -> None:
         """Stop the prompt that is running now."""
-        self._post("/interrupt", b"{}", "application/json")
+        self._do(self._ask("POST", "/interrupt", json={}))
 
     def clear_history(self) -> None:
         """Make the host forget the prompts that it has run; their pictures stay."""
-        self._post("/history", b'{"clear": true}', "application/json")
+        self._do(self._ask("POST", "/history", json={"clear": True}))
+
+    def forget_results(self) -> None:
+        """Make the host compute again what it remembers of earlier prompts. It keeps its models."""
+        self._do(self._ask("POST", "/free", json={"free_memory": True, "unload_models": False}))
+
+    def _get(self, path: str) -> bytes:
+        return self._do(self._ask("GET", path))
+
+    def _json(self, path: str) -> dict[str, Any]:
+        return _parsed(self._get(path))
+
+    def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        try:
+            return asyncio.run(work)
+        except (aiohttp.ClientError, OSError, asyncio.TimeoutError, ValueError) as error:
+            what = clean(str(error)) or type(error).__name__
+            raise HostGone(f"the host at {self.address} does not answer: {what}") from error
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
+        async def refuse(*_: Any) -> None:
+            raise HostFailed(f"the host at {self.address} sends on to another address: give that one instead")
+
+        redirects = aiohttp.TraceConfig()
+        redirects.on_request_redirect.append(refuse)
+        async with aiohttp.ClientSession(timeout=ANSWER, trace_configs=[redirects]) as session:
+            yield session
+
+    async def _ask(self, method: str, path: str, most: int = 0, **content: Any) -> bytes:
+        async with self._session() as session:
+            status, body = await self._answer(session, method, path, most, **content)
+        if status != 200:
+            raise HostFailed(f"the host at {self.address} answers {status} to {path.partition('?')[0]}")
+        return body
+
+    async def _answer(
+        self, session: aiohttp.ClientSession, method: str, path: str, most: int = 0, **content: Any
+    ) -> tuple[int, bytes]:
+        """Status and body of one answer, which is read no further than `most` bytes."""
+        body, most = bytearray(), most or MOST_JSON
+        async with session.request(method, self.address + path, **content) as answer:
+            async for chunk in answer.content.iter_any():
+                body += chunk
+                if len(body) > most:
+                    raise HostFailed(f"the host at {self.address} answers {path.partition('?')[0]} without an end")
+            return answer.status, bytes(body)
 
     async def _run(self, prompt: dict[str, Any], on_progress: Progress | None) -> Run:
         client_id = uuid.uuid4().hex
-        async with aiohttp.ClientSession(self.address) as session:
+        async with self._session() as session:
             # Connect first: what is said before anyone listens is lost.
-            async with session.ws_connect("/ws", params={"clientId": client_id}, max_msg_size=0) as socket:
-                async with session.post("/prompt", json={"prompt": prompt, "client_id": client_id}) as answer:
-                    reply = await answer.json()
-                if answer.status != 200:
+            address, listener = f"{self.address}/ws", {"clientId": client_id}
+            async with session.ws_connect(address, params=listener, max_msg_size=MOST_MESSAGE) as socket:
+                request = {"prompt": prompt, "client_id": client_id}
+                status, body = await self._answer(session, "POST", "/prompt", json=request)
+                reply = _parsed(body)
+                if status != 200:
                     raise _refusal(reply)
-                run = Run(reply["prompt_id"])
-                await _follow(socket, run, on_progress)
-            async with session.get(f"/history/{run.prompt_id}") as answer:
-                run.outputs = (await answer.json())[run.prompt_id]["outputs"]
+                run = Run(str(reply.get("prompt_id")))
+                entry = await self._finished(session, socket, run, on_progress)
+        _check_success(entry)
+        outputs = entry.get("outputs")
+        run.outputs = outputs if isinstance(outputs, dict) else {}
         return run
 
-    def _get(self, path: str) -> bytes:
-        with urllib.request.urlopen(self.address + path, timeout=60) as answer:
-            return answer.read()
+    async def _finished(
+        self, session: aiohttp.ClientSession, socket: Any, run: Run, on_progress: Progress | None
+    ) -> dict[str, Any]:
+        """Wait for the end of a prompt and return its entry in the host's history. A quiet host is asked now and then:
+        connections break without a word, and a host that was restarted has forgotten the prompt."""
 
-    def _post(self, path: str, body: bytes, content_type: str) -> bytes:
-        request = urllib.request.Request(self.address + path, body, {"Content-Type": content_type})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.read()
+        async def entry() -> Any:
+            return _parsed((await self._answer(session, "GET", f"/history/{run.prompt_id}"))[1]).get(run.prompt_id)
+
+        listening = True
+        while True:
+            try:
+                if listening:
+                    listening = await _follow(socket, run, on_progress)
+                else:
+                    await asyncio.sleep(1)
+            except asyncio.TimeoutError:
+                pass
+            found = await entry()
+            if not found and not _waits(await self._answer(session, "GET", "/queue"), run.prompt_id):
+                found = await entry()  # it may just have ended
+                if not found:
+                    raise HostGone(f"the host at {self.address} was restarted, or has forgotten the prompt")
+            if isinstance(found, dict):
+                return found
 
 
-async def _follow(socket: AsyncIterator[Any], run: Run, on_progress: Progress | None) -> None:
-    """Read messages about one prompt until it is done."""
-    async for message in socket:
+def clean(text: str, most: int = 2000) -> str:
+    """Text from elsewhere as something that can be written anywhere: no halves of characters, no control characters."""
+    return re.sub(r"[\ud800-\udfff]", "\ufffd", re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)).strip()[:most]
+
+
+async def _follow(socket: Any, run: Run, on_progress: Progress | None) -> bool:
+    """Read messages until one says that a prompt is done; False if the connection ends before.
+
+    Raises:
+        asyncio.TimeoutError: If nothing is said for a while.
+    """
+    while True:
+        message = await asyncio.wait_for(socket.receive(), SILENCE)
+        if message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED):
+            return False
+        if message.type == aiohttp.WSMsgType.ERROR:
+            return False
         if message.type != aiohttp.WSMsgType.TEXT:
             continue  # previews
-        event = json.loads(message.data)
-        data = event["data"]
-        if data.get("prompt_id") != run.prompt_id:
+        event = _parsed(message.data)
+        data = event.get("data")
+        if not isinstance(data, dict) or data.get("prompt_id") != run.prompt_id:
             continue
         if event["type"] == "progress":
             run.progress.append((data["node"], data["value"], data["max"]))
             if on_progress:
-                on_progress(*run.progress[-1])
-        elif event["type"] == "execution_error":
-            kind = data["exception_type"].split(".")[-1]
-            raise PromptError(data["exception_message"].strip(), kind, data["node_id"], data["node_type"])
-        elif event["type"] == "execution_interrupted":
-            raise PromptError("the prompt was interrupted", "interrupted", data["node_id"], data["node_type"])
-        elif event["type"] == "executing" and data["node"] is None:
-            return
-    raise HostGone("the host closed the connection before the prompt was done")
+                await asyncio.to_thread(on_progress, *run.progress[-1])  # it may talk to the host itself
+        elif event["type"] == "executing" and data.get("node") is None:
+            return True
+
+
+def _parsed(body: bytes | str) -> dict[str, Any]:
+    """An answer in JSON, its text cleaned of halves of characters.
+
+    Raises:
+        HostFailed: If it is none.
+    """
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        raise HostFailed("the host answers something that is not JSON") from None
+    if not isinstance(found, dict):
+        raise HostFailed("the host answers something other than a JSON object")
+    half = b"\\ud" if isinstance(body, bytes) else "\\ud"
+    return _whole(found) if half in body.lower() else found  # type: ignore[operator]
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return {_whole(key): _whole(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def _waits(answer: tuple[int, bytes], prompt_id: str) -> bool:
+    """Whether the host's queue has a prompt, running or waiting."""
+    items = [item for items in _parsed(answer[1]).values() if isinstance(items, list) for item in items]
+    return any(isinstance(item, list) and prompt_id in item[:2] for item in items)
+
+
+def _check_success(entry: dict[str, Any]) -> None:
+    """Raises PromptError if a prompt that ended did so by an error or by an interruption."""
+    status = entry.get("status")
+    messages = status.get("messages") if isinstance(status, dict) else None
+    for message in messages if isinstance(messages, list) else []:
+        event, data = message if isinstance(message, list) and len(message) == 2 else ("", None)
+        if event not in ("execution_error", "execution_interrupted") or not isinstance(data, dict):
+            continue
+        where = str(data.get("node_id", "")), str(data.get("node_type", ""))
+        if event == "execution_interrupted":
+            raise PromptError("the prompt was interrupted", "interrupted", *where)
+        kind = str(data.get("exception_type", "")).split(".")[-1]
+        raise PromptError(str(data.get("exception_message", ""))[:2000].strip(), kind, *where)
 
 
 def _refusal(reply: dict[str, Any]) -> PromptError:
     """Turn the host's answer to a prompt that it will not queue into an error that names the first node at fault."""
-    for node_id, node in (reply.get("node_errors") or {}).items():
-        first = node["errors"][0]
-        return PromptError(f"{first['message']}: {first['details']}", first["type"], node_id, node["class_type"])
-    return PromptError(reply["error"]["message"], reply["error"]["type"])
+    try:
+        for node_id, node in (reply.get("node_errors") or {}).items():
+            first = node["errors"][0]
+            return PromptError(f"{first['message']}: {first['details']}", first["type"], node_id, node["class_type"])
+        return PromptError(reply["error"]["message"], reply["error"]["type"])
+    except (AttributeError, IndexError, KeyError, TypeError):
+        return PromptError(f"the host refuses the prompt: {clean(str(reply), 300)}", "refused")

@@ -7,15 +7,17 @@ own instead, in which nothing is ever installed.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from . import pip_step
 
@@ -58,14 +60,30 @@ def find_host() -> HostFiles:
     own = os.environ.get("COMFYUI_PATH")
     if not own:
         return HostFiles(TREE, _venv_python(VENV))
-    tree = Path(own).expanduser().resolve()
+    return host_in(own, "COMFYUI_PATH=", Path(sys.executable))
+
+
+def host_in(folder: str, said: str = "", otherwise: Path | None = None) -> HostFiles:
+    """A ComfyUI of someone's own, and the Python that runs it: COMFYUI_PYTHON, or the one in or beside its folder.
+
+    Arguments:
+        said: How the folder was named, for a message.
+        otherwise: The Python to take where there is none of these.
+
+    Raises:
+        StepError: If the folder holds no ComfyUI, or no Python is found.
+    """
+    tree = Path(folder).expanduser().resolve()
     if not (tree / "main.py").is_file():
-        raise pip_step.StepError(f"COMFYUI_PATH={own} holds no main.py: it must name the folder of a ComfyUI")
+        raise pip_step.StepError(f"{said}{folder} holds no main.py: it must name the folder of a ComfyUI")
     named = os.environ.get("COMFYUI_PYTHON")
     portable = tree.parent / "python_embeded" / "python.exe"  # that build spells it so
     candidates = _venv_python(tree / "venv"), _venv_python(tree / ".venv"), portable
-    found = [path for path in candidates if path.is_file()]
-    return HostFiles(tree, Path(named) if named else (found or [Path(sys.executable)])[0])
+    found = [Path(named)] if named else [path for path in candidates if path.is_file()]
+    python = found[0] if found else otherwise
+    if python is None:
+        raise pip_step.StepError(f"no Python of {tree} was found: set COMFYUI_PYTHON to the one that runs it")
+    return HostFiles(tree, python)
 
 
 def ensure_host(test_tools: bool = False) -> HostFiles:
@@ -110,10 +128,36 @@ def run_under_host(test_tools: bool = False) -> HostFiles:
         host = ensure_host(test_tools)
     except pip_step.StepError as error:
         raise SystemExit(f"{error}") from None
-    command = [str(host.python), *sys.argv]
-    environment = os.environ | {INSIDE: str(host.python), "PYTHONUNBUFFERED": "1"}
+    _start_again(host.python, {INSIDE: str(host.python), "PYTHONUNBUFFERED": "1"})
+
+
+def run_where_installed(modules: Iterable[str], packages: list[str], folder: Path) -> None:
+    """Return if this Python has the modules; else install the packages in a virtual environment in the folder, once,
+    start this command again there, and do not return."""
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if not missing:
+        return
+    venv = folder / "venv"
+    if Path(sys.prefix) == venv:
+        raise SystemExit(f"{venv} lacks {', '.join(missing)}: delete it and run the same command again")
+    step = f"packages for {Path(sys.argv[0]).name}"
+
+    def install() -> None:
+        pip_step.make_venv(venv, folder)
+        pip_step.run(step, [str(_venv_python(venv)), "-m", "pip", "install", *packages], folder)
+
+    try:
+        _once(step, packages, install, folder)
+    except pip_step.StepError as error:
+        raise SystemExit(f"{error}") from None
+    _start_again(_venv_python(venv), {})
+
+
+def _start_again(python: Path, environment: dict[str, str]) -> NoReturn:
+    """Start this command under another Python, and do not return."""
+    command, environment = [str(python), *sys.argv], os.environ | environment
     if os.name == "posix":
-        os.execve(host.python, command, environment)
+        os.execve(python, command, environment)
     process = subprocess.Popen(command, env=environment)  # Windows cannot replace a process by another
     while True:
         try:
@@ -122,9 +166,10 @@ def run_under_host(test_tools: bool = False) -> HostFiles:
             continue  # the child got it too, and cleans up
 
 
-def _once(name: str, facts: list[str], do: Callable[[], None]) -> None:
+def _once(name: str, facts: list[str], do: Callable[[], None], folder: Path | None = None) -> None:
     """Run a step unless its stamp says that it was done with the same facts."""
-    stamp = HOST / "stamps" / name.replace(" ", "_")
+    folder = folder or HOST
+    stamp = folder / "stamps" / name.replace(" ", "_")
     text = "\n".join(facts)
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == text:
         return
@@ -133,7 +178,7 @@ def _once(name: str, facts: list[str], do: Callable[[], None]) -> None:
         stamp.parent.mkdir(parents=True, exist_ok=True)
         stamp.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise pip_step.StepError(pip_step.explain(name, str(error), HOST)) from error
+        raise pip_step.StepError(pip_step.explain(name, str(error), folder)) from error
 
 
 def _pip(name: str, *arguments: str) -> None:

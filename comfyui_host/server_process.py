@@ -1,9 +1,11 @@
-"""The host as a server process, with this pack and the demo model, in a folder that is deleted afterwards."""
+"""The host as a server process, in a folder that is deleted afterwards: `serve` has this pack and the demo model,
+`serve_own` a ComfyUI of someone's own with its models and node packs."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -15,12 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from .install import ROOT, HostFiles
 
 NOT_THE_PACK = (".*", "__pycache__", "batch", "comfyui_host", "demo", "demo_model", "tests", "benchmarks")
-START_SECONDS = 240.0
+LAUNCHER = Path(__file__).with_name("launch.py")
+START_SECONDS = 300.0
 PACK = "latent-repaint"  # its folder in custom_nodes, if nobody wants another
 
 
@@ -75,40 +76,63 @@ def serve(
     Raises:
         HostError: If the port is taken, the disk is full, or the host ends before it answers.
     """
-    port = _free_port(port)
-    with tempfile.TemporaryDirectory(prefix="latent-repaint-", ignore_cleanup_errors=True) as folder:
-        base = Path(folder)
+    with _folder() as base:
         try:
             _furnish(base, pack_name)
             if plugin:
                 shutil.copytree(plugin, base / "custom_nodes" / plugin.name)
         except OSError as error:
             raise HostError(f"cannot prepare a folder for the host: {error}; is the disk full?") from error
-        command = [
-            *(str(host.python), "-m", "comfyui_host.launch", str(host.tree), "--port", str(port)),
-            *("--base-directory", str(base), "--database-url", f"sqlite:///{(base / 'comfyui.db').as_posix()}"),
-            *("--disable-api-nodes", "--disable-auto-launch"),
-            *("--preview-method", "latent2rgb" if previews else "none"),
-            *arguments,
-        ]
-        # The demo model is too small to gain from more threads; beside other work, every operation waits for them.
-        environment = {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONUNBUFFERED": "1"}
-        with (base / "server.log").open("wb") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                cwd=ROOT,  # where Python finds the launcher's package
-                start_new_session=True,
-            )
-        server = Server(f"http://127.0.0.1:{port}", base, process)
-        try:
-            _wait_until_ready(server)
+        preview = "latent2rgb" if previews else "none"
+        options = ["--base-directory", str(base), "--disable-api-nodes", "--preview-method", preview, *arguments]
+        with _running(host, port, base, options) as server:
             yield server
-        finally:
-            _end_tree(server.process)
+
+
+@contextmanager
+def serve_own(host: HostFiles, port: int | None = None) -> Iterator[Server]:
+    """The same for a ComfyUI with the models and node packs in its own folder; only what it is sent, what it makes and
+    its settings lie in a folder that is deleted afterwards."""
+    with _folder() as base:
+        options = ["--preview-method", "none", "--temp-directory", str(base)]
+        for kind in ("input", "output", "temp", "user"):
+            (base / kind).mkdir()
+            options += [f"--{kind}-directory", str(base / kind)] if kind != "temp" else []
+        with _running(host, port, base, options) as server:
+            yield server
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="latent-repaint-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _running(host: HostFiles, port: int | None, base: Path, options: Sequence[str]) -> Iterator[Server]:
+    port = _free_port(port)
+    command = [
+        *(str(host.python), str(LAUNCHER), str(base), str(host.tree / "main.py"), "--port", str(port)),
+        *("--database-url", f"sqlite:///{(base / 'comfyui.db').as_posix()}", "--disable-auto-launch", *options),
+    ]
+    # The demo model is too small to gain from more threads; beside other work, every operation waits for them.
+    environment = {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONUNBUFFERED": "1"}
+    with (base / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=host.tree,
+            start_new_session=True,  # so that Ctrl-C lets it finish what it is at
+        )
+    server = Server(f"http://127.0.0.1:{port}", base, process)
+    try:
+        _wait_until_ready(server)
+        yield server
+    finally:
+        _end_tree(server.process)
 
 
 def _free_port(port: int | None) -> int:
@@ -145,17 +169,16 @@ def _wait_until_ready(server: Server) -> None:
 
 
 def _end_tree(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all that it started."""
-    try:
-        tree = psutil.Process(process.pid)
-        members = [*tree.children(recursive=True), tree]
-    except psutil.NoSuchProcess:
-        members = []
-    for member in members:
+    """End a process and all that it started: it leads a group of its own, and on Windows ends by its input's end."""
+    if os.name == "posix":
         try:
-            member.kill()
-        except psutil.NoSuchProcess:
-            continue
-    process.wait()
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
     if process.stdin:
         process.stdin.close()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -19,28 +19,25 @@ MIB = 2**20
 
 def measure(folder: Path, repository: Path, count: int | None) -> None:
     """Print time and peak memory at several lengths of the table."""
-    print("| rows | seconds | peak memory, python batch | peak memory, largest process of Ray | plan on disk |")
-    print("|---|---|---|---|---|")
+    print("| rows | seconds | peak memory, python batch | peak memory, largest process of Ray |")
+    print("|---|---|---|---|")
     for rows in [count] if count else COUNTS:
         _measure(folder / str(rows), repository, rows)
 
 
 def _measure(folder: Path, repository: Path, count: int) -> None:
     table = _many(folder / "pictures", count)
-    (folder / "tmp").mkdir()
-    environment = {"TMPDIR": str(folder / "tmp")}
     started = time.monotonic()
-    trial = Trial(table, folder / "out", *DEMO_MODEL, "--dry-run", environment=environment, repository=repository)
-    command = others = plan = 0
+    trial = Trial(table, folder / "out", *DEMO_MODEL, "--dry-run", repository=repository)
+    command = others = 0
     while not trial.ended():
         command = max(command, _resident(psutil.Process(trial.pid)))
         others = max([others, *map(_resident, trial.descendants())])
-        plan = max([plan, *(path.stat().st_size for path in (folder / "tmp").glob("batch-plan-*/plan.sqlite"))])
         time.sleep(SECONDS_BETWEEN_LOOKS)
     seconds = time.monotonic() - started
     if f"{count} pictures: {count} to do" not in trial.output():
         raise SystemExit(trial.output()[-2000:])
-    sizes = " | ".join(f"{size / MIB:.0f} MiB" for size in (command, others, plan))
+    sizes = " | ".join(f"{size / MIB:.0f} MiB" for size in (command, others))
     print(f"| {count:,} | {seconds:.0f} | {sizes} |")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -18,8 +19,10 @@ import numpy as np
 import psutil
 from PIL import Image, ImageDraw
 
+from batch.places import PARTS, STRIPS
 from comfyui_host import install
 from comfyui_host.install import ROOT
+from comfyui_host.workflow import to_prompt
 
 PLUGIN = Path(__file__).with_name("plugin")
 DEMO_MODEL = ["--checkpoint", "latent-repaint-demo.safetensors", "--prompt", "day, green hills", "--set", "7.steps=2"]
@@ -30,7 +33,11 @@ STOCK = {
     "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "x"}},
 }
 """A workflow of ComfyUI's own nodes, with neither a mask nor a seed."""
-HOST, WORKER = "comfyui_host.launch", "ray::Worker"
+SHIPPED = to_prompt(json.loads((ROOT / "workflows" / "01-start-here-inpaint.json").read_text(encoding="utf-8")))
+"""The template that `python batch` takes without a workflow, but with its mask from a file of its own."""
+SHIPPED["12"] = {"class_type": "LoadImageMask", "inputs": {"image": "mask.png", "channel": "red"}}
+SHIPPED["6"]["inputs"]["mask"] = ["12", 0]
+HOST, WORKER = "comfyui_host/launch.py", "ray::Worker"
 """How the processes of a ComfyUI and of a Ray actor are told from others."""
 
 
@@ -91,6 +98,7 @@ class Trial:
         self._output = tempfile.TemporaryFile()
         host = install.find_host()
         own = {"OMP_NUM_THREADS": "1", "COMFYUI_PATH": str(host.tree), "COMFYUI_PYTHON": str(host.python)}
+        own["RAY_worker_niceness"] = "0"  # Ray lets all else on a busy machine go first
         self._process = subprocess.Popen(
             [sys.executable, str(repository / "batch"), *map(str, arguments)],
             stdout=self._output,
@@ -122,11 +130,11 @@ class Trial:
         return found
 
     def processes(self, kind: str) -> list[psutil.Process]:
-        """Those whose command line begins or continues with `kind`."""
+        """Those whose command line has `kind` in it."""
         found = []
         for process in self.descendants():
             try:
-                if any(part.startswith(kind) for part in process.cmdline()):
+                if any(kind in part for part in process.cmdline()):
                     found.append(process)
             except psutil.Error:
                 continue
@@ -187,7 +195,7 @@ def kill(processes: Iterable[psutil.Process]) -> int:
 
 def digests(out: Path) -> dict[str, str]:
     """Each result's hash, by its name below OUT."""
-    found = [path for path in out.rglob("*.png") if path.relative_to(out).parts[0] not in (".batch", "report")]
+    found = [path for path in out.rglob("*.png") if path.relative_to(out).parts[0] not in (PARTS, STRIPS)]
     return {path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 

@@ -3,7 +3,7 @@ so many of them fit on a few processors."""
 
 from __future__ import annotations
 
-import json
+import copy
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -14,7 +14,7 @@ from comfyui_host import install
 from comfyui_host.client import Client
 from comfyui_host.server_process import Server, serve
 
-from .trial import PLUGIN, ROOT
+from .trial import PLUGIN, ROOT, SHIPPED
 
 SECONDS_AN_EVALUATION = 0.5
 VAE = ["2", 2]
@@ -24,7 +24,7 @@ STARTING_AT_A_TIME = 3
 
 def waiting_flow(steps: int, seconds: float = SECONDS_AN_EVALUATION) -> dict[str, Any]:
     """The shipped workflow, with `blend` at one evaluation a step, without the models' computing."""
-    flow = json.loads((ROOT / "batch" / "inpaint_any_size.json").read_text(encoding="utf-8"))
+    flow = copy.deepcopy(SHIPPED)
     flow["20"] = {"class_type": "BatchWaitingModel", "inputs": {"model": ["2", 0], "seconds": seconds}}
     flow["21"] = {"class_type": "BatchAveragingVAE", "inputs": {"vae": VAE}}
     for node in flow.values():

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from batch.check_rows import Checker
-from batch.options import parsed
-from batch.prepare import Setup, prepare
+from batch.check import Task
+from batch.command import parsed
+from batch.prepare import prepare
 from benchmarks.batch.trial import DEMO_MODEL, PLUGIN, Trial, make_mask, make_picture
 from comfyui_host import install
 from comfyui_host.server_process import Server, serve
@@ -28,7 +28,13 @@ def cluster() -> Iterator[Any]:
     """A Ray cluster of one machine, which saves each run the start of its own."""
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    for attempt in range(4):  # on a busy machine Ray does not start within its 30 seconds
+        try:
+            cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+            break
+        except Exception:
+            if attempt == 3:
+                raise
     yield cluster
     cluster.shutdown()
 
@@ -58,16 +64,11 @@ def pictures(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def understood(tmp_path: Path) -> Callable[..., Setup]:
+def understood(tmp_path: Path) -> Callable[..., Task]:
     """understood(pictures, "--seed", "3") is all that `python batch` knows before it starts Ray."""
 
-    def made(pictures: Any, *options: str, out: Any = tmp_path / "out", workflow: Any = None) -> Setup:
+    def made(pictures: Any, *options: str, out: Any = tmp_path / "out", workflow: Any = None) -> Task:
         flow = [str(workflow)] if workflow else [*DEMO_MODEL]
         return prepare(parsed([*flow, str(pictures), str(out), *options]))
 
     return made
-
-
-@pytest.fixture
-def checker(understood: Callable[..., Setup]) -> Callable[..., Checker]:
-    return lambda *arguments, **more: understood(*arguments, **more).checker

@@ -1,159 +1,189 @@
 """What is done again and what is not, and what is written about it."""
 
+import json
+import os
 import re
 from types import SimpleNamespace
 
 import pytest
-from PIL import Image
 
-from batch import report
-from batch.errors import Refused
-from batch.job import DONE, FAILED, Job
-from batch.manifest import Manifest
-from batch.pictures import in_format_of, mask_from_alpha, png, with_alpha
+from batch import Refused, report
+from batch.check import Job, Jobs
+from batch.cluster import Crew, share_of_gpu
+from batch.manifest import DONE, FAILED, Manifest
 from batch.places import Place
-from batch.plan import SKIPPED, TODO, Plan
-from batch.progress import Progress, span
-from batch.ray_cluster import share_of_gpu
-from batch.run import Run, unlike_versions
+from batch.run import Queue, Run, unlike_versions
+from batch.table import Counts
 
 FACTS = {"recipe": "r", "image_at": "1:2", "mask_at": "3:4"}
 
 
 def job(name="a.png", **changes):
-    return Job(**{"name": name, "result": name, "exists": True} | FACTS | changes)
+    return Job(**{"name": name, "result": name, "result_at": "1:1"} | FACTS | changes)
 
 
 def entry(name="a.png", state=DONE, **changes):
-    return {"name": name, "state": state} | FACTS | changes
+    return {"name": name, "result": name, "state": state} | FACTS | changes
+
+
+def planned(tmp_path, jobs, before=(), retry=False):
+    """The run after its plan, from these jobs and these entries of earlier runs."""
+    out = Place(str(tmp_path))
+    with Manifest(out, write=True) as manifest:
+        for line in before:
+            manifest.add(line)
+    task = SimpleNamespace(out=out, rows=lambda: iter(jobs))
+    with Manifest(out, write=False) as manifest:
+        cluster = SimpleNamespace(jobs=lambda _, rows: rows)
+        run = Run(SimpleNamespace(retry_failed=retry), task, None, cluster, manifest)
+        run.plan()
+    return run
 
 
 @pytest.mark.parametrize(
-    ("changes", "before", "retry", "state"),
+    ("changes", "before", "retry", "wanted"),
     [
-        ({}, entry(), False, SKIPPED),
-        ({"exists": False}, entry(), False, TODO),
-        ({"image_at": "1:9"}, entry(), False, TODO),
-        ({"mask_at": "1:9"}, entry(), False, TODO),
-        ({"recipe": "s"}, entry(), False, TODO),
-        ({"exists": False}, entry(state=FAILED, error="x"), False, FAILED),
-        ({"exists": False}, entry(state=FAILED, error="x"), True, TODO),
-        ({"exists": False, "recipe": "s"}, entry(state=FAILED, error="x"), False, TODO),
-        ({"error": "no mask"}, entry(), True, FAILED),
+        ({}, entry(), False, "skipped"),
+        ({"result_at": ""}, entry(), False, "todo"),
+        ({"image_at": "1:9"}, entry(), False, "todo"),
+        ({"mask_at": "1:9"}, entry(), False, "todo"),
+        ({"recipe": "s"}, entry(), False, "todo"),
+        ({"result_at": ""}, entry(state=FAILED, error="x"), False, "aside"),
+        ({"result_at": ""}, entry(state=FAILED, error="x"), True, "todo"),
+        ({"result_at": "", "recipe": "s"}, entry(state=FAILED, error="x"), False, "todo"),
+        ({"error": "no mask"}, entry(), True, "aside"),
+        ({}, entry(result="b.png"), False, "skipped"),
+        ({"recipe": "s"}, entry(result="b.png"), False, "aside"),  # the file is not known as this one's result
     ],
 )
-def test_what_is_done_is_skipped_and_what_changed_is_done_again(changes, before, retry, state):
-    with Plan(retry) as plan:
-        plan.remember([entry(recipe="older"), before, entry("b.png")])
-        plan.add([job(**changes)])
-        assert plan.counts()[state] == 1 and sum(plan.counts().values()) == 1
-        assert [made.before for made, _ in plan.rows(TODO)] == ([before] if state == TODO else [])
+def test_what_is_done_is_skipped_and_what_changed_is_done_again(tmp_path, changes, before, retry, wanted):
+    run = planned(tmp_path, [job(**changes)], [entry(recipe="older"), before, entry("b.png")], retry)
+    assert {"skipped": run.skipped, "todo": len(run.todo), "aside": len(run.aside)} == {
+        "skipped": 0, "todo": 0, "aside": 0
+    } | {wanted: 1}  # fmt: skip
+    assert [made.before for made in run.todo] == ([before] if wanted == "todo" else [])
 
 
-def test_pictures_with_one_result_are_all_refused_and_name_each_other():
-    with Plan(False) as plan:
-        plan.add([job("a.png"), job("b.png"), job("a.jpg", result="a.png"), job("a.bmp", result="a.png")])
-        assert plan.counts() == {TODO: 1, DONE: 0, SKIPPED: 0, FAILED: 3}
-        errors = [entry["error"] for _, entry in plan.rows(FAILED)]
-        assert all("its result would be a.png, and so would that of 'a." in error for error in errors)
+def test_a_file_with_the_name_of_a_result_that_no_run_has_written_is_left_alone(tmp_path):
+    (error,) = [made.error for made in planned(tmp_path, [job()], [entry("another.png")]).aside]
+    assert "a.png is there already, and no result of this picture" in error
 
 
-def test_the_plan_gives_back_the_order_of_the_table():
-    with Plan(False) as plan:
-        plan.add(job(f"{number:04}.png") for number in reversed(range(1000)))
-        found = [made.name for made, _ in plan.rows(TODO)]
-        assert found == [f"{number:04}.png" for number in reversed(range(1000))]
-        plan.end(job("0999.png"), entry("0999.png", state=FAILED, error="x"))
-        plan.end(job("0998.png"), entry("0998.png"))
-        assert plan.counts() == {TODO: 998, DONE: 1, SKIPPED: 0, FAILED: 1}
-        assert plan.bytes_to_do() == 998
+def test_pictures_with_one_result_are_all_set_aside_and_name_each_other(tmp_path):
+    names = {"a.png": "a.png", "b.png": "b.png", "a.jpg": "a.png", "A.bmp": "A.png", "u\u0308.png": "u\u0308.png",
+             "\u00fc.png": "\u00fc.png"}  # fmt: skip
+    run = planned(tmp_path, [job(name, result=result, result_at="") for name, result in names.items()])
+    assert [made.name for made in run.todo] == ["b.png"]
+    errors = [made.error for made in run.aside]
+    assert len(errors) == 5 and all(re.search("and so would that of '[aAu\u00fc]", error) for error in errors)
 
 
-def test_a_row_costs_the_same_in_a_long_plan_as_in_a_short_one():
-    def cost(number):
-        """Steps of the database, by tens."""
-        steps = []
-        plan._base.set_progress_handler(lambda: steps.append(1) and None, 10)
-        plan.add([job(f"{number}.png")])
-        plan.end(job(f"{number}.png"), entry(f"{number}.png"))
-        plan._base.set_progress_handler(None, 0)
-        return len(steps)
-
-    with Plan(False) as plan:
-        plan.add(job(f"{number}.png") for number in range(100))
-        short = cost(100)
-        plan.add(job(f"{number}.png") for number in range(101, 5000))
-        assert short and cost(5000) < 2 * short
+def test_jobs_are_given_back_in_their_order_and_a_worker_gets_first_what_it_has_not_tried():
+    jobs = Jobs()
+    for number in range(1000):
+        jobs.add(job(str(number), tried=[number % 2]))
+    assert len(jobs) == 1000 == jobs.bytes and [made.name for made in jobs] == [str(number) for number in range(1000)]
+    queue = Queue(jobs)
+    taken = [queue.take(number, {0, 1}).name for number in (0, 0, 1, 1)]
+    assert taken == ["1", "3", "0", "2"]
+    assert queue.take(0, {0}).name == "4"  # nobody else is there
+    assert len(list(queue.rest())) == 995 and queue.is_empty and queue.take(0, {0}) is None
 
 
-@pytest.mark.parametrize("url", ["{}", "file://{}"])
+@pytest.mark.parametrize("url", ["{}", "memory:/{}"])
 def test_a_manifest_is_what_was_noted_last(tmp_path, url):
     out = Place(url.format(tmp_path))
     for number in range(3):
-        with Manifest(out) as manifest:
-            manifest.add(entry(seconds=number, error='a "quoted" ü\n'))
-    found = list(Manifest(out).entries())
-    assert found[-1] == entry(seconds=2, error='a "quoted" ü\n')
-    if out.local:
-        assert [line["seconds"] for line in found] == [0, 1, 2]
+        with Manifest(out, write=True) as manifest:
+            manifest.add(entry(seconds=number, error='a "quoted" \u00fc\n'))
+            manifest.add(entry(f"{number}.png"))
+            assert [line["name"] for line in manifest.latest()][-2:] == ["a.png", f"{number}.png"]
+    with Manifest(out, write=False) as manifest:
+        assert manifest.last("a.png") == entry(seconds=2, error='a "quoted" \u00fc\n')
+        assert manifest.last("none.png") == {}
+        assert [line["name"] for line in manifest.latest()] == ["0.png", "1.png", "a.png", "2.png"]
 
 
 def test_a_manifest_cut_short_loses_one_line(tmp_path):
-    with Manifest(Place(str(tmp_path))) as manifest:
-        manifest.add(entry("a.png"))
-        manifest.add(entry("b.png"))
-    path = tmp_path / "manifest.jsonl"
-    path.write_bytes(path.read_bytes()[:-20])
-    with Manifest(Place(str(tmp_path))) as manifest:
-        manifest.add(entry("c.png"))
-    assert [line["name"] for line in Manifest(Place(str(tmp_path))).entries()] == ["a.png", "c.png"]
+    out, path = Place(str(tmp_path)), tmp_path / "manifest.jsonl"
+    for cut in (20, 5, 80):
+        with Manifest(out, write=True) as manifest:
+            manifest.add(entry("a.png"))
+            manifest.add(entry("b.png"))
+        path.write_bytes(path.read_bytes()[:-cut])
+        with Manifest(out, write=True) as manifest:
+            manifest.add(entry("c.png"))
+        with Manifest(out, write=False) as manifest:
+            assert [line["name"] for line in manifest.latest()] == ["a.png", "c.png"]
 
 
-def test_a_large_manifest_far_away_is_kept_in_files_of_a_thousand(tmp_path):
-    out = Place(f"file://{tmp_path}")
-    with Manifest(out) as manifest:
+def test_a_large_manifest_far_away_is_kept_in_files_of_a_thousand():
+    out = Place("memory://large")
+    with Manifest(out, write=True) as manifest:
         for number in range(2500):
             manifest.add(entry(str(number)))
-    assert len(list((tmp_path / "manifest").iterdir())) == 3
-    assert [line["name"] for line in Manifest(out).entries()] == [str(number) for number in range(2500)]
+    assert len(out.names()) == 3
+    with Manifest(out, write=False) as manifest:
+        assert [line["name"] for line in manifest.latest()] == [str(number) for number in range(2500)]
 
 
-def test_a_contact_sheet_links_strange_names_and_says_what_failed(tmp_path):
-    name = 'sub/a "b" & <c> #1 ü?.png'
-    with Plan(False) as plan:
-        plan.add([job(name), job("bad <i>.png", error="no mask <x>"), *(job(f"{n}.png") for n in range(report.A_PAGE))])
-        for done, _ in list(plan.rows(TODO)):
-            plan.end(done, entry(done.name, seed=1, seconds=2))
-        report.write(plan, Place(str(tmp_path / "out")), Place(str(tmp_path)), [("done", "<2>")])
-    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "<c>" not in page and "<i>" not in page and "<x>" not in page and "<2>" not in page
+@pytest.mark.parametrize("line", ['{"name": "a.png", "label": 3}', "my own list", '["a"]', ""])
+def test_a_manifest_of_someone_else_s_is_left_alone(tmp_path, line):
+    path = tmp_path / "manifest.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(Refused, match="was not written by this tool"), Manifest(Place(str(tmp_path)), write=True):
+        pass
+    assert path.read_text() == line + "\n"
+
+
+def test_no_two_runs_have_one_out(tmp_path):
+    out = Place(str(tmp_path))
+    with Manifest(out, write=True):
+        with pytest.raises(Refused, match="another run writes to"), Manifest(out, write=True):
+            pass
+        with Manifest(out, write=False):
+            pass
+    with Manifest(out, write=True):
+        pass
+
+
+def pages(tmp_path, entries, failed=(), summary=(("done", "1"),)):
+    place = Place(str(tmp_path))
+    return dict(report.report(iter(entries), len(entries), failed, place, list(summary)))
+
+
+def test_a_report_links_strange_names_and_says_what_failed(tmp_path):
+    name = 'sub/a "b" & <c> #1 \u00fc?.png'
+    entries = [entry(name, seed="<i>", seconds=2), *(entry(f"{number}.png") for number in range(report.A_PAGE))]
+    found = pages(tmp_path, entries, ["bad <i>.png: no mask <x>"], [("done", "<2>")])
+    page, second = found["report.html"], found["report/2.html"]
+    assert not re.search("<c>|<i>|<x>|<2>", page)  # a manifest may have been written by anyone
     assert 'href="sub/a%20%22b%22%20%26%20%3Cc%3E%20%231%20%C3%BC%3F.png"' in page
     assert "bad &lt;i&gt;.png: no mask &lt;x&gt;" in page
-    assert page.count("<figure>") == report.A_PAGE and 'href="report/2.html"' in page
-    second = (tmp_path / "out" / "report" / "2.html").read_text(encoding="utf-8")
+    assert page.count("<figure>") == report.A_PAGE and 'href="report/2.html"' in page and "report/3.html" not in page
     assert second.count("<figure>") == 1 and 'href="../499.png"' in second
     assert not re.search(r"https?://|<script", page)
+    assert report.MARK in page[:1000]
 
 
-def test_a_mask_goes_through_alpha_and_back():
-    image, mask = Image.new("RGB", (4, 4), (1, 2, 3)), Image.new("L", (4, 4), 0)
-    mask.putpixel((1, 2), 255)
-    mask.putpixel((2, 2), 100)
-    joined = with_alpha(image, mask, "a.png")
-    assert mask_from_alpha(joined, "a.png").tobytes() == mask.tobytes()
-    assert joined.convert("RGB").tobytes() == image.tobytes()
-    assert in_format_of(png(image), "a.jpg")[:2] == b"\xff\xd8"
-    assert in_format_of(png(image), "A.WEBP")[8:12] == b"WEBP"
+def test_a_preview_is_one_file_with_its_pictures_in_it():
+    page = report.preview(["<b>"], [("<i>.png", b"JPEG")])
+    assert "&lt;b&gt;" in page and "&lt;i&gt;.png" in page and "data:image/jpeg;base64,SlBFRw==" in page
 
 
-def test_progress_says_how_long_it_will_take():
-    progress = Progress(10)
-    assert "unknown left" in progress.line(1, 5)
-    for failed in (False, False, True):
-        progress.count(failed)
-    line = progress.line(2, 60)
-    assert line.endswith("3/10, 1 failed, 2 running, 3.0 a minute, 2 min 20 s left")
-    assert [span(seconds) for seconds in (0, 59.6, 3661, 200000)] == ["0 s", "1 min 0 s", "1 h 1 min", "2 d 7 h"]
+def test_no_control_character_reaches_the_terminal(capsys):
+    report.say("a\x1b[2Jb\x9bc\rd\ne")
+    assert capsys.readouterr().out == "a?[2Jb?c?d\ne\n"
+
+
+def test_each_kind_is_counted_and_its_first_three_are_named():
+    counts = Counts()
+    for number in range(5):
+        counts.add("no mask", f"{number}.png\x1b")
+    counts.add("broken", "x.png")
+    assert list(counts.lines("set aside")) == [
+        "set aside: 1 broken", "    x.png", "set aside: 5 no mask", "    0.png", "    1.png", "    2.png", "    ...",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("gpus", "workers", "share"), [(0, 3, 0), (1, 1, 1), (8, 8, 1), (1, 2, 0.5), (2, 3, 0.5)])
@@ -162,14 +192,87 @@ def test_workers_share_gpus_so_that_all_find_a_place(gpus, workers, share):
 
 
 def test_a_disk_without_room_for_the_pictures_is_told_before_the_run(tmp_path):
-    with Plan(False) as plan:
-        plan.add([job(image_at=f"{10**17}:1")])
-        found = SimpleNamespace(task=SimpleNamespace(out=Place(str(tmp_path))))
-        with pytest.raises(Refused, match="MB free, and the pictures to do have 100000000000 MB"):
-            Run(None, found, None, None, plan, None).check_space()
+    run = planned(tmp_path, [job(image_at=f"{10**17}:1", result_at="")])
+    with pytest.raises(Refused, match="MB free, and the pictures to do have 100000000000 MB"):
+        run.check_space()
 
 
 def test_hosts_of_different_versions_are_told():
     one, other = {"host": "a", "version": "0.3.75"}, {"host": "b", "version": "0.33.0"}
     assert unlike_versions([one, one]) == ""
     assert "0.3.75 at a, 0.33.0 at b" in unlike_versions([one, other])
+
+
+@pytest.fixture
+def painters(cluster):
+    """painters(paint) are two workers that do `paint(job)`; run(jobs) takes jobs through their passes."""
+    import ray
+
+    ray.init(address=cluster.address, log_to_driver=False)
+
+    def made(paint):
+        class Painter:
+            def start(self):
+                return {"host": "none", "version": "1"}
+
+            def paint(self, job):
+                return {**job.facts(), "state": DONE, "result": paint(job)}
+
+            def stop(self):
+                return
+
+        crew = Crew(Painter, [(), ()], 2)
+        crew.open(all_of_them=True)
+        return crew
+
+    yield made
+    ray.shutdown()
+
+
+def painted(crew, names, tmp_path, on_end=lambda run: None):
+    """What became of pictures of these names."""
+    run, ends = planned(tmp_path, [job(name, result_at="") for name in names]), {}
+    run.progress, run.stop = report.progress(len(names)), SimpleNamespace(asked=False)
+    run.options.host, run._crew = [], lambda _: crew
+
+    def add(entry):
+        ends[entry["name"]] = entry
+        on_end(run)
+
+    run.manifest = SimpleNamespace(add=add)
+    run._paint()
+    return ends, run
+
+
+def test_a_picture_that_ends_its_worker_is_set_aside_and_takes_no_other_with_it(painters, tmp_path):
+    def paint(job):
+        if job.name == "deadly":
+            os._exit(1)
+
+    names = [str(number) for number in range(12)]
+    ends, _ = painted(painters(paint), [*names[:4], "deadly", *names[4:]], tmp_path)
+    assert {name for name, end in ends.items() if end["state"] == DONE} == set(names)
+    assert ends["deadly"]["state"] == FAILED and ends["deadly"]["tries"] == 3
+    assert "the worker ended" in ends["deadly"]["error"]
+
+
+def test_a_worker_has_its_next_picture_while_it_paints_one_and_finishes_both_when_the_run_is_stopped(
+    painters, tmp_path
+):
+    import time
+
+    together = []  # a copy goes to each worker
+
+    def paint(job):
+        """Raises, unless the two pictures of a worker are there at the same time."""
+        together.append(job)
+        deadline = time.monotonic() + 60
+        while len(together) % 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    crew = painters(paint)
+    ends, run = painted(crew, list(map(str, range(40))), tmp_path, lambda run: setattr(crew, "stopping", True))
+    assert 4 <= len(ends) <= 6 and all(end["state"] == DONE for end in ends.values())
+    assert len(ends) + len(run.todo) == 40 and not crew.painting
+    json.dumps(ends)

@@ -1,19 +1,23 @@
 """`python batch` as a user runs it: results, exit codes, and what remains when processes are killed on the way."""
 
+import copy
 import json
 import shutil
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from batch.job import DONE
+from batch.manifest import DONE
+from batch.places import PARTS
 from batch.worker import Worker
 from benchmarks.batch.trial import (
     DEMO_MODEL,
     HOST,
     ROOT,
+    SHIPPED,
     STOCK,
     WORKER,
     digests,
@@ -39,7 +43,7 @@ def used(out):
     return {entry["host"] for entry in manifest(out)} if (out / "manifest.jsonl").exists() else set()
 
 
-def wait_until(true, seconds=300):
+def wait_until(true, seconds=900):
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not come so far"
@@ -53,12 +57,12 @@ def results(out):
 def test_two_workers_that_are_killed_and_interrupted_give_the_bytes_of_one(
     server, cluster, understood, begin, tmp_path
 ):
-    make_pictures(tmp_path / "pictures", 30)
+    make_pictures(tmp_path / "pictures", 20)
     found = understood(tmp_path / "pictures", out=tmp_path / "one")
-    worker = Worker(found.task, server.address)
+    worker = Worker(found, server.address)
     worker.start()
     for name in sorted(path.relative_to(tmp_path / "pictures") for path in tmp_path.glob("pictures/*/*[0-9].png")):
-        assert worker.paint(found.checker.jobs([{"image": name.as_posix()}])[0])["state"] == DONE
+        assert worker.paint(found.jobs([{"image": name.as_posix()}])[0])["state"] == DONE
     out = tmp_path / "two"
     trial = begin(tmp_path / "pictures", out, *DEMO_MODEL, "--workers", 2)
     for number, kind in ((2, HOST), (6, WORKER)):
@@ -70,22 +74,22 @@ def test_two_workers_that_are_killed_and_interrupted_give_the_bytes_of_one(
     assert not trial.left_over()
     assert "The same command goes on" in trial.output()
     done = results(out)
-    assert 12 <= done < 30
+    assert 12 <= done < 20
     assert len(manifest(out)) == done  # what was running was finished
     before = {path: path.stat().st_mtime_ns for path in out.rglob("picture*.png")}
     hosts = ["--host", server.address, "--address", cluster.address]
     code, said = run(tmp_path / "pictures", out, *DEMO_MODEL, *hosts)
-    assert code == 0 and f"{30 - done} to do, {done} done before" in said, said
+    assert code == 0 and f"{20 - done} to do, {done} done before" in said, said
     assert digests(out) == digests(tmp_path / "one")
     names = [entry["name"] for entry in manifest(out)]
-    assert len(names) == len(set(names)) == 30
+    assert len(names) == len(set(names)) == 20
     assert all(path.stat().st_mtime_ns == at for path, at in before.items())
 
 
 def test_what_fails_is_named_and_the_rest_is_done_and_a_second_call_mends_it(server, cluster, tmp_path):
     folder, out = tmp_path / "pictures", tmp_path / "out"
     good = ["plain", "with space", 'it\'s "quoted"', "ünï/çødé/日本", "x" * 200, "#1 & 50%25", "-dash"]
-    good += [f"many/{number}" for number in range(40)]
+    good += [f"many/{number}" for number in range(6)]
     names = [*good, "broken", "alone", "poison"]
     for number, name in enumerate(names):
         make_picture(folder / f"{name}.png", number)
@@ -95,7 +99,7 @@ def test_what_fails_is_named_and_the_rest_is_done_and_a_second_call_mends_it(ser
     content = (folder / "broken.png").read_bytes()
     (folder / "broken.png").write_bytes(content[:-200])
     (folder / "alone_mask.png").unlink()
-    flow = json.loads((ROOT / "batch" / "inpaint_any_size.json").read_text(encoding="utf-8"))
+    flow = copy.deepcopy(SHIPPED)
     flow["20"] = {"class_type": "BatchRaisingText", "inputs": {"text": ""}, "_meta": {"title": "words"}}
     flow["3"]["inputs"]["text"] = ["20", 0]
     flow["7"]["inputs"]["steps"] = 2
@@ -106,28 +110,34 @@ def test_what_fails_is_named_and_the_rest_is_done_and_a_second_call_mends_it(ser
     command = [tmp_path / "flow.json", table, out, "--host", server.address, "--address", cluster.address]
     code, said = run(*command)
     assert code == 1, said
-    assert set(digests(out)) == {f"{name}.png" for name in good} and len(good) == 47
+    assert set(digests(out)) == {f"{name}.png" for name in good} and len(good) == 13
     failed = {entry["name"]: entry for entry in manifest(out) if entry["state"] == "failed"}
     assert set(failed) == {"broken.png", "poison.png"}
     assert failed["poison.png"]["tries"] == 3 and "node 20 BatchRaisingText" in failed["poison.png"]["error"]
     assert failed["broken.png"]["tries"] == 1
     told = "poison.png: node 20", "broken.png: broken.png is broken", "alone.png: no mask", "failed or set aside"
+    told += (
+        "picture   5 LoadImage",
+        "mask      12 LoadImageMask, channel red",
+        "seed      7 LatentRepaint_KSampler",
+        "1 no mask",
+    )
     assert all(words in said for words in told), said
     sheet = (out / "report.html").read_text(encoding="utf-8")
-    assert sheet.count("<figure>") == 47 and sheet.count('<li class="failed">') == 3
-    assert not (out / ".batch").exists()
+    assert sheet.count("<figure>") == 13 and sheet.count("<li>") == 3
+    assert not (out / PARTS).exists()
 
     (folder / "broken.png").write_bytes(content)
     make_mask(folder / "alone_mask.png", 3)
     make_picture(folder / "plain.png", 77)
     (folder / "-dash.png").touch()
     code, said = run(*command)
-    assert code == 1 and "4 to do, 45 done before and unchanged, 1 set aside" in said, said
-    assert len(digests(out)) == 49
-    entries = manifest(out)[49:]
+    assert code == 1 and "4 to do, 11 done before and unchanged, 1 set aside" in said, said
+    assert len(digests(out)) == 15
+    entries = manifest(out)[15:]
     assert {entry["name"] for entry in entries} == {"broken.png", "alone.png", "plain.png", "-dash.png"}
     code, said = run(*command, "--retry-failed", "--dry-run")
-    assert "1 to do, 49 done before and unchanged, 0 set aside" in said and "poison.png -> poison.png" in said, said
+    assert "1 to do, 15 done before and unchanged, 0 set aside" in said and "poison.png -> poison.png" in said, said
     assert "Model evaluations: not known" in said
 
 
@@ -144,32 +154,52 @@ def test_one_of_two_hosts_dies_and_the_other_takes_its_pictures(server, cluster,
     assert used(out) == {server.address, other.address}
 
 
-def test_a_comfyui_by_its_folder_is_started_and_ended(tmp_path):
+def test_a_comfyui_by_its_folder_is_started_and_ended_and_no_one_else_may_look_into_ray_s_folder(begin, tmp_path):
     host = install.find_host()
-    (tmp_path / "site").mkdir()
-    # beside a CPU torch, torchvision needs the cure that the embedded host gets from its launcher
-    cure = "from comfyui_host.torchvision_cure import *; cure_torchvision()"
-    (tmp_path / "site" / "sitecustomize.py").write_text(f"import sys; sys.path.append({str(ROOT)!r}); {cure}")
     (tmp_path / "flow.json").write_text(json.dumps(STOCK))
     make_pictures(tmp_path / "pictures", 3)
+    cut_out = Image.open(tmp_path / "pictures/0/picture 0002.png").convert("RGBA")
+    cut_out.putalpha(100)
+    cut_out.save(tmp_path / "pictures/0/picture 0002.png", dpi=(300, 300))
     far = tmp_path / "a path of temporary files that is too long for the sockets of Ray"
     far.mkdir()
-    environment = {"COMFYUI_PYTHON": str(host.python), "PYTHONPATH": str(tmp_path / "site"), "TMPDIR": str(far)}
     arguments = [tmp_path / "flow.json", f"{tmp_path}/pictures/*/*[0-9].png", tmp_path / "out", "--comfyui", host.tree]
     (tmp_path / "batch.py").write_text("raise ImportError('this is not the batch that was meant')")
-    code, said = run(*arguments, environment=environment, cwd=tmp_path)
-    assert code == 0, said
+    environment = {"COMFYUI_PYTHON": str(host.python), "TMPDIR": str(far)}
+    trial = begin(*arguments, environment=environment, cwd=tmp_path)
+    wait_until(lambda: trial.processes(HOST) or trial.ended())
+    (folder,) = Path("/tmp").glob(f"lrb-{trial.pid}-*")  # noqa: S108
+    assert folder.stat().st_mode & 0o777 == 0o700 and {path.name for path in folder.iterdir()} == {"r", "code"}
+    assert trial.end() == 0, trial.output()
+    assert not trial.left_over() and not folder.exists() and not [*far.glob("latent-repaint-*")]
     assert len(digests(tmp_path / "out")) == 3
     before, after = (Image.open(tmp_path / root / "picture 0001.png") for root in ("pictures/0", "out/0"))
     inverted = 255 - np.asarray(before, dtype=int)
     assert np.abs(np.asarray(after.convert("RGB"), dtype=int) - inverted).max() <= 1  # ComfyUI rounds down
+    kept = Image.open(tmp_path / "out/0/picture 0002.png")
+    assert kept.info["dpi"] == pytest.approx((300, 300), abs=0.1) and "seed      as the workflow" in trial.output()
+
+
+def test_originals_are_never_results(tmp_path):
+    """PICTURES and OUT swapped, OUT by a URL, OUT with files of the same names, and a second look at what is there."""
+    for folder in ("photos", "results"):
+        make_pictures(tmp_path / folder, 2)
+    before = digests(tmp_path / "photos")
+    (tmp_path / "photos" / "report.html").write_text("my own")
+    code, said = run(f"file://{tmp_path}/photos", tmp_path / "photos", *DEMO_MODEL)
+    assert code == 2 and "could overwrite" in said
+    code, said = run(tmp_path / "results", tmp_path / "photos", *DEMO_MODEL, "--dry-run")
+    assert code == 1 and "0 to do, 0 done before and unchanged, 2 set aside" in said
+    assert "2 files of yours with the name of a result" in said and "is there already" in said
+    assert digests(tmp_path / "photos") == before and (tmp_path / "photos" / "report.html").read_text() == "my own"
+    assert not (tmp_path / "photos" / PARTS).exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["workflow.json", "pictures", "out"], "File > Export (API)"),
-        (["none.json", "pictures", "out"], "cannot read the workflow"),
+        (["none.json", "pictures", "out"], "cannot use the workflow"),
         (["pictures", "pictures/out", *DEMO_MODEL], "the results would be taken for pictures"),
         (["nowhere", "out", *DEMO_MODEL], "neither a folder"),
         (["pictures", "/proc/out", *DEMO_MODEL], "cannot write to /proc/out"),

@@ -6,30 +6,30 @@ import os
 import pytest
 from PIL import Image
 
-from batch.errors import BadPicture, Refused
-from batch.job import seed_of
-from batch.options import parsed
+from batch import BadPicture, Refused
+from batch.check import seed_of
+from batch.command import parsed
 from batch.pictures import read
-from batch.places import Place
+from batch.places import PARTS, Place, digest
 from batch.prepare import prepare
 from batch.table import find, matches
 from benchmarks.batch.trial import DEMO_MODEL, make_mask, make_picture
 
 
-def jobs(checker, *names, **columns):
-    """What the checker makes of one row for each name."""
-    return checker.jobs([{"image": name, **columns} for name in names])
+def jobs(task, *names, **columns):
+    """What becomes of one row for each name."""
+    return task.jobs([{"image": name, **columns} for name in names])
 
 
-def test_masks_are_found_beside_in_a_folder_of_their_own_and_in_the_alpha(pictures, checker, tmp_path):
+def test_masks_are_found_beside_in_a_folder_of_their_own_and_in_the_alpha(pictures, understood, tmp_path):
     make_mask(tmp_path / "masks" / "a.jpg", 5)
     image = Image.open(pictures / "b.png").convert("RGBA")
     image.putalpha(Image.open(pictures / "b_mask.png").point(lambda value: 255 - value))
     image.save(pictures / "cut.png")
-    beside, alpha = jobs(checker(pictures), "deep/er/c.png", "cut.png")
+    beside, alpha = jobs(understood(pictures), "deep/er/c.png", "cut.png")
     assert (beside.mask, beside.in_masks, beside.error) == ("deep/er/c_mask.png", False, "")
     assert (alpha.mask, alpha.error) == ("", "")
-    apart, none = jobs(checker(pictures, "--masks", str(tmp_path / "masks")), "a.png", "b.png")
+    apart, none = jobs(understood(pictures, "--masks", str(tmp_path / "masks")), "a.png", "b.png")
     assert (apart.mask, apart.in_masks, apart.error) == ("a.jpg", True, "")
     assert "no mask: there is no b.png" in none.error and "no alpha" in none.error
 
@@ -37,28 +37,57 @@ def test_masks_are_found_beside_in_a_folder_of_their_own_and_in_the_alpha(pictur
 def test_a_folder_lists_pictures_and_no_masks_and_a_pattern_picks_some(pictures):
     (pictures / ".hidden").mkdir()
     (pictures / ".hidden" / "x.png").write_bytes(b"")
-    (pictures / "notes.txt").write_text("x")
-    listed = [name for name in find(str(pictures)).root.names() if find(str(pictures))._is_picture(name, True)]
-    assert listed == ["a.png", "b.png", "deep/er/c.png"]
+    for name in ("notes.txt", "a.HEIC", "b.avif", "c.gif", "d.gif"):
+        (pictures / name).write_text("x")
+    make_mask(pictures / "gas_mask.png", 1)
+    source = find(str(pictures))
+    assert [row["image"] for row in source.rows(True)] == ["a.png", "b.png", "deep/er/c.png"]
+    assert list(source.left_out.lines("left out")) == [
+        "left out: 5 files of another kind than .png, .jpg, .jpeg, .webp, .bmp, .tif, .tiff",
+        "    a.HEIC", "    b.avif", "    c.gif", "    ...",
+        "left out: 1 hidden files", "    .hidden/x.png",
+        "left out: 1 masks without a picture of their name", "    gas_mask.png",
+    ]  # fmt: skip
+    assert "gas_mask.png" in [row["image"] for row in find(str(pictures)).rows(False)]
+    make_mask(pictures / "gas_mask_mask.png", 1)
+    assert [row["image"] for row in find(str(pictures)).rows(True)][-1] == "gas_mask.png"
     source = find(f"{pictures}/**/?.png")
     assert source.root.local == pictures and source.pattern == "**/?.png"
-    assert matches(("a.png",), "**/?.png") and matches(("x", "y", "a.png"), "**/?.png")
-    assert not matches(("x", "a.png"), "*.png") and not matches(("aa.png",), "?.png")
+    assert matches(["a.png"], ["**", "?.png"]) and matches(["x", "y", "a.png"], ["**", "?.png"])
+    assert not matches(["x", "a.png"], ["*.png"]) and not matches(["aa.png"], ["?.png"])
+
+
+def test_each_real_folder_is_looked_into_once_and_no_link_leads_out(pictures):
+    make_picture(pictures.parent / "elsewhere" / "x.png", 1)
+    os.symlink(pictures, pictures / "deep" / "round")
+    os.symlink(pictures / "deep", pictures / "again")
+    os.symlink(pictures.parent / "elsewhere", pictures / "out of it")
+    os.symlink("nowhere.png", pictures / "broken.png")
+    source = find(str(pictures))
+    assert [row["image"] for row in source.rows(True)] == ["a.png", "b.png", "deep/er/c.png"]
+    assert sorted(source.left_out.counts.values()) == [2, 2]
+
+
+def cropped(path):
+    Image.open(path).crop((0, 0, 64, 50)).save(path)
 
 
 @pytest.mark.parametrize(
     ("break_it", "words"),
     [
         (lambda f: (f / "a_mask.png").unlink(), "no mask"),
-        (lambda f: make_mask(f / "a_mask.png", 0, side=32), "a_mask.png has 32 x 32 pixels, the picture 64 x 64"),
+        (lambda f: Image.new("L", (32, 30), 255).save(f / "a_mask.png"), "paints everything"),
+        (lambda f: cropped(f / "a_mask.png"), "a_mask.png has 64 x 50 pixels, the picture 64 x 64"),
+        (lambda f: make_mask(f / "a_mask.jpg", 0), "which is the mask: a_mask.png or a_mask.jpg"),
+        (lambda f: os.replace(f / "a.png", f / "a_mask.png"), "there is no "),
         (lambda f: (f / "a.png").write_bytes(b"not a picture"), "a.png cannot be read as a picture"),
-        (lambda f: (f / "a_mask.png").write_bytes(b""), "a_mask.png cannot be read as a picture"),
+        (lambda f: (f / "a_mask.png").write_bytes(b""), "a_mask.png is broken"),
         (lambda f: (f / "a.png").unlink(), "there is no "),
     ],
 )
-def test_what_is_wrong_with_one_picture_is_said_of_that_picture_alone(pictures, checker, break_it, words):
+def test_what_is_wrong_with_one_picture_is_said_of_that_picture_alone(pictures, understood, break_it, words):
     break_it(pictures)
-    broken, good = jobs(checker(pictures), "a.png", "b.png")
+    broken, good = jobs(understood(pictures), "a.png", "b.png")
     assert words in broken.error
     assert not good.error
 
@@ -67,18 +96,18 @@ def test_a_file_cut_short_is_broken_where_comfyui_would_fill_it_with_grey(tmp_pa
     make_picture(tmp_path / "a.png", 0)
     Image.open(tmp_path / "a.png").resize((300, 300)).save(tmp_path / "a.jpg")
     content = (tmp_path / "a.jpg").read_bytes()
-    assert read(content, "a.jpg").size == (300, 300)
+    assert read(content, "a.jpg").pixels.size == (300, 300)
     with pytest.raises(BadPicture, match=r"a\.jpg is broken"):
         read(content[: len(content) // 2], "a.jpg")
 
 
-def test_a_turned_photo_has_the_size_that_comfyui_sees(pictures, checker):
+def test_a_turned_photo_has_the_size_that_comfyui_sees(pictures, understood):
     image = Image.open(pictures / "a.png").resize((60, 40))
     exif = image.getexif()
     exif[0x0112] = 6
     image.save(pictures / "turned.jpg", exif=exif)
-    Image.new("L", (40, 60)).save(pictures / "turned_mask.png")
-    (job,) = jobs(checker(pictures), "turned.jpg")
+    Image.open(pictures / "a_mask.png").crop((0, 0, 40, 60)).save(pictures / "turned_mask.png")
+    (job,) = jobs(understood(pictures), "turned.jpg")
     assert job.error == ""
 
 
@@ -88,22 +117,32 @@ def a_table(folder, text, name="t.csv"):
 
 
 @pytest.mark.parametrize(
-    "name", ["../outside.png", "/etc/x.png", "deep/../../outside.png", "s3://b/x.png", "link.png", "..\\outside.png"]
+    "name",
+    [
+        "circle.png",
+        "../outside.png",
+        "/etc/x.png",
+        "deep/../../outside.png",
+        "s3://b/x.png",
+        "link.png",
+        "..\\outside.png",
+    ],
 )
-def test_no_path_of_a_table_leaves_pictures(pictures, checker, name):
+def test_no_path_of_a_table_leaves_pictures(pictures, understood, name):
     make_picture(pictures.parent / "outside.png", 1)
     make_mask(pictures.parent / "outside_mask.png", 1)
     os.symlink(pictures.parent / "outside.png", pictures / "link.png")
+    os.symlink("circle.png", pictures / "circle.png")
     table = a_table(pictures, "image,mask\n")
-    (job,) = jobs(checker(table), name)
+    (job,) = jobs(understood(table), name)
     assert "leads out of" in job.error
-    (job,) = jobs(checker(table), "a.png", mask=name)
+    (job,) = jobs(understood(table), "a.png", mask=name)
     assert "leads out of" in job.error
 
 
-def test_columns_set_inputs_and_a_seed(pictures, checker):
+def test_columns_set_inputs_and_a_seed(pictures, understood):
     table = a_table(pictures, "image,prompt,seed,7.cfg\n")
-    job, plain, bad, worse = checker(table).jobs(
+    job, plain, bad, worse = understood(table).jobs(
         [
             {"image": "a.png", "prompt": 'a "red", house', "seed": "12", "7.cfg": "2"},
             {"image": "a.png", "prompt": "", "seed": "", "7.cfg": ""},
@@ -132,25 +171,89 @@ def test_a_seed_follows_from_name_and_seed_and_nothing_else():
         ("image,image\n", "t.csv", "two columns of one name"),
         ("image,99.steps\n", "t.csv", "no node has the id or the title '99'"),
         ("image,5.image\n", "t.csv", "would replace the picture"),
+        ("image,10.filename_prefix\n", "t.csv", "would name files of the host's"),
+        ("image,prompt,3.text\n", "t.csv", "two columns of the table fill one input"),
+        ("image,Grün\n", "t.csv", "not UTF-8: save it as CSV UTF-8"),
         ("", "t.csv", "is empty"),
         ('["a.png"]\n', "t.jsonl", "no column 'image'"),
     ],
 )
 def test_a_table_that_cannot_be_meant_is_refused(pictures, understood, text, name, words):
     with pytest.raises(Refused, match=words):
-        understood(a_table(pictures, text, name))
+        a_table(pictures, "", name).write_bytes(text.encode("cp1252"))
+        understood(pictures / name)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_table_and_utf_16_is_refused(pictures, understood):
+    for name, text in (("t.csv", "image\na.png\n"), ("t.jsonl", '{"image": "a.png"}\n')):
+        (pictures / name).write_bytes(text.encode("utf-8-sig"))
+        assert list(understood(pictures / name).source.rows(True)) == [{"image": "a.png"}]
+        (pictures / name).write_bytes(text.encode("utf-16"))
+        with pytest.raises(Refused, match="not UTF-8"):
+            understood(pictures / name)
+    (pictures / "t.csv").write_bytes(b"image\n" + b"a.png\n" * 20_000 + b"\xe4.png\n")
+    with pytest.raises(Refused, match="not UTF-8"):
+        list(understood(pictures / "t.csv").source.rows(True))
+
+
+ODD_NAMES = [
+    "nul\0.png", "half\ud800.png", f"{'x' * 300}.png", "circle.png", "a\nb.png", "latin-\udce4.png", 7, None, [],
+    {"x": 1}, "", "a.exe", "deep", "../" * 5000 + "a.png", ".latent-repaint-parts/h.png", "out/a.png",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("column", ["image", "mask"])
+def test_one_odd_row_is_set_aside_and_the_others_are_not(pictures, understood, column):
+    os.symlink("circle.png", pictures / "circle.png")
+    make_picture(pictures / "out" / "a.png", 1)
+    make_mask(pictures / "out" / "a_mask.png", 1)
+    table = a_table(pictures, "image,mask\na.png,a_mask.png\n")
+    rows = [
+        {"image": "a.png", "mask": "a_mask.png"} | {column: name} for name in ODD_NAMES if column == "image" or name
+    ]
+    found = understood(table, out=pictures / "out").jobs([{"image": "b.png"}, *rows, {"image": "deep/er/c.png"}])
+    assert [bool(job.error) for job in found] == [False, *[True] * len(rows), False]
+    for job in found:
+        (job.to_json() + job.error).encode()  # it can be written anywhere
+        assert job.kind or not job.error
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b'"a.png', "line 3"),
+        (b"a.png,x,y", "3 cells, the first line 2: put a text with commas between quotes"),
+        (b"a.png", "1 cells"),
+        (b'a.png,say "hi" x, y', "3 cells"),
+        (b'a.png,"hi" x', "line 3"),
+        (b"a.png," + b"x" * 200_000, "field larger"),
+        (b"a.png," + b"x" * 3_000_000, "line 3"),
+    ],
+)
+def test_a_line_of_a_csv_that_is_no_row_is_set_aside(pictures, understood, line, words):
+    (pictures / "t.csv").write_bytes(b'image,prompt\na.png,"one\ntwo, three"\nXb.png,x\n'.replace(b"X", line + b"\n"))
+    if line != b'"a.png':
+        found = list(understood(pictures / "t.csv").source.rows(True))
+        assert found[0] == {"image": "a.png", "prompt": "one\ntwo, three"} and found[-1]["image"] == "b.png"
+    errors = [row for row in understood(pictures / "t.csv").source.rows(True) if isinstance(row, BadPicture)]
+    assert len(errors) == 1 and words in str(errors[0]).replace("line 4", "line 3")
 
 
 def test_a_line_that_is_no_row_is_set_aside(pictures, understood):
-    import pyarrow
-
-    found = understood(a_table(pictures, json.dumps({"image": "a.png", "prompt": "x"}) + "\n", "t.jsonl"))
     lines = ['{"image": "a.png", "prompt": "y"}', '{"image": ', "[1]", '{"image": "b.png", "other": 1}', "{}"]
-    rows = list(found.source.rows(pyarrow.table({"text": lines})))
-    good, cut, array, extra, empty = found.checker.jobs(rows)
-    assert good.settings == {"3.text": "y"} and not good.error
+    lines += ['{"image": "b.png", "prompt": NaN}', '{"image": "b.png", "prompt": Infinity}', "[" * 100_000]
+    lines += [
+        '{"image": "b.png", "prompt": ["12", 0]}',
+        '{"image": "\\ud800.png"}',
+        '{"image": "b.png", "prompt": "z"}',
+    ]
+    table = a_table(pictures, "\n".join(lines) + "\n", "t.jsonl")
+    found = understood(table)
+    good, cut, array, extra, empty, *odd, last = found.jobs(found.source.rows(True))
+    assert good.settings == {"3.text": "y"} and not good.error and last.settings == {"3.text": "z"}
     assert "is not JSON" in cut.error and "is not an object" in array.error
     assert "has no 'other'" in extra.error and "names no image" in empty.error
+    assert all(job.error for job in odd) and len(odd) == 5
 
 
 def test_results_must_not_lie_among_the_pictures_nor_over_them(pictures, understood):
@@ -161,6 +264,12 @@ def test_results_must_not_lie_among_the_pictures_nor_over_them(pictures, underst
     with pytest.raises(Refused, match="could overwrite"):
         understood(pictures, out=pictures.parent)
     understood(a_table(pictures, "image\n"), out=pictures / "out")  # a table lists what it means
+    os.symlink(pictures, pictures.parent / "by another name")
+    for out in (f"file://{pictures}", f"local://{pictures}", pictures.parent / "by another name" / "out", "file:/"):
+        with pytest.raises(Refused, match="could overwrite|taken for pictures"):
+            understood(pictures, out=out)
+    with pytest.raises(Refused, match="not supported"):
+        understood(pictures, out=f"simplecache::file://{pictures}")
 
 
 def test_masks_that_no_node_takes_are_refused(pictures, understood, tmp_path):
@@ -169,17 +278,17 @@ def test_masks_that_no_node_takes_are_refused(pictures, understood, tmp_path):
         "1": {"class_type": "LoadImage", "inputs": {"image": "x"}},
         "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}},
     }))  # fmt: skip
-    (job,) = jobs(understood(pictures, workflow=flow).checker, "a.png")
+    (job,) = jobs(understood(pictures, workflow=flow), "a.png")
     assert job.mask == "" and not job.error
-    with pytest.raises(Refused, match="no node of the workflow takes one"):
+    with pytest.raises(Refused, match="no node takes one"):
         understood(pictures, "--masks", str(pictures), workflow=flow)
 
 
-def test_the_picture_s_own_format(pictures, checker):
+def test_the_picture_s_own_format(pictures, understood):
     Image.open(pictures / "a.png").save(pictures / "photo.jpeg")
     make_mask(pictures / "photo_mask.png", 1)
-    assert jobs(checker(pictures, "--format", "own"), "photo.jpeg")[0].result == "photo.jpeg"
-    assert jobs(checker(pictures), "photo.jpeg")[0].result == "photo.png"
+    assert jobs(understood(pictures, "--format", "own"), "photo.jpeg")[0].result == "photo.jpeg"
+    assert jobs(understood(pictures), "photo.jpeg")[0].result == "photo.png"
 
 
 @pytest.mark.parametrize(
@@ -212,28 +321,68 @@ def test_options_that_cannot_be_meant_are_refused(pictures, understood, change, 
 def test_without_a_workflow_checkpoint_and_prompt_are_wanted(pictures, tmp_path):
     with pytest.raises(Refused, match="--checkpoint NAME and --prompt TEXT"):
         prepare(parsed([str(pictures), str(tmp_path / "out")]))
-    assert prepare(parsed([*DEMO_MODEL, str(pictures), str(tmp_path / "out")])).task.workflow.wants_mask
+    assert prepare(parsed([*DEMO_MODEL, str(pictures), str(tmp_path / "out")])).workflow.wants_mask
 
 
-def test_a_file_is_whole_or_not_there(tmp_path, monkeypatch):
+def test_a_file_is_whole_or_not_there_and_none_is_replaced_but_the_one_that_is_known(tmp_path, monkeypatch):
     place = Place(str(tmp_path))
     place.write("a/b.png", b"old")
-
-    def fail(*_):
-        raise OSError("no power")
-
-    monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError):
-        place.write("a/b.png", b"new and longer")
-    assert (tmp_path / "a" / "b.png").read_bytes() == b"old"
+    for replaces in ("", digest(b"another")):
+        with pytest.raises(BadPicture, match="is there already"):
+            place.write("a/b.png", b"new", replaces)
+    os.symlink("nowhere", tmp_path / "link.png")
+    with pytest.raises(BadPicture, match="is there already"):
+        place.write("link.png", b"new")
+    place.write("a/b.png", b"newer", digest(b"old"))
+    monkeypatch.setattr(os, "replace", broken)
+    with pytest.raises(OSError, match="no power"):
+        place.write("a/b.png", b"new and longer", digest(b"newer"))
+    assert (tmp_path / "a" / "b.png").read_bytes() == b"newer" and os.readlink(tmp_path / "link.png") == "nowhere"
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.png"]
+    (tmp_path / PARTS / "mine.txt").write_bytes(b"a user's")
+    place.tidy()
+    assert [path.name for path in (tmp_path / PARTS).iterdir()] == ["mine.txt"]
 
 
-def test_a_url_is_a_place_like_any_other(tmp_path):
-    place = Place(f"file://{tmp_path}")
+def broken(*_):
+    raise OSError("no power")
+
+
+def test_a_file_that_is_made_by_another_meanwhile_is_not_replaced(tmp_path, monkeypatch):
+    place = Place(str(tmp_path))
+    monkeypatch.setattr(Place, "taken", lambda *_: False)
+    (tmp_path / "a.png").write_bytes(b"a user's")
+    with pytest.raises(BadPicture, match="is there already"):
+        place.write("a.png", b"new")
+    assert (tmp_path / "a.png").read_bytes() == b"a user's"
+
+
+def test_our_own_pages_replace_only_their_like(tmp_path):
+    place = Place(str(tmp_path))
+    place.write_own("report.html", b"<mark>1", b"<mark>")
+    place.write_own("report.html", b"<mark>2", b"<mark>")
+    (tmp_path / "preview.html").write_bytes(b"a user's")
+    with pytest.raises(Refused, match="was not written by this tool"):
+        place.write_own("preview.html", b"<mark>1", b"<mark>")
+    assert (tmp_path / "report.html").read_bytes() == b"<mark>2"
+    assert (tmp_path / "preview.html").read_bytes() == b"a user's"
+
+
+def test_a_folder_far_away_is_a_place_like_any_other():
+    place = Place("memory://bucket/x")
     assert place.local is None
-    place.write("x y/ü.png", b"1")
-    assert place.names() == ["x y/ü.png"]
-    assert (tmp_path / "x y" / "ü.png").read_bytes() == place.read("x y/ü.png") == b"1"
+    place.write("x y/\u00fc.png", b"1")
+    assert place.names() == [("x y/\u00fc.png", "")]
+    with pytest.raises(BadPicture, match="is there already"):
+        place.write("x y/\u00fc.png", b"2")
+    place.write("x y/\u00fc.png", b"2", digest(b"1"))
+    assert place.read("x y/\u00fc.png") == b"2"
     with pytest.raises(Refused, match="cannot open"):
         Place("nonsense://x/y")
+    shown = Place("s3://KEY:SECRET@bucket/in?endpoint_override=localhost&region=x")
+    assert shown.shown == "s3://bucket/in" and "SECRET" not in shown.link("a.png")
+
+
+def test_a_table_far_away_is_read_line_by_line():
+    Place("memory://tables").write("t.csv", 'image,prompt\n\u00fc.png,"a\nb"\n'.encode("utf-8-sig"))
+    assert list(find("memory://tables/t.csv").rows(True)) == [{"image": "\u00fc.png", "prompt": "a\nb"}]

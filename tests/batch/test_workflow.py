@@ -4,13 +4,11 @@ import json
 
 import pytest
 
-from batch.check_host import misfits
-from batch.errors import Refused
-from batch.find_nodes import understood
-from batch.install import NEEDS
-from batch.workflow import parse
+from batch import Refused
+from batch.__main__ import NEEDS
+from batch.workflow import understood
 from comfyui_host.install import ROOT
-from comfyui_host.workflow import to_prompt
+from comfyui_host.prompt import address, converted, misfits, parse
 
 
 def node(kind, title="", **inputs):
@@ -32,14 +30,17 @@ def test_the_only_loader_takes_the_picture_and_its_second_output_asks_for_the_ma
 def test_titles_decide_between_loaders_and_savers():
     prompt = flow(
         n2=node("LoadImage", "Image", image="y.png"), n3=node("LoadImage", "MASK", image="m.png"),
-        n4=node("SaveImage", "result", images=["1", 0]),
+        n4=node("SaveImage", "result", images=["1", 0]), n5=node("Encode", mask=["3", 0]),
     )  # fmt: skip
     found = understood(prompt, None, None, None)
     assert (found.image, found.mask, found.result) == ("2", "3", "4")
 
 
 def test_options_name_nodes_by_id_or_title():
-    prompt = flow(n2=node("LoadImage", "photo", image="y.png"), n3=node("LoadImageMask", image="m.png", channel="red"))
+    prompt = flow(
+        n2=node("LoadImage", "photo", image="y.png"), n3=node("LoadImageMask", image="m.png", channel="red"),
+        n4=node("Encode", mask=["3", 0]),
+    )  # fmt: skip
     found = understood(prompt, "photo", "3", "9")
     assert (found.image, found.mask) == ("2", "3")
 
@@ -59,30 +60,31 @@ def test_two_candidates_are_listed(more, words):
 
 
 def test_a_workflow_without_a_loader_or_a_result_says_what_is_wanted():
-    with pytest.raises(Refused, match="a LoadImage is wanted"):
+    with pytest.raises(Refused, match="0 nodes could take the picture, as LoadImage does"):
         understood({"1": node("SaveImage", images=["2", 0])}, None, None, None)
-    with pytest.raises(Refused, match="no SaveImage or PreviewImage"):
+    with pytest.raises(Refused, match="0 nodes could give the result, as SaveImage does"):
         understood({"1": node("LoadImage", image="x.png")}, None, None, None)
     with pytest.raises(Refused, match="--image 7: no node"):
         understood(flow(), "7", None, None)
 
 
 def test_the_page_s_own_format_is_recognised_and_the_export_explained():
-    text = (ROOT / "tests" / "compat" / "0.2.0" / "start-here-inpaint.ui.json").read_text(encoding="utf-8")
-    with pytest.raises(Refused, match=r"File > Export \(API\)"):
-        parse(text, "mine.json")
+    path = ROOT / "tests" / "compat" / "0.2.0" / "start-here-inpaint.ui.json"
+    with pytest.raises(ValueError, match=r"File > Export \(API\)"):
+        parse(path.read_bytes(), "mine.json")
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", "7", '{"1": 5}', '{"1": {"class_type": "A"}}', '{"a": {"inputs": {}}}']
+    "text",
+    ["", "[]", "{}", "7", '{"1": 5}', '{"1": {"class_type": "A"}}', '{"a": {"inputs": {}}}', "[" * 100_000, '"\xff'],
 )
 def test_what_is_no_workflow_is_refused(text):
-    with pytest.raises(Refused):
-        parse(text, "mine.json")
+    with pytest.raises(ValueError, match=r"mine\.json"):
+        parse(text.encode("latin-1"), "mine.json")
 
 
 def test_a_request_to_the_host_does_as_well():
-    assert parse(json.dumps({"prompt": flow(), "client_id": "x"}), "w") == flow()
+    assert parse(b"\xef\xbb\xbf" + json.dumps({"prompt": flow(), "client_id": "x"}).encode(), "w") == flow()
 
 
 def test_texts_are_found_through_what_stands_between():
@@ -99,19 +101,92 @@ def test_texts_are_found_through_what_stands_between():
         found.text("positive")
 
 
+@pytest.mark.parametrize("zeroed", [["2", 0], ["6", 0]], ids=["directly", "behind a reroute"])
+def test_a_negative_that_is_made_of_the_prompt_is_refused_and_the_prompt_is_written(zeroed):
+    prompt = flow(
+        n2=node("CLIPTextEncode", text="a"), n3=node("FluxGuidance", conditioning=["2", 0], guidance=3.5),
+        n4=node("ConditioningZeroOut", conditioning=zeroed), n5=node("KSampler", positive=["3", 0], negative=["4", 0]),
+        n6=node("Reroute", value=["2", 0]),
+    )  # fmt: skip
+    found = understood(prompt, None, None, None)
+    assert found.text("positive") == "2.text"
+    with pytest.raises(Refused, match="would overwrite the prompt"):
+        found.text("negative")
+    prompt["7"] = node("CLIPTextEncode", text="b")
+    prompt["4"] = node("ConditioningCombine", conditioning_1=["2", 0], conditioning_2=["7", 0])
+    assert found.text("negative") == "7.text"  # what leads to both sides is the prompt
+
+
+def test_a_text_that_stands_in_a_node_of_its_own_is_found_there_if_it_goes_nowhere_else():
+    prompt = flow(
+        n2=node("PrimitiveString", value="a"), n3=node("CLIPTextEncode", text=["2", 0], clip=["1", 0]),
+        n4=node("CLIPTextEncode", text="b"), n5=node("KSampler", positive=["3", 0], negative=["4", 0]),
+    )  # fmt: skip
+    found = understood(prompt, None, None, None)
+    assert (found.text("positive"), found.text("negative")) == ("2.value", "4.text")
+    prompt["9"]["inputs"]["filename_prefix"] = ["2", 0]
+    with pytest.raises(Refused, match="0 texts"):
+        found.text("positive")
+
+
+@pytest.mark.parametrize("picture", ["1", "2"])
+def test_a_second_load_image_that_gives_only_its_mask_takes_the_mask(picture):
+    other = "2" if picture == "1" else "1"
+    prompt = {
+        "1": node("LoadImage", "Load Image", image="x.png"), "2": node("LoadImage", "Load Image", image="y.png"),
+        "3": node("Encode", pixels=[picture, 0], mask=[other, 1]), "9": node("SaveImage", images=["3", 0]),
+    }  # fmt: skip
+    found = understood(prompt, None, None, None)
+    assert (found.image, found.mask, found.mask_in_alpha) == (picture, other, False)
+
+
 def test_a_picture_s_inputs_replace_the_workflow_s_and_fixed_seeds_stay():
     prompt = flow(
         n2=node("LoadImageMask", image="m.png", channel="alpha"), n3=node("KSampler", "one", seed=1, steps=20),
-        n4=node("RandomNoise", noise_seed=2), n5=node("KSampler", seed=["4", 0]),
+        n4=node("RandomNoise", noise_seed=2), n5=node("KSampler", seed=["4", 0], mask=["2", 0]),
     )  # fmt: skip
     found = understood(prompt, None, None, None)
-    made = found.filled("batch/a.png", "batch/m.png", 77, {found.address("one.steps"): 4})
+    made, seeds = found.filled("batch/a.png", "batch/m.png", 77, {address(prompt, "one.steps"): 4}, {})
     assert made["1"]["inputs"]["image"] == "batch/a.png"
-    assert made["2"]["inputs"] == {"image": "batch/m.png", "channel": "red"}
+    assert made["2"]["inputs"] == {"image": "batch/m.png", "channel": "alpha"}
     assert made["3"]["inputs"] == {"seed": 77, "steps": 4}
     assert made["4"]["inputs"] == {"noise_seed": 77}
-    assert made["5"]["inputs"] == {"seed": ["4", 0]}
+    assert made["5"]["inputs"]["seed"] == ["4", 0] and seeds == {"3.seed": 77, "4.noise_seed": 77}
     assert prompt["3"]["inputs"] == {"seed": 1, "steps": 20}
+
+
+def known(**limits):
+    """What a host says of nodes whose seed has these limits."""
+    return {kind: {"input": {"required": {"seed": ["INT", more]}}} for kind, more in limits.items()}
+
+
+def test_a_seed_in_a_node_of_its_own_is_set_there_and_fits_all_nodes_that_it_reaches():
+    prompt = flow(
+        n2=node("PrimitiveInt", value=5), n3=node("Reroute", value=["2", 0]), n4=node("KSampler", seed=["3", 0]),
+        n5=node("Upscaler", seed=["2", 0]),
+    )  # fmt: skip
+    found, small = understood(prompt, None, None, None), known(Upscaler={"min": 0, "max": 2**32 - 1})
+    made, seeds = found.filled("a", "", 2**40 + 7, {}, small)
+    assert made["2"]["inputs"]["value"] == 7 and seeds == {"2.value": 7} and not found.strange_seeds
+    assert understood(flow(n4=node("Upscaler", seed=3)), None, None, None).filled("a", "", 2**32, {}, small)[1] == {
+        "4.seed": 0
+    }
+    prompt["6"] = node("KSampler", seed=1, steps=["2", 0])  # the number is no seed alone
+    found = understood(prompt, None, None, None)
+    assert list(found.seeds) == [("6", "seed")] and len(found.strange_seeds) == 2
+
+
+def test_both_a_node_and_an_input_may_have_a_dot_in_their_name():
+    prompt = flow(
+        n14=node("Resize", "v1.5", **{"resize_type.width": 512, "steps": 1}), n15=node("Other", "v1.5.steps", x=2)
+    )
+    found = understood(prompt, None, None, None)
+    assert (
+        address(prompt, "14.resize_type.width") == "14.resize_type.width" == address(prompt, "v1.5.resize_type.width")
+    )
+    assert address(prompt, "v1.5.steps.x") == "15.x" and address(prompt, "v1.5.steps") == "14.steps"
+    made, _ = found.filled("a", "", 0, {"14.resize_type.width": 640}, {})
+    assert made["14"]["inputs"]["resize_type.width"] == 640
 
 
 @pytest.mark.parametrize(
@@ -119,26 +194,28 @@ def test_a_picture_s_inputs_replace_the_workflow_s_and_fixed_seeds_stay():
     [(20, "4", 4), (1.5, "2", 2.0), (1.5, 2, 2.0), (True, "False", False), ("a", "7", "7"), ("a", 7, "7")],
 )
 def test_values_become_what_stands_in_the_workflow(now, given, wanted):
-    found = understood(flow(n2=node("A", x=now)), None, None, None).converted("2.x", given)
+    found = converted(flow(n2=node("A", x=now)), "2.x", given)
     assert found == wanted and type(found) is type(wanted)
 
 
 @pytest.mark.parametrize(
-    ("now", "given"), [(20, "4.5"), (20, "true"), (1.5, "much"), (1.5, "NaN"), (True, "1"), (20, "")]
-)
+    ("now", "given"),
+    [(20, "4.5"), (20, "true"), (1.5, "much"), (1.5, "NaN"), (True, "1"), (20, ""),
+     (20, [1, 0]), ("a", ["1", 0]), (20, float("inf")), (1.5, float("nan")), ("a", {}), (20, "[" * 9999)],
+)  # fmt: skip
 def test_values_that_cannot_be_are_refused(now, given):
     with pytest.raises(ValueError, match=r"input 2\.x: found"):
-        understood(flow(n2=node("A", x=now)), None, None, None).converted("2.x", given)
+        converted(flow(n2=node("A", x=now)), "2.x", given)
 
 
 @pytest.mark.parametrize("key", ["7.steps", "2.nothing", "2.model", "steps"])
 def test_inputs_that_are_not_there_or_are_linked_are_refused(key):
-    with pytest.raises(Refused):
-        understood(flow(n2=node("A", steps=1, model=["1", 0])), None, None, None).address(key)
+    with pytest.raises(ValueError, match=key):
+        address(flow(n2=node("A", steps=1, model=["1", 0])), key)
 
 
 def test_a_host_without_the_node_or_the_checkpoint_is_told_before_the_run():
-    known = {
+    there = {
         "LoadImage": {"input": {"required": {"image": [["other.png"], {}]}}},
         "SaveImage": {"input": {"required": {"images": ["IMAGE"]}}},
         "CheckpointLoaderSimple": {"input": {"required": {"ckpt_name": [["a.safetensors", "b.safetensors"], {}]}}},
@@ -148,25 +225,11 @@ def test_a_host_without_the_node_or_the_checkpoint_is_told_before_the_run():
         n2=node("CheckpointLoaderSimple", ckpt_name="sdxl.safetensors"), n3=node("Unheard", "thing"),
         n4=node("KSampler", sampler_name="heun"),
     )  # fmt: skip
-    wrong = misfits(understood(prompt, None, None, None), known)
+    wrong = misfits(prompt, there, [("1", "image")])
     assert len(wrong) == 3
     assert "found 'sdxl.safetensors', the host has: a.safetensors, b.safetensors" in wrong[0]
     assert 'does not know node 3 Unheard "thing"' in wrong[1]
     assert "found 'heun', the host has: euler" in wrong[2]
-
-
-def test_the_shipped_workflow_is_the_template_of_0_2_with_its_mask_from_a_file():
-    path = ROOT / "tests" / "compat" / "0.2.0" / "start-here-inpaint.ui.json"
-    template = to_prompt(json.loads(path.read_text(encoding="utf-8")))
-    shipped = parse((ROOT / "batch" / "inpaint_any_size.json").read_text(encoding="utf-8"), "shipped")
-    mask = next(key for key, content in shipped.items() if content["class_type"] == "LoadImageMask")
-    image = understood(shipped, None, None, None).image
-    for key, content in template.items():
-        wanted = {name: [mask, 0] if value == [image, 1] else value for name, value in content["inputs"].items()}
-        if key == image:
-            wanted["image"] = "image.png"
-        assert (shipped[key]["class_type"], shipped[key]["inputs"]) == (content["class_type"], wanted)
-    assert set(shipped) == {*template, mask}
 
 
 def test_the_extra_of_pyproject_is_what_is_installed_on_first_use():

@@ -1,5 +1,5 @@
-"""Nodes for whoever measures or tests `batch/`: a model that waits and a VAE that averages instead of computing, and a
-text that raises."""
+"""Nodes for whoever measures or tests `batch/`: a model that waits and a VAE that averages instead of computing, a text
+that raises, and a small seed."""
 
 import copy
 import time
@@ -63,8 +63,22 @@ class RaisingText:
         return (text,)
 
 
+class SmallSeed:
+    """A text as it is, from a node whose seed goes to 99."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "latent repaint/tests", "check", ("STRING",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"seed": ("INT", {"default": 0, "min": 0, "max": 99}), "text": ("STRING", {"default": ""})}}
+
+    def check(self, seed, text):
+        return (text,)
+
+
 NODE_CLASS_MAPPINGS = {
     "BatchWaitingModel": WaitingModel,
     "BatchAveragingVAE": AveragingVAE,
     "BatchRaisingText": RaisingText,
+    "BatchSmallSeed": SmallSeed,
 }

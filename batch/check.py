@@ -1,0 +1,270 @@
+"""Rows of the table become jobs: names cleaned, masks paired, settings understood, files looked at.
+
+This runs in Ray tasks, many rows at a time, near the pictures. Of a picture the head is read, of a mask all of it: one
+that paints nothing, or everything, is to be known before the run.
+"""
+
+import functools
+import hashlib
+import json
+import tempfile
+import unicodedata
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from comfyui_host.client import clean
+from comfyui_host.prompt import MOST_SEED, converted, is_whole
+
+from . import BadPicture, pictures
+from .pictures import Picture
+from .places import PARTS, Place, digest
+from .table import OWN, PICTURES, Row, Source
+from .workflow import Workflow
+
+THREADS = 8  # far filesystems answer slowly, and several requests at a time
+LARGEST = 1 << 30  # bytes of one file
+_masks: dict[tuple[str, str], tuple[int, int] | BadPicture] = {}
+"""Sizes of masks, or what is wrong with them: often many pictures have one mask. One such table a process of Ray."""
+
+
+@dataclass
+class Job:
+    """A row of the table, checked."""
+
+    name: str  # the picture, relative to PICTURES, with "/" between folders
+    result: str = ""  # relative to OUT
+    mask: str = ""  # relative to MASKS if `in_masks`, else to PICTURES; empty if the picture's alpha is the mask
+    in_masks: bool = False
+    seed: int | None = None  # None if the workflow has none that could be set
+    settings: dict[str, Any] = field(default_factory=dict)  # values by "node.input"
+    error: str = ""  # why it cannot be done, as far as is known
+    kind: str = ""  # the same in a few words
+    image_at: str = ""  # size and time of the files, to see quickly that nothing changed
+    mask_at: str = ""
+    result_at: str = ""
+    recipe: str = ""  # a hash of all that decides the result but the pictures
+    before: dict[str, Any] = field(default_factory=dict)  # the last entry of the manifest for this picture
+    tried: list[int] = field(default_factory=list)  # the workers that did not bring it to its end
+
+    def to_json(self) -> str:
+        return json.dumps({key: value for key, value in vars(self).items() if value or value == 0})
+
+    @staticmethod
+    def from_json(text: str) -> "Job":
+        return Job(**json.loads(text))
+
+    def facts(self) -> dict[str, Any]:
+        """What the manifest says of it, however it ends."""
+        keys = ("name", "result", "seed", "recipe", "image_at", "mask_at")
+        return {key: getattr(self, key) for key in keys}
+
+    def unchanged(self) -> bool:
+        """Whether the last entry of the manifest is about just this, as far as sizes and times tell."""
+        return all(self.before.get(key) == getattr(self, key) for key in ("recipe", "image_at", "mask_at"))
+
+    def fail(self, error: BadPicture) -> None:
+        self.error, self.kind = clean(str(error)), error.kind
+
+
+class Jobs:
+    """Jobs in a file without a name, which goes with this process however that ends: a million cost no memory."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile("w+")
+        self._count, self.bytes = 0, 0  # the size of their pictures
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, job: Job) -> None:
+        self._file.write(job.to_json() + "\n")
+        self._count += 1
+        self.bytes += int(job.image_at.partition(":")[0] or 0)
+
+    def __iter__(self) -> Iterator[Job]:
+        """All of them, in order; none is to be added meanwhile."""
+        self._file.seek(0)
+        for line in self._file:
+            yield Job.from_json(line)
+        self._file.seek(0, 2)
+
+
+def seed_of(name: str, seed: int) -> int:
+    """seed = first 48 bits of SHA-256(seed / name): the same on every machine and in every order, and exact in JSON."""
+    spelled = unicodedata.normalize("NFC", name)  # some filesystems take accents apart
+    return int.from_bytes(hashlib.sha256(f"{seed}/{spelled}".encode()).digest()[:6], "big")
+
+
+@dataclass
+class Task:
+    """All that the rows and the pictures of a run have in common; `jobs` turns rows into jobs."""
+
+    workflow: Workflow
+    source: Source
+    masks: Place | None  # the folder of masks with equal names, if the user gave one
+    out: Place
+    addresses: dict[str, str] = field(default_factory=dict)  # where each column of the table goes, "node.input"
+    seed: int = 0  # what the seeds of all pictures follow from, beside their names
+    own_format: bool = False  # results in the picture's own format, not in PNG
+    comfyui: str = ""  # a ComfyUI's folder; empty for the embedded one
+    repository: str = ""  # the folder that has the embedded one's comfyui_host/
+
+    def rows(self) -> Iterator[Row]:
+        """Every row; in a folder, `name_mask.png` is a mask and not a picture."""
+        return self.source.rows(self.masks is None and self.workflow.wants_mask)
+
+    def jobs(self, rows: Iterable[Row]) -> list[Job]:
+        with ThreadPoolExecutor(1 if self.source.root.local else THREADS) as threads:
+            return list(threads.map(self._job, rows))
+
+    def mask(self, job: Job, content: bytes, picture: Picture) -> Any:
+        """What is to be painted of a picture, at its size; None where the workflow takes no mask. Raises BadPicture if
+        that cannot be told."""
+        if not self.workflow.wants_mask:
+            return None
+        if not job.mask:
+            return pictures.mask_of(picture, job.name)
+        return pictures.scaled(pictures.read_mask(content, job.mask), picture.pixels.size, job.mask)
+
+    def mask_place(self, job: Job) -> Place:
+        return self.masks if job.in_masks and self.masks else self.source.root
+
+    def _job(self, row: Row) -> Job:
+        """Whatever a row raises sets that row aside, and no other."""
+        job = Job(clean(str(row.get("image") or "")) if isinstance(row, dict) else "")
+        try:
+            if isinstance(row, BadPicture):
+                raise row
+            mask = self._read_row(job, row)
+            self._find_files(job, mask)
+            self._look(job)
+        except BadPicture as error:
+            job.fail(error)
+        except Exception as error:
+            job.fail(BadPicture("rows that cannot be used", f"{job.name}: {type(error).__name__}: {error}"))
+        return job
+
+    def _read_row(self, job: Job, row: dict[str, Any]) -> str:
+        """Take in all that a row says; the mask that it names is returned."""
+        given, mask = row.get("image") or "", row.get("mask") or ""
+        if not (isinstance(given, str) and isinstance(mask, str) and given):
+            raise BadPicture("rows without a picture", "a row of the table names no image, or no mask that is a name")
+        if given != given.encode("utf-8", "replace").decode():
+            raise BadPicture("names that are not UTF-8", f"'{clean(given)}' is not a name in UTF-8: rename the file")
+        root = self.source.root
+        job.name = given if self.source.kind == "folder" else root.check_inside(given)
+        path = PurePosixPath(job.name)
+        if path.suffix.lower() not in PICTURES:
+            raise BadPicture("files of another kind", f"'{given}' is no picture: wanted {', '.join(PICTURES)}")
+        job.result = job.name if self.own_format else path.with_suffix(".png").as_posix()
+        self._keep_out(root, job.name)
+        job.settings, job.seed = self._settings(row), self._seed(row, job.name)
+        job.recipe = digest(_json([self._base, job.settings, job.seed, self.own_format]))
+        return (self.masks or root).check_inside(mask) if mask and self.workflow.wants_mask else ""
+
+    def _keep_out(self, place: Place, name: str) -> None:
+        if PARTS in PurePosixPath(name).parts or self.out.contains(place, name):
+            raise BadPicture("pictures in OUT", f"{name} lies in {self.out.shown}, where results could replace it")
+
+    @functools.cached_property
+    def _base(self) -> str:
+        flow = self.workflow
+        return digest(_json([flow.prompt, flow.image, flow.mask, flow.result, sorted(flow.fixed)]))
+
+    def _settings(self, row: dict[str, Any]) -> dict[str, Any]:
+        if unknown := sorted(set(row) - set(self.addresses) - set(OWN)):
+            said = f"the first row of the table has no '{unknown[0]}': give every row the same keys"
+            raise BadPicture("rows with other columns", said)
+        given = {self.addresses[key]: value for key, value in row.items() if key in self.addresses}
+        try:
+            return {
+                key: converted(self.workflow.prompt, key, value)
+                for key, value in given.items()
+                if value not in ("", None)
+            }
+        except ValueError as error:
+            raise BadPicture("values that cannot be set", str(error)) from None
+
+    def _seed(self, row: dict[str, Any], name: str) -> int | None:
+        given = row.get("seed")
+        if given in ("", None):
+            return seed_of(name, self.seed) if self.workflow.seeds else None
+        try:
+            seed = int(given) if isinstance(given, str) and len(given) < 25 else given
+        except ValueError:
+            seed = -1
+        if not is_whole(seed) or not 0 <= seed <= MOST_SEED:
+            said = f"seed: found {str(given)[:80]!r}, wanted a whole number from 0 to {MOST_SEED}"
+            raise BadPicture("seeds that cannot be", said)
+        return seed
+
+    def _find_files(self, job: Job, mask: str) -> None:
+        """Find a picture, its mask and its result."""
+        root = self.source.root
+        (job.image_at,), (job.result_at,) = root.sizes_and_times([job.name]), self.out.sizes_and_times([job.result])
+        if not job.image_at:
+            raise BadPicture("pictures that are not there", f"there is no {root.link(job.name)}")
+        if not self.workflow.wants_mask:
+            return
+        place, names = self.masks or root, self._candidates(job, mask)
+        there = [(name, at) for name, at in zip(names, place.sizes_and_times(names), strict=True) if at]
+        if len(there) > 1:
+            raise BadPicture("pictures with two masks", f"which is the mask: {there[0][0]} or {there[1][0]}?")
+        if mask and not there:
+            raise BadPicture("masks that are not there", f"there is no mask {place.link(mask)}")
+        if there:
+            job.mask, job.mask_at = there[0]
+            job.in_masks = self.masks is not None
+            if place.path(job.mask) == root.path(job.name):
+                raise BadPicture("masks that are pictures", f"{job.name} is named as its own mask")
+            place.check_inside(job.mask)
+            self._keep_out(place, job.mask)
+
+    def _candidates(self, job: Job, mask: str) -> list[str]:
+        """What the mask of a picture may be called."""
+        path = PurePosixPath(job.name)
+        if mask:
+            return [mask]
+        if self.masks:
+            return list(dict.fromkeys([job.name, *(path.with_suffix(suffix).as_posix() for suffix in PICTURES)]))
+        return [path.with_name(f"{path.stem}_mask{suffix}").as_posix() for suffix in PICTURES]
+
+    def _look(self, job: Job) -> None:
+        """Compare the sizes of picture and mask, and see what the mask paints."""
+        root = self.source.root
+        if max(int(at.partition(":")[0] or 0) for at in (job.image_at, job.mask_at)) > LARGEST:
+            raise BadPicture("files that are too large", f"{job.name}: its file or its mask has more than 1 GiB")
+        try:
+            with root.open(job.name) as file:
+                size, has_alpha = pictures.look(file, job.name)
+            if job.mask:
+                pictures.check_size(self._look_at_mask(job), size, job.mask)
+            elif self.workflow.wants_mask and not has_alpha:
+                looked = ", ".join(self._candidates(job, "")[:2])
+                raise BadPicture("no mask", f"no mask: there is no {looked}, ... and the picture has no alpha")
+            elif self.workflow.wants_mask:
+                pictures.mask_of(pictures.read(root.read(job.name), job.name), job.name)
+        except OSError as error:
+            raise BadPicture("files that cannot be read", f"{job.name} cannot be read: {error}") from None
+
+    def _look_at_mask(self, job: Job) -> tuple[int, int]:
+        place = self.mask_place(job)
+        key = (place.path(job.mask), job.mask_at)
+        if key not in _masks:
+            if len(_masks) > 10_000:
+                _masks.clear()
+            try:
+                _masks[key] = pictures.read_mask(place.read(job.mask), job.mask).size
+            except BadPicture as error:
+                _masks[key] = error
+        found = _masks[key]
+        if isinstance(found, BadPicture):
+            raise found
+        return found
+
+
+def _json(content: Any) -> bytes:
+    return json.dumps(content, sort_keys=True).encode("utf-8", "replace")
