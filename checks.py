@@ -2,7 +2,7 @@
 
 Numbers and choices are held against their limits in nodes/schema.py, samplers in samplers/solver_kinds.py.
 `naming` puts the node's id in front. An image is float (B, H, W, C) in 0..1 with 3 or 4 channels; a mask is float
-(B, H, W) in 0..1, and 1 is regenerated.
+(B, H, W) in 0..1, 1 is regenerated, and what is not above `FLOOR` is black.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,8 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+FLOOR = 0.1
+"""What is no more than this in a mask is black: a video's black is 16 of 255, a resaved picture's 1 to 3."""
+
 MAX_PIXELS = 2**28
 """Pixels of all pictures of a batch that may be made out of smaller ones; as RGB in float32 they take 3 GB."""
+
+SAMPLE = 2**16
+"""Pixels of a mask by which it is judged."""
 
 MAX_PLACES = 100_000
 """The highest place in a batch that an image may have come from: the host draws the noise of all before it."""
@@ -57,7 +63,7 @@ def check_finite(name: str, tensor: Tensor) -> None:
 
 
 def check_latent(samples: Any, name: str) -> Tensor:
-    """The tensor of a LATENT, (B, C, h, w) or (B, C, T, h, w).
+    """The tensor of a LATENT, (B, C, h, w), of a video (B, C, T, h, w), or of sound (B, C, L).
 
     Raises:
         ValueError: if there is none, if it is nested, has another rank, no extent, or is not finite.
@@ -70,9 +76,12 @@ def check_latent(samples: Any, name: str) -> Tensor:
         raise ValueError(
             f"input {name}: found nested latents (video and sound), wanted one picture or video; separate them first"
         )
-    if not isinstance(latent, Tensor) or latent.ndim not in (4, 5) or 0 in latent.shape:
+    if not isinstance(latent, Tensor) or latent.ndim not in (3, 4, 5) or 0 in latent.shape:
         found = list(latent.shape) if isinstance(latent, Tensor) else type(latent).__name__
-        raise ValueError(f"input {name}: found shape {found}, wanted (batch, channels, [frames,] height, width)")
+        raise ValueError(
+            f"input {name}: found shape {found}, wanted (batch, channels, [frames,] height, width), or for sound "
+            "(batch, channels, length)"
+        )
     if not latent.is_floating_point():
         raise ValueError(f"input {name}: found a latent of {latent.dtype} values, wanted floats; connect Encode")
     check_finite(name, latent)
@@ -156,7 +165,7 @@ CUT_ALIKE = "cut the mask as the picture was cut (Crop Mask), or paint it on thi
 
 
 def check_mask(name: str, mask: Tensor, image: Tensor, advice: str = CUT_ALIKE) -> Tensor:
-    """The mask in float32, clamped to 0..1, at the size of the image (B, H, W, C).
+    """The mask in float32, clamped to 0..1, black up to `FLOOR`, at the size of the image (B, H, W, C).
 
     An empty mask may have any size: the host's Load Image hands out one of 64x64 for every picture without alpha. One
     of the picture's aspect is scaled, see `scale_mask`; any other must have the picture's size.
@@ -170,21 +179,28 @@ def check_mask(name: str, mask: Tensor, image: Tensor, advice: str = CUT_ALIKE) 
     if mask.ndim != 3 or 0 in shape:
         raise ValueError(f"input {name}: found shape {shape}, wanted (batch, height, width), none of them 0")
     check_finite(name, mask)
-    mask = mask.float()
-    low, high = mask.aminmax()
-    if low < 0 or high > 1:  # rarely: no second mask in memory for nothing
-        mask = mask.clamp(0, 1)
+    mask = floored(mask)
     if shape[1:] == size:
         return mask
     if not mask.any():
         return mask[:, :1, :1].expand(-1, *size)
-    if not _same_aspect(shape[1:], size):
+    if not same_aspect(shape[1:], size):
         raise ValueError(
             f"input {name}: found {_pixels(shape[1:])}, wanted {_pixels(size)}, the size of the picture, or the same "
             f"proportions; {advice}"
         )
     check_pixels(f"input {name}", len(mask), size, image[..., 0].numel())
     return scale_mask(mask, size)
+
+
+def floored(mask: Tensor) -> Tensor:
+    """The mask in float32, clamped to 0..1, and 0 where it is not above `FLOOR`."""
+    mask = mask.float()
+    low, high = mask.aminmax()
+    if low < 0 or high > 1:  # rarely: no second mask in memory for nothing
+        mask = mask.clamp(0, 1)
+    faint = (mask > 0).logical_and_(mask <= FLOOR)
+    return mask.masked_fill(faint, 0.0) if faint.any() else mask
 
 
 def scale_mask(mask: Tensor, size: Sequence[int]) -> Tensor:
@@ -200,12 +216,22 @@ def scale_mask(mask: Tensor, size: Sequence[int]) -> Tensor:
 def scaling_note(name: str, mask: Tensor, image: Tensor) -> str:
     """What `check_mask` did to the size of a mask, for the person; empty if it is as it was."""
     shape, size = tuple(mask.shape[-2:]), tuple(image.shape[1:3])
-    if shape == size or not mask.any():
+    if shape == size or not (mask > FLOOR).any():
         return ""
     return f"The {name} was scaled from {_pixels(shape)} to {_pixels(size)}, the size of the picture."
 
 
-def _same_aspect(shape: tuple[int, ...], size: tuple[int, ...]) -> bool:
+def grey_note(mask: Tensor) -> str:
+    """What a person should hear whose mask is grey for the most part, and is painted whole; empty for any other."""
+    painted = mask[mask > FLOOR]
+    painted = painted[:: -(-len(painted) // SAMPLE)] if len(painted) else painted
+    value = float(painted.float().median()) if len(painted) else 1.0
+    if value > 0.99:
+        return ""
+    return f"The mask is grey ({value:.2g}): it is painted whole. Switch on soft_mask for a gradual change."
+
+
+def same_aspect(shape: tuple[int, ...], size: tuple[int, ...]) -> bool:
     """Whether the smaller of two sizes is the larger one, scaled by some factor and rounded to whole pixels."""
     small, large = sorted((shape, size))
     least = max(there / (here + 0.5) for here, there in zip(small, large, strict=True))

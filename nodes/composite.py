@@ -96,7 +96,7 @@ class Composite(io.ComfyNode):
                 io.Mask.Input(
                     "mask",
                     tooltip="Encode's painted_mask: nothing that was painted is cut off. Or your own mask: nothing "
-                    "changes beyond it and its ramp. Every value above 0 counts as white.",
+                    "changes beyond it and its ramp. Every value above 0.1 counts as white.",
                 ),
                 *blending_inputs(),
             ],
@@ -147,7 +147,7 @@ class Composite(io.ComfyNode):
         blending = Blending(mask_expand_pixels, mask_blend_pixels, blend, match_colour)
         result = composite(original, generated.to(home), mask.to(home), blending, work())
         report = "\n\n".join(filter(None, [swapped_note(original, generated), scaled, result.report]))
-        shown = notice(ID, result.doubt, "" if mask.any() else NOTHING_MASKED)
+        shown = notice(ID, "" if mask.any() else NOTHING_MASKED, result.doubt)
         return io.NodeOutput(result.image, result.mask, report, ui=shown)
 
 

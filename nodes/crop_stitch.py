@@ -1,5 +1,7 @@
 """Work on the neighbourhood of the mask only."""
 
+from typing import Any
+
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
@@ -10,10 +12,14 @@ from ..pixels.placement import Framing
 from .composite import REPORT, blending_inputs, work
 from .notice import notice
 from .schema import checked, schema
+from .trained_size import trained_side
 
 CROP_ID = "LatentRepaint_Crop"
 STITCH_ID = "LatentRepaint_Stitch"
 StitchType = io.Custom("LATENT_REPAINT_STITCH")
+SIZE_UNKNOWN = (
+    "Nothing was scaled: what size this model likes is not known. Set output_target_width and output_target_height."
+)
 
 
 class Crop(io.ComfyNode):
@@ -49,7 +55,8 @@ class Crop(io.ComfyNode):
                     max=8192,
                     step=8,
                     tooltip="Width in pixels to which the crop is scaled: 512 for SD 1.5, 1024 for SDXL. 0: it "
-                    "follows from the height. Both 0: nothing is scaled.",
+                    "follows from the height. Both 0: the size that the connected model was trained at; without a "
+                    "model, nothing is scaled.",
                 ),
                 io.Int.Input(
                     "output_target_height",
@@ -88,6 +95,12 @@ class Crop(io.ComfyNode):
                     optional=True,
                     tooltip="White marks what must also be in the crop, without being painted.",
                 ),
+                io.Model.Input(
+                    "model",
+                    optional=True,
+                    tooltip="Your checkpoint's MODEL. With output_target_width and output_target_height at 0, the crop "
+                    "gets the size that it was trained at: 512 for SD 1.5, 1024 for SDXL, SD 3.5, Flux and Qwen.",
+                ),
             ],
             outputs=[
                 StitchType.Output("stitch", display_name="stitch", tooltip="What Stitch needs to put the crop back."),
@@ -113,7 +126,13 @@ class Crop(io.ComfyNode):
         mask_fill_holes: bool = False,
         islands: str = "together",
         context_mask: Tensor | None = None,
+        model: Any = None,
     ) -> io.NodeOutput:
+        unknown = ""
+        if model is not None and output_target_width == output_target_height == 0:
+            side = trained_side(model)
+            output_target_width = output_target_height = side or 0
+            unknown = "" if side else SIZE_UNKNOWN
         framing = Framing(context_from_mask_extend_factor, output_target_width, output_target_height, output_padding)
         with naming(CROP_ID):
             image = check_image("image", image)
@@ -124,7 +143,7 @@ class Crop(io.ComfyNode):
             image, mask, *context = match_batches(image=image, **masks)
             context_mask = context[0] if context else None
             cut = crop(image, mask, framing, mask_fill_holes, islands, context_mask, work().device)
-        return io.NodeOutput(*cut, ui=notice(CROP_ID, scaled))
+        return io.NodeOutput(*cut, ui=notice(CROP_ID, unknown, scaled))
 
 
 class Stitch(io.ComfyNode):

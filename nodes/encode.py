@@ -5,14 +5,14 @@ from typing import Any
 from comfy_api.v0_0_2 import io, ui
 from torch import Tensor
 
-from ..checks import check_image, check_mask, match_batches, naming, scaling_note
+from ..checks import FLOOR, check_image, check_mask, grey_note, match_batches, naming, scaling_note
 from ..pixels.fill import FILLS, fill_masked
 from ..pixels.latent_grid import mask_to_grid, painted_pixels
 from ..pixels.pad import pad_to_multiple, unpad
 from ..pixels.preview import draw_mask
 from .composite import work
 from .notice import NOTHING_MASKED, notice
-from .schema import checked, grid_inputs, schema
+from .schema import checked, grid_inputs, schema, soft_mask_input
 
 ID = "LatentRepaint_Encode"
 
@@ -46,10 +46,11 @@ class Encode(io.ComfyNode):
                     default="diffuse",
                     tooltip="What the picture has under the mask while it is encoded. diffuse: the colours around it, "
                     "carried on smoothly. original: the picture itself, for a denoise below 1. neutral: "
-                    "grey. noise: noise in the colours of the picture. Under grey parts of the mask some of "
-                    "the original stays.",
+                    "grey. noise: noise in the colours of the picture. With soft_mask, some of the original stays "
+                    "under grey.",
                 ),
                 *grid_inputs(),
+                soft_mask_input(),
             ],
             outputs=[
                 io.Latent.Output(
@@ -74,12 +75,23 @@ class Encode(io.ComfyNode):
     @classmethod
     @checked
     def execute(
-        cls, image: Tensor, mask: Tensor, vae: Any, fill: str, spatial_method: str, mask_expand_cells: int
+        cls,
+        image: Tensor,
+        mask: Tensor,
+        vae: Any,
+        fill: str,
+        spatial_method: str,
+        mask_expand_cells: int,
+        soft_mask: bool = False,
     ) -> io.NodeOutput:
         with naming(ID):
             image = check_image("image", image)
             scaled = scaling_note("mask", mask, image)
             image, mask = match_batches(image=image, mask=check_mask("mask", mask, image).to(image.device))
+            amiss = [_black_under(image, mask) if fill == "original" else ""]
+            if not soft_mask:
+                amiss.append(grey_note(mask))
+                mask = (mask > 0).float()
             pixels = fill_masked(image, mask, fill, work().device)
             ratio = vae.spacial_compression_encode()
             pixels, mask = pad_to_multiple(pixels, ratio), pad_to_multiple(mask, ratio)
@@ -94,13 +106,29 @@ class Encode(io.ComfyNode):
                 mask_expand_cells,
                 spatial_ratio=ratio,
                 temporal_ratio=frames_per_cell,
+                soft_mask=soft_mask,
             )
         preview = draw_mask(cells, pixels)
         samples = {"samples": latent, "noise_mask": cells.reshape(len(latent), 1, *latent.shape[2:])}
         painted = painted_pixels(cells, ratio, len(image), None if stills else frames_per_cell)
         painted = unpad(painted[..., None], *image.shape[1:3])[..., 0]
-        shown = notice(ID, scaled, "" if cells.any() else NOTHING_MASKED, preview=ui.PreviewImage(preview, cls=cls))
+        amiss = ["" if cells.any() else NOTHING_MASKED, *amiss, scaled]
+        shown = notice(ID, *amiss, preview=ui.PreviewImage(preview, cls=cls))
         return io.NodeOutput(samples, preview, painted, ui=shown)
+
+
+def _black_under(image: Tensor, mask: Tensor) -> str:
+    """What a person should hear whose picture is black under the mask and not beside it; empty for any other.
+
+    The mask editor of some versions of the page (1.47.3 to 1.48.6) saves its strokes so.
+    """
+    painted, black = mask > FLOOR, (image[..., :3] <= 1 / 255).all(-1)
+    if not painted.any() or black[painted].float().mean() < 0.9 or not (~black[~painted]).float().mean() > 0.5:
+        return ""
+    return (
+        "The picture is black wherever the mask is white: some mask editors save it so. Take another fill than "
+        "original, or update the page and paint the mask on the picture anew."
+    )
 
 
 def _check_frames(given: int, cells: int, frames_per_cell: int) -> None:

@@ -1,6 +1,8 @@
 """The drop-in for the host's KSampler: the same inputs, then how the kept part is treated and what that may cost."""
 
 import inspect
+import time
+from collections.abc import Callable
 from typing import Any
 
 import comfy.sample
@@ -13,9 +15,10 @@ from torch import Tensor
 from ..checks import check_masked_latent, naming
 from ..samplers.host import combine
 from ..samplers.moves import MAX_EVALUATIONS
-from ..samplers.solver_kinds import CHOOSES_ITS_STEPS, refusal
+from ..samplers.solver_kinds import CHOOSES_ITS_STEPS
 from .notice import NO_MASK, NOTHING_MASKED, notice
 from .schema import checked, method_inputs, method_of, schema
+from .trained_size import small_for
 
 ID = "LatentRepaint_KSampler"
 SAMPLERS = [name for name in comfy.samplers.KSampler.SAMPLERS if name not in CHOOSES_ITS_STEPS]
@@ -47,7 +50,7 @@ class KSampler(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "cfg",
-                    default=8.0,
+                    default=7.0,
                     min=0.0,
                     max=100.0,
                     step=0.1,
@@ -55,10 +58,16 @@ class KSampler(io.ComfyNode):
                     tooltip="How closely to follow the prompt (classifier-free guidance). At 1 the negative prompt is "
                     "ignored.",
                 ),
-                io.Combo.Input("sampler_name", options=SAMPLERS, tooltip="The algorithm that removes the noise."),
+                io.Combo.Input(
+                    "sampler_name",
+                    options=SAMPLERS,
+                    default="euler_ancestral",
+                    tooltip="The algorithm that removes the noise.",
+                ),
                 io.Combo.Input(
                     "scheduler",
                     options=comfy.samplers.KSampler.SCHEDULERS,
+                    default="karras",
                     tooltip="How the noise levels are spread over the steps.",
                 ),
                 io.Conditioning.Input(
@@ -85,15 +94,6 @@ class KSampler(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, sampler_name: str | None) -> bool | str:
-        """In place of the host's own check of that list: workflows from before 0.2 may name what is no longer in it."""
-        if sampler_name in CHOOSES_ITS_STEPS:
-            return refusal(sampler_name)
-        if sampler_name is None or sampler_name in SAMPLERS:  # None: it comes over a link
-            return True
-        return f"found {sampler_name!r:.80}, wanted one of {', '.join(SAMPLERS)}"
-
-    @classmethod
     @checked
     def execute(
         cls,
@@ -114,7 +114,8 @@ class KSampler(io.ComfyNode):
             check_schedule(steps, denoise)
             latent = fitted(model, latent_image)
         solver = comfy.samplers.sampler_object(sampler_name)
-        sampler = combine(solver, method_of(method, evaluations_per_step), ID, "sampler_name")
+        notes: list[str] = []
+        sampler = combine(solver, method_of(method, evaluations_per_step), ID, "sampler_name", note=notes.append)
         noise = comfy.sample.prepare_noise(latent, seed, latent_image.get("batch_index"))
         # the host's own schedule, with what it does for denoise and for solvers that skip the last but one sigma
         schedule = comfy.samplers.KSampler(
@@ -125,6 +126,7 @@ class KSampler(io.ComfyNode):
         nothing_masked = mask is not None and not mask.any()
         if len(schedule.sigmas) == 0 or nothing_masked:
             return io.NodeOutput(latent_image, ui=notice(ID, NOTHING_MASKED if nothing_masked else ""))
+        counted, began = Counted(latent_preview.prepare_callback(model, steps)), time.perf_counter()
         samples = comfy.sample.sample_custom(
             model,
             noise,
@@ -135,12 +137,25 @@ class KSampler(io.ComfyNode):
             negative,
             latent,
             noise_mask=mask,
-            callback=latent_preview.prepare_callback(model, steps),
+            callback=counted,
             disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
             seed=seed,
         )
         inpainted = {k: v for k, v in latent_image.items() if k not in RATIOS} | {"samples": samples}
-        return io.NodeOutput(inpainted, ui=notice(ID, NO_MASK if mask is None else ""))
+        amiss = [NO_MASK if mask is None else "", small_for(model, samples), *notes]
+        done = f"{counted.evaluations} model evaluations in {time.perf_counter() - began:.1f} s."
+        return io.NodeOutput(inpainted, ui=notice(ID, *amiss, done=done))
+
+
+class Counted:
+    """The host's callback, and how many model evaluations it was called for."""
+
+    def __init__(self, callback: Callable[..., None]):
+        self.callback, self.evaluations = callback, 0
+
+    def __call__(self, *progress: Any) -> None:
+        self.evaluations += 1
+        self.callback(*progress)
 
 
 def check_schedule(steps: int, denoise: float) -> None:

@@ -6,14 +6,15 @@ import torch
 from comfy_api.v0_0_2 import io, ui
 from torch import Tensor
 
-from ..checks import check_image, check_latent, naming
+from ..checks import check_image, check_latent, grey_note, naming
 from ..pixels.latent_grid import TEMPORAL_METHODS, centre_crop, mask_to_grid, noise_mask
 from ..pixels.preview import draw_mask
 from .notice import NOTHING_MASKED, notice
-from .schema import checked, grid_inputs, schema
+from .schema import checked, grid_inputs, schema, soft_mask_input
 
 ID = "LatentRepaint_MaskToLatent"
 PREVIEW_PIXELS_PER_CELL = 8  # of a preview without a picture
+PREVIEW_OF_SOUND = (64, 512)  # pixels; time goes from left to right
 
 
 class MaskToLatent(io.ComfyNode):
@@ -55,6 +56,7 @@ class MaskToLatent(io.ComfyNode):
                     "video; for pictures the sizes tell it.",
                 ),
                 io.Image.Input("image", optional=True, tooltip="The picture that the preview is drawn on."),
+                soft_mask_input(),
             ],
             outputs=[
                 io.Latent.Output("latent", display_name="samples", tooltip="The latent with the mask on its own grid."),
@@ -81,25 +83,43 @@ class MaskToLatent(io.ComfyNode):
         temporal_method: str,
         vae: Any = None,
         image: Tensor | None = None,
+        soft_mask: bool = False,
     ) -> io.NodeOutput:
         with naming(ID):
             latent = check_latent(samples, "samples")
             image = None if image is None else check_image("image", image)
-            if vae is None:  # what the host's empty latents say of themselves from 0.11 on
-                ratios = [samples.get(f"downscale_ratio_{what}") for what in ("spacial", "temporal")]
-            else:
-                ratios = [vae.spacial_compression_decode(), vae.temporal_compression_decode()]
-            settings = spatial_method, mask_expand_cells, mask_hipass_filter, temporal_method
-            cells = mask_to_grid(mask, latent.shape, *settings, *ratios)
+            spatial, temporal = _per_cell(samples, vae)
+            cells = mask_to_grid(
+                mask,
+                latent.shape,
+                spatial_method,
+                mask_expand_cells,
+                mask_hipass_filter,
+                temporal_method,
+                spatial,
+                temporal,
+                soft_mask,
+            )
         if image is None:
-            side = ratios[0] or PREVIEW_PIXELS_PER_CELL
-            image = torch.zeros(1, 1, 1, 3).expand(-1, cells.shape[-2] * side, cells.shape[-1] * side, -1)
+            side = spatial or PREVIEW_PIXELS_PER_CELL
+            size = (cells.shape[-2] * side, cells.shape[-1] * side) if latent.ndim > 3 else PREVIEW_OF_SOUND
+            image = torch.zeros(1, 1, 1, 3).expand(-1, *size, -1)
         else:
             image = _encoded_part(image, cells)
         preview = draw_mask(cells, image)
         masked = {**samples, "noise_mask": noise_mask(cells, latent.shape)}
-        shown = notice(ID, "" if cells.any() else NOTHING_MASKED, preview=ui.PreviewImage(preview, cls=cls))
+        amiss = "" if cells.any() else NOTHING_MASKED, "" if soft_mask else grey_note(mask)
+        shown = notice(ID, *amiss, preview=ui.PreviewImage(preview, cls=cls))
         return io.NodeOutput(masked, cells, preview, ui=shown)
+
+
+def _per_cell(samples: dict, vae: Any) -> tuple[int | None, int | None]:
+    """Pixels and frames that a cell of the latent covers, as far as they are known."""
+    if samples["samples"].ndim == 3:  # the whole width of a mask is the length of the sound
+        return None, None
+    if vae is None:  # what the host's empty latents say of themselves from 0.11 on
+        return samples.get("downscale_ratio_spacial"), samples.get("downscale_ratio_temporal")
+    return vae.spacial_compression_decode(), vae.temporal_compression_decode()
 
 
 def _encoded_part(image: Tensor, cells: Tensor) -> Tensor:

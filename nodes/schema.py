@@ -123,8 +123,8 @@ def grid_inputs() -> list[io.Input]:
             options=list(SPATIAL_METHODS),
             default="max",
             tooltip="How the pixels under a cell decide about it. max: one white pixel is enough, so no stroke is "
-            "lost. area, mean: the share of white pixels, a soft mask. nearest: the pixel in the middle. min: only if "
-            "all are white.",
+            "lost. area, mean (the same): more than a tenth must be white; with soft_mask, the share of white. "
+            "nearest: the pixel in the middle. min: only if all are white.",
         ),
         io.Int.Input(
             "mask_expand_cells",
@@ -135,6 +135,16 @@ def grid_inputs() -> list[io.Input]:
             "next to it carry traces of the old content.",
         ),
     ]
+
+
+def soft_mask_input() -> io.Input:
+    return io.Boolean.Input(
+        "soft_mask",
+        default=False,
+        optional=True,
+        tooltip="Off: whatever is brighter than 0.1 is painted in full. On: grey is painted too, but only late in the "
+        "run, the darker the later, so that some of the old content stays (Differential Diffusion).",
+    )
 
 
 def sampler_input() -> io.Input:

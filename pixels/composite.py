@@ -6,10 +6,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..checks import FLOOR
 from .colour import RING, ColourShift
 from .kinship import kinship
 from .multiband import bands, multiband, ramp
-from .region import MASKED, Box, bounding_box, distance_to_mask
+from .region import Box, bounding_box, distance_to_mask
 from .report import EDGE, NEAR, Measured, edge_sums, report, seam_sums
 from .rim import BLOCK, parts, strips
 from .work import HERE, Work
@@ -87,7 +88,7 @@ def composite_into(
         return Measured()
     reach = blending.expand + max(blending.width, RING)
     around = _whole_blocks(around.grown(reach)).within(*mask.shape)
-    masked = around.of_one(mask) >= MASKED
+    masked = around.of_one(mask) > FLOOR
     generated = with_channels(around.of_one(generated), original.shape[-1])
     ours = _Picture(around.of_one(original), generated, masked, blending)
     z, w = around.of_one(image), around.of_one(weight)
@@ -112,7 +113,7 @@ class _Picture:
 
     def __init__(self, original: Tensor, generated: Tensor, masked: Tensor, blending: Blending):
         self.original, self.generated, self.masked, self.blending = original, generated, masked, blending
-        everywhere = Box(0, 0, *masked.shape)
+        self.limits, everywhere = limits(original, generated), Box(0, 0, *masked.shape)
         self.shift = ColourShift(original, generated, masked, blending.expand, everywhere)
         self.halo = blending.expand + max(blending.width * (2 if blending.blend == "multiband" else 1), EDGE) + NEAR
 
@@ -122,7 +123,7 @@ class _Picture:
         if not (self.blending.match_colour and self.shift.known):
             return generated
         colours = generated[..., :3] + self.blending.match_colour * self.shift.of(box)
-        return torch.cat([colours.clamp_(0, 1), generated[..., 3:]], dim=-1)
+        return torch.cat([colours.clamp_(*self.limits), generated[..., 3:]], dim=-1)
 
     def copy(self, box: Box, z: Tensor, w: Tensor) -> None:
         """Sets z and w of what is masked."""
@@ -147,7 +148,7 @@ class _Picture:
         expand, width = self.blending.expand, self.blending.width
         weight = ramp(distance, expand, width)
         if self.blending.blend == "multiband":
-            mixed = multiband(x, matched, distance, expand, width).clamp(0, 1)
+            mixed = multiband(x, matched, distance, expand, width).clamp(*self.limits)
         else:
             mixed = x.lerp(matched, weight)
         result = torch.where(weight >= 1, matched, torch.where(weight > 0, mixed, x))
@@ -168,6 +169,12 @@ class _Picture:
         x, y, masked, result, weight = map(here, (x, y, masked, result, weight))
         pasted = torch.where(masked, y, x)
         return Measured(pasted=seam_sums(pasted, x, masked.to(x)), blended=seam_sums(result, x, weight), edge=edge)
+
+
+def limits(*pictures: Tensor) -> tuple[float, float]:
+    """What a mixture of pictures is cut to: 0 and 1, or as far beyond as these go themselves (HDR)."""
+    least, most = zip(*(picture.aminmax() for picture in pictures), strict=True)
+    return min(0.0, *map(float, least)), max(1.0, *map(float, most))
 
 
 def with_channels(image: Tensor, channels: int) -> Tensor:

@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..checks import check_mask, check_pixels, match_batches
-from .composite import Blending, Composited, composite_into
+from ..checks import check_mask, check_pixels, match_batches, same_aspect
+from .composite import Blending, Composited, composite_into, limits
 from .islands import Place, check_not_video, place_each, place_together
 from .kinship import APART, kinship
 from .moving import place_moving
-from .pad import fits_padded, reflected, unpad
+from .pad import fits_padded, made_to_fit, reflected, unpad
 from .placement import Framing
 from .region import Box, bounding_box, fill_holes
 from .report import CROP_CUT_OFF, Measured, report
@@ -20,6 +20,9 @@ from .work import HERE, Work
 
 PLACED = {"together": place_together, "each": place_each, "moving": place_moving}
 """What Crop's islands may be, and what places the crops then."""
+
+
+KEEP_PROPORTIONS = "use Encode for Inpaint, because VAE Encode cuts the crop, and scale it in equal proportions only"
 
 
 class Cut(NamedTuple):
@@ -114,7 +117,7 @@ def scale(image: Tensor, height: int, width: int, device: torch.device | None = 
         for channel in range(image.shape[-1]):
             one = picture[None, None, ..., channel].to(device or image.device)
             larger = F.interpolate(one, (height, width), mode="bicubic", antialias=True)
-            result[..., channel].copy_(larger[0, 0].clamp_(0, 1))
+            result[..., channel].copy_(larger[0, 0].clamp_(*limits(one)))
             del larger  # or the next one would be made beside it
     return scaled
 
@@ -134,25 +137,27 @@ def stitch_crops(
 
     Arguments:
         cut: from `crop`.
-        generated: (N, h, w, C), or padded, or a multiple of N.
+        generated: (N, h, w, C), or padded, or scaled in equal proportions, or a multiple of N.
         blending: see `Blending`.
         painted_mask: what was regenerated in the crops, (1 or N or more, h, w), if that is more than the mask.
         work: where to compute.
 
     Raises:
-        ValueError: if the generated pictures have neither the size of the crop nor that size padded, if their number
-            and that of the crops do not go together, or if both are too large together.
+        ValueError: if the generated pictures have neither the proportions of the crop nor its size padded, if their
+            number and that of the crops do not go together, or if both are too large together.
     """
     boxes = [place.box for place in cut.places]
     tallest, widest = max(box.height for box in boxes), max(box.width for box in boxes)
     check_pixels("input generated", len(generated), (tallest, widest), cut.image[..., 0].numel())
     found, whole_size = generated.shape[1:3], cut.image.shape[1:3]
-    if fits_padded(found, whole_size) and not fits_padded(found, (cut.height, cut.width)):
+    size = cut.height, cut.width
+    scaled = same_aspect(found, size) and not made_to_fit(found, size)
+    if fits_padded(found, whole_size) and not fits_padded(found, size) and not scaled:
         raise ValueError(
             "input generated: found a picture as large as the whole one, wanted the decoded crop; "
             "connect Encode to the image of Crop, not to the whole picture"
         )
-    generated, image = _variants(cut, unpad(generated, cut.height, cut.width))
+    generated, image = _variants(cut, generated if scaled else unpad(generated, *size, KEEP_PROPORTIONS))
     painted = _check_painted(painted_mask, generated)
     measured, crops = Measured(), cut.crops
     for n in range(len(generated)):

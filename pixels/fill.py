@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .region import MASKED, bounding_box
+from ..checks import FLOOR
+from .region import bounding_box
 
 FILLS = ["diffuse", "original", "neutral", "noise"]
 
@@ -42,7 +43,7 @@ def _fill_one(image: Tensor, mask: Tensor, method: str, device: torch.device) ->
     # the membrane sees one pixel around the hole; a few more give its coarse levels something to stand on
     box = box.grown(16).within(*mask.shape[1:])
     x, m = box.of(image).to(device).movedim(-1, 1), box.of(mask).to(device).unsqueeze(1)
-    known = m < MASKED
+    known = m <= FLOOR
     if method == "diffuse":
         content = membrane(x, known)
     elif method == "neutral":
@@ -91,7 +92,7 @@ def membrane(values: Tensor, known: Tensor, sweeps: int = 2, levels: int = 32) -
 
 def _noise(image: Tensor, mask: Tensor) -> Tensor:
     """Noise like the image, with each channel's known mean and spread; the same pattern for every picture."""
-    known = (mask < MASKED).unsqueeze(-1)
+    known = (mask <= FLOOR).unsqueeze(-1)
     count = known.sum((1, 2), keepdim=True).clamp(min=1)
     mean = (image * known).sum((1, 2), keepdim=True) / count
     spread = ((image - mean).square() * known).sum((1, 2), keepdim=True).div(count).sqrt()

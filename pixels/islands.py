@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from scipy import ndimage, sparse
 from torch import Tensor
 
+from ..checks import FLOOR
 from .placement import MIN_CONTEXT, Framing, place
-from .region import MASKED, Box, bounding_box
+from .region import Box, bounding_box
 
 MAX_ISLANDS = 256
 """Of one picture, after those have been joined whose crops overlap in any case."""
@@ -97,7 +98,7 @@ def find_islands(mask: Tensor, context: Tensor) -> list[Island]:
 def _components(mask: Tensor) -> list[Box]:
     """The boxes around what is masked in (1, H, W); what lies so near that any two crops would overlap is one."""
     block = MIN_CONTEXT
-    masked = (mask >= MASKED).to(torch.uint8).cpu()
+    masked = (mask > FLOOR).to(torch.uint8).cpu()
     height, width = masked.shape[1:]
     padded = F.pad(masked, (0, -width % block, 0, -height % block))[0]
     blocks = padded.unflatten(0, (-1, block)).unflatten(2, (-1, block)).amax((1, 3))

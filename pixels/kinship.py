@@ -6,7 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .region import MASKED, bounding_box
+from ..checks import FLOOR
+from .region import bounding_box
 from .rim import BLOCK, grown, masked_blocks
 
 APART, FAR = 40, 256
@@ -56,7 +57,7 @@ def kinship(original: Tensor, generated: Tensor, mask: Tensor, apart: int = APAR
     more = BLOCK * (min(max(ceil(times), 1), MOST_TIMES) - 1) // 2
     apart = ceil(apart * times) + more
     box = around.grown(apart + FAR).within(*mask.shape)
-    some, _every = masked_blocks(box.of_one(mask) >= MASKED)
+    some, _every = masked_blocks(box.of_one(mask) > FLOOR)
     kept = ~(grown(some, apart) if apart else some)
     at = kept[: box.height // BLOCK, : box.width // BLOCK].nonzero()
     if len(at) < LEAST:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..checks import check_finite
+from ..checks import FLOOR, check_finite, floored
 
 SPATIAL_METHODS = ("max", "area", "mean", "nearest", "min")
 TEMPORAL_METHODS = ("max", "mean", "min")
@@ -90,21 +90,26 @@ def mask_to_grid(
     temporal_method: str = "max",
     spatial_ratio: int | None = None,
     temporal_ratio: int | None = None,
+    soft_mask: bool = False,
 ) -> Tensor:
     """The mask as the sampler sees it.
 
+    A cell is painted or not, as people mean it who draw: every pixel above `FLOOR` counts as white, and so does a cell
+    of which that share is white. With `soft_mask` its value is what became of the pixels' own values.
+
     Arguments:
         mask: (H, W) or (N, H, W), 1 = regenerate; N counts images, or frames if the latent is a video.
-        latent_shape: (B, C, h, w) or (B, C, T, h, w).
+        latent_shape: (B, C, h, w) or (B, C, T, h, w); of sound (B, C, L), where a mask's width is the time.
         spatial_method: one of SPATIAL_METHODS.
         mask_expand_cells: growth of the regenerated part, in cells.
-        mask_hipass_filter: values below it count as 0.
+        mask_hipass_filter: values below it count as 0; so do those that are not above `FLOOR`.
         temporal_method: one of TEMPORAL_METHODS.
         spatial_ratio, temporal_ratio: the VAE's; None reads them off the sizes.
+        soft_mask: keep values between 0 and 1.
 
     Returns:
-        (N, h, w), or (T, h, w) if the latent is a video, values in [0, 1]. Latents of five dimensions and one frame
-        are pictures if the masks go with their batch.
+        (N, h, w), or (T, h, w) if the latent is a video, or (N, 1, L) if it is sound, values in [0, 1]. Latents of five
+        dimensions and one frame are pictures if the masks go with their batch.
 
     Raises:
         ValueError: if the mask has another rank, no extent, is not finite, or does not go with the latent's batch or
@@ -113,8 +118,12 @@ def mask_to_grid(
     if mask.ndim not in (2, 3) or 0 in mask.shape:
         raise ValueError(f"input mask: found shape {list(mask.shape)}, wanted (batch, height, width)")
     check_finite("mask", mask)
-    mask = mask.reshape(-1, *mask.shape[-2:]).float().clamp(0.0, 1.0)
+    mask = floored(mask.reshape(-1, *mask.shape[-2:]))
     mask = torch.where(mask < mask_hipass_filter, 0.0, mask)
+    if not soft_mask:
+        mask = (mask > 0).float()
+    if len(latent_shape) == 3:  # a picture of one row
+        latent_shape = torch.Size((*latent_shape[:2], 1, latent_shape[2]))
     batch = latent_shape[0]
     single_frames = len(latent_shape) == 5 and latent_shape[2] == 1 and batch > 1  # as Qwen Image has its pictures
     pictures = len(latent_shape) == 4 or (single_frames and batch % len(mask) == 0)
@@ -128,12 +137,16 @@ def mask_to_grid(
     cells = pool(mask if ratio is None else centre_crop(mask, ratio), grid, spatial_method)
     if not pictures:
         cells = pool_frames(cells, latent_shape[2], temporal_ratio, temporal_method)
+    if not soft_mask:
+        cells = (cells > FLOOR).float()
     return expand(cells, mask_expand_cells)
 
 
 def noise_mask(cells: Tensor, latent_shape: torch.Size) -> Tensor:
     """The cells (N, h, w) in the rank that the host takes through untouched: (N, 1, h, w), (N, 1, 1, h, w) of pictures
-    with one frame, or (B, 1, T, h, w)."""
+    with one frame, (B, 1, T, h, w), or (N, 1, L)."""
+    if len(latent_shape) == 3:
+        return cells
     if len(latent_shape) == 4:
         return cells[:, None]
     if latent_shape[2] == 1:

@@ -41,6 +41,13 @@ def fits_padded(found: Sequence[int], wanted: Sequence[int]) -> bool:
     return all(0 <= there - here < MAX_PADDING for there, here in zip(found, wanted, strict=True))
 
 
+def made_to_fit(found: Sequence[int], wanted: Sequence[int]) -> bool:
+    """Whether one size, (height, width), is the other, padded or cut for a VAE whose ratio is a power of two."""
+    sides = [*zip(found, wanted, strict=True)]
+    ratios = [2**k for k in range(MAX_PADDING.bit_length())]
+    return any(all(there in (here // r * r, -(-here // r) * r) for there, here in sides) for r in ratios)
+
+
 def unpad(image: Tensor, height: int, width: int, advice: str = "") -> Tensor:
     """The inverse of `pad_to_multiple`, from the sizes alone: (B, H', W', C) -> (B, height, width, C).
 

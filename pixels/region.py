@@ -6,8 +6,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-MASKED = 0.5 / 255
-"""Masks are 8-bit pictures: what is below half a level is rounding, all above it is masked."""
+from ..checks import FLOOR
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Box:
 
 def bounding_box(mask: Tensor) -> Box | None:
     """The smallest box around all masked pixels of all masks (B, H, W), or None if nothing is masked."""
-    masked = mask >= MASKED
+    masked = mask > FLOOR
     rows, columns = (masked.any(axis).any(0).nonzero() for axis in (2, 1))
     if not len(rows):
         return None
@@ -71,7 +70,7 @@ def distance_to_mask(mask: Tensor) -> Tensor:
     A picture without any masked pixel is infinitely far from one.
     """
     far = torch.full(mask.shape, torch.inf)
-    for distance, masked in zip(far, (mask >= MASKED).cpu(), strict=True):
+    for distance, masked in zip(far, (mask > FLOOR).cpu(), strict=True):
         if masked.any():
             distance.copy_(torch.from_numpy(ndimage.distance_transform_edt(~masked.numpy())))
     return far.to(mask.device)
@@ -79,6 +78,6 @@ def distance_to_mask(mask: Tensor) -> Tensor:
 
 def fill_holes(mask: Tensor) -> Tensor:
     """The mask (B, H, W) with everything that it encloses set to 1."""
-    filled = [torch.from_numpy(ndimage.binary_fill_holes(m.numpy())) for m in (mask >= MASKED).cpu()]
-    enclosed = torch.stack(filled).to(mask.device) & (mask < MASKED)
+    filled = [torch.from_numpy(ndimage.binary_fill_holes(m.numpy())) for m in (mask > FLOOR).cpu()]
+    enclosed = torch.stack(filled).to(mask.device) & (mask <= FLOOR)
     return torch.where(enclosed, 1.0, mask)

@@ -3,8 +3,12 @@
 import { app } from "../../scripts/app.js"
 
 const PACK = "LatentRepaint_"
+const NAME = /^LatentRepaint_\w+: / // of the node, before what is wrong
 const NOTICE = "latent_repaint_notice"
-const HEIGHT = 40 // pixels: two lines
+const RANKS = ["done", "amiss", "error"]
+const COLOURS = { done: "#9aa4b2", amiss: "#ffb454", error: "#ff7b72" }
+const FONT = "12px Arial, sans-serif"
+const [LINE, MARGIN, GAP, MOST_LINES] = [14, 5, 10, 9] // pixels, but for the last
 
 const root = () => app.rootGraph ?? app.graph
 const named = (node, name) => node.widgets?.find((widget) => widget.name === name)
@@ -19,35 +23,102 @@ function path(id) {
     })
 }
 
-function tell(node, text, teller) {
-    let widget = named(node, NOTICE)
-    if (!widget) {
-        const element = document.createElement("div")
-        Object.assign(element.style, { color: "#ffb454", fontSize: "12px", lineHeight: "14px", overflow: "auto" })
-        const fixed = () => HEIGHT
-        widget = node.addDOMWidget(NOTICE, "notice", element, {
-            serialize: false,
-            hideOnZoom: false,
-            margin: 5,
-            getMinHeight: fixed,
-            getMaxHeight: fixed,
-        })
-        widget.serialize = false
-        const [width, height] = node.size
-        node.setSize([width, Math.max(height, node.computeSize()[1])])
-        widget.grown = node.size[1] - height
+/** The lines that a text takes, broken between words as the page breaks it. */
+function linesOf(text, width) {
+    const pen = document.createElement("canvas").getContext("2d")
+    pen.font = FONT
+    let [lines, line] = [1, ""]
+    for (const word of text.split(" ")) {
+        const longer = line ? `${line} ${word}` : word
+        if (line && pen.measureText(longer).width > width) [lines, line] = [lines + 1, word]
+        else line = longer
     }
-    widget.teller = String(teller)
+    return Math.min(lines, MOST_LINES)
+}
+
+/** What a node covers: left, top with its title, right, bottom. */
+function covered(node) {
+    const { pos: [x, y], size: [width, height], flags } = node
+    const [w, h] = flags?.collapsed ? [node._collapsed_width ?? 80, 0] : [width, height]
+    return [x, y - LiteGraph.NODE_TITLE_HEIGHT, x + w, y + h]
+}
+
+/** Moves down what stood below a node and would be covered since it grew, and what those would cover then. */
+function makeRoom(node, widget) {
+    const growing = [[node, widget.bottom]]
+    for (const [upper, before] of growing) {
+        const [left, , right, bottom] = covered(upper)
+        if (bottom <= before) continue
+        for (const lower of upper.graph.nodes) {
+            const [from, top, to, end] = covered(lower)
+            const under = lower !== upper && !lower.flags?.pinned && from < right && left < to
+            if (!under || top < before || top >= bottom + GAP) continue
+            lower.pos = [lower.pos[0], lower.pos[1] + bottom + GAP - top]
+            widget.moved.push([lower, lower.pos[1], bottom + GAP - top])
+            growing.push([lower, end])
+        }
+    }
+}
+
+/** Gives a node the size that it had without its notice, and moves back what was moved and stayed there. */
+function takeRoom(node, widget) {
+    widget.bottom = Infinity // what shrinks needs no room
+    node.setSize([node.size[0], node.size[1] - widget.grown])
+    for (const [lower, y, by] of widget.moved.reverse()) if (lower.pos[1] === y) lower.pos = [lower.pos[0], y - by]
+    Object.assign(widget, { grown: 0, moved: [] })
+}
+
+function noticeOf(node) {
+    const known = named(node, NOTICE)
+    if (known) return known
+    const element = document.createElement("div")
+    Object.assign(element.style, { font: FONT, lineHeight: `${LINE}px`, overflow: "auto" })
+    let widget = null // the page may ask before it hands it over
+    const height = () => (widget?.lines ?? 1) * LINE + 2 * MARGIN
+    widget = node.addDOMWidget(NOTICE, "notice", element, {
+        serialize: false,
+        hideOnZoom: false,
+        margin: MARGIN,
+        getMinHeight: height,
+        getMaxHeight: height,
+        afterResize: () => widget && named(node, NOTICE) === widget && makeRoom(node, widget), // for a preview, too
+    })
+    return Object.assign(widget, { serialize: false, lines: 0, grown: 0, moved: [], bottom: Infinity })
+}
+
+/** One line of one teller on a node: the worst, and what another node says already is not said again. */
+function tell(node, text, kind, teller) {
+    const others = root().nodes.filter((one) => one !== node).map((one) => named(one, NOTICE))
+    if (kind === "amiss" && others.some((widget) => widget?.element.textContent === text)) return
+    const before = node.size[1]
+    const widget = noticeOf(node)
+    if (widget.element.textContent && RANKS.indexOf(kind) < RANKS.indexOf(widget.kind)) return
+    Object.assign(widget, { kind, teller: String(teller) })
     widget.element.textContent = text
+    widget.element.style.color = COLOURS[kind]
+    const lines = linesOf(text, node.size[0] - 4 * MARGIN)
+    if (lines !== widget.lines) {
+        takeRoom(node, widget)
+        widget.lines = lines
+        widget.bottom = node.pos[1] + Math.min(before, node.size[1])
+        node.setSize([node.size[0], Math.max(node.size[1], node.computeSize()[1])])
+        widget.grown = node.pos[1] + node.size[1] - widget.bottom
+    }
     app.canvas.setDirty(true, true)
 }
 
-/** Takes a node's notice away; not that of a node which is not run again, because it would say the same. */
+/** Empties a node's notice; not that of a node which is not run again, because it would say the same. */
 function forget(node, cached) {
     const widget = named(node, NOTICE)
-    if (!widget || cached.includes(widget.teller)) return
+    if (widget && !cached.includes(widget.teller)) widget.element.textContent = ""
+}
+
+/** Takes away the notices that nothing was said in; until then their room is kept, so that nothing jumps. */
+function tidy(node) {
+    const widget = named(node, NOTICE)
+    if (!widget || widget.element.textContent) return
     node.removeWidget(widget)
-    node.setSize([node.size[0], node.size[1] - widget.grown])
+    takeRoom(node, widget)
 }
 
 /** `blend` asks the model once a step, whatever evaluations_per_step says. */
@@ -65,9 +136,17 @@ app.registerExtension({
         })
         app.api.addEventListener("executed", ({ detail }) => {
             const nodes = path(detail.node)
-            const [text] = detail.output?.text ?? []
-            if (text && nodes.at(-1)?.comfyClass?.startsWith(PACK)) tell(nodes[0], text, detail.node)
+            const { text: [text] = [], amiss: [amiss] = [] } = detail.output ?? {}
+            const ours = nodes.at(-1)?.comfyClass?.startsWith(PACK)
+            if (text && ours) tell(nodes[0], text, amiss ? "amiss" : "done", detail.node)
         })
+        app.api.addEventListener("execution_error", ({ detail }) => {
+            const [said, ours] = [detail.exception_message?.trim() ?? "", detail.node_type?.startsWith(PACK)]
+            const [node] = path(detail.node_id)
+            if (node && (ours || said.startsWith(PACK))) tell(node, said.replace(NAME, ""), "error", detail.node_id)
+        })
+        for (const end of ["execution_success", "execution_error", "execution_interrupted"])
+            app.api.addEventListener(end, () => root().nodes.forEach(tidy))
     },
     nodeCreated(node) {
         const method = node.comfyClass?.startsWith(PACK) && named(node, "method")

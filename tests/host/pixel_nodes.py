@@ -25,8 +25,8 @@ def square(height: int, width: int, top: int, left: int, side: int) -> torch.Ten
     return mask
 
 
-def encode(image, mask, vae, fill="diffuse", spatial_method="max", mask_expand_cells=1):
-    return Encode.execute(image, mask, vae, fill, spatial_method, mask_expand_cells).args
+def encode(image, mask, vae, fill="diffuse", spatial_method="max", mask_expand_cells=1, soft_mask=False):
+    return Encode.execute(image, mask, vae, fill, spatial_method, mask_expand_cells, soft_mask).args
 
 
 def composite(original, generated, mask, expand=0, width=16, blend="multiband", match_colour=1.0):

@@ -104,11 +104,16 @@ class Watched(Blend):
         return region
 
 
-@torch.inference_mode()
 def drop_in(model: Any, latent: Any, **changed: Any) -> dict[str, Any]:
     """The LATENT of the node KSampler (Latent RePaint): five steps of Euler unless said otherwise."""
+    return run_drop_in(model, latent, **changed).result[0]
+
+
+@torch.inference_mode()
+def run_drop_in(model: Any, latent: Any, **changed: Any) -> Any:
+    """The same with what the node shows, as its `ui`."""
     inputs = {
         "seed": 3, "steps": 5, "cfg": 2.0, "sampler_name": "euler", "scheduler": "normal", "positive": POSITIVE,
         "negative": NEGATIVE, "denoise": 1.0, "method": "match", "evaluations_per_step": 2.0,
     }  # fmt: skip
-    return KSampler.execute(model=model, latent_image=latent, **inputs | changed).result[0]
+    return KSampler.execute(model=model, latent_image=latent, **inputs | changed)

@@ -19,7 +19,8 @@ BLENDING = {
 LEDGER = {
     "LatentRepaint_MaskToLatent": (
         {"mask": "MASK", "samples": "LATENT", "spatial_method": SPATIAL, "mask_expand_cells": "INT",
-         "mask_hipass_filter": "FLOAT", "temporal_method": ("max", "mean", "min"), "vae": "VAE", "image": "IMAGE"},
+         "mask_hipass_filter": "FLOAT", "temporal_method": ("max", "mean", "min"), "vae": "VAE", "image": "IMAGE",
+         "soft_mask": "BOOLEAN"},
         ["samples LATENT", "mask MASK", "preview IMAGE"]),
     "LatentRepaint_BlendSampler": ({"sampler": "SAMPLER", **NOISE, **WINDOW, **KEPT}, ["sampler SAMPLER"]),
     "LatentRepaint_RePaintSampler": (
@@ -39,7 +40,7 @@ LEDGER = {
         {"model": "MODEL", "sampler": "SAMPLER", "sigmas": "SIGMAS"}, ["plot IMAGE", "evaluations INT"]),
     "LatentRepaint_Encode": (
         {"image": "IMAGE", "mask": "MASK", "vae": "VAE", "fill": ("diffuse", "original", "neutral", "noise"),
-         "spatial_method": SPATIAL, "mask_expand_cells": "INT"},
+         "spatial_method": SPATIAL, "mask_expand_cells": "INT", "soft_mask": "BOOLEAN"},
         ["samples LATENT", "preview IMAGE", "painted_mask MASK"]),
     "LatentRepaint_Composite": (
         {"original": "IMAGE", "generated": "IMAGE", "mask": "MASK", **BLENDING},
@@ -47,7 +48,7 @@ LEDGER = {
     "LatentRepaint_Crop": (
         {"image": "IMAGE", "mask": "MASK", "context_from_mask_extend_factor": "FLOAT", "output_target_width": "INT",
          "output_target_height": "INT", "output_padding": "INT", "mask_fill_holes": "BOOLEAN",
-         "islands": ("together", "each", "moving"), "context_mask": "MASK"},
+         "islands": ("together", "each", "moving"), "context_mask": "MASK", "model": "MODEL"},
         ["stitch LATENT_REPAINT_STITCH", "image IMAGE", "mask MASK"]),
     "LatentRepaint_Stitch": (
         {"stitch": "LATENT_REPAINT_STITCH", "generated": "IMAGE", **BLENDING, "painted_mask": "MASK"},

@@ -1,6 +1,7 @@
 """The nodes themselves: what they hand on, and what they refuse by name."""
 
 import inspect
+import re
 
 import comfy.nested_tensor
 import comfy.sample
@@ -8,8 +9,9 @@ import comfy.samplers
 import pytest
 import torch
 from comfy_api.v0_0_2 import ui
-from sampling import NEGATIVE, POSITIVE, TOLERANCE, drop_in, kept_error, passes
+from sampling import NEGATIVE, POSITIVE, TOLERANCE, drop_in, kept_error, passes, run_drop_in
 
+from comfyui_host.families import FAMILIES
 from comfyui_host.tiny import host, ksampler, sample, sigmas
 from latent_repaint.nodes import NODES
 from latent_repaint.nodes import ksampler as ksampler_node
@@ -20,6 +22,7 @@ from latent_repaint.nodes.match_sampler import MatchSampler
 from latent_repaint.nodes.repaint_sampler import RePaintSampler
 from latent_repaint.nodes.schedule import Schedule
 from latent_repaint.nodes.schema import ADVANCED
+from latent_repaint.samplers.host import combine
 
 
 @pytest.fixture(autouse=True)
@@ -101,16 +104,37 @@ def test_the_drop_in_leaves_a_latent_without_work_bit_for_bit(eps_model, latent)
     assert torch.equal(drop_in(eps_model, {"samples": latent}, denoise=0.0)["samples"], latent)
 
 
-def test_the_drop_in_says_where_everything_or_nothing_is_painted(eps_model, latent, monkeypatch):
-    said = []
-    monkeypatch.setattr(ksampler_node, "notice", lambda node, *texts: said.extend(texts))
-    drop_in(eps_model, {"samples": latent}, steps=1)
-    assert said.pop().startswith("The latent has no mask, so the whole picture is painted anew")
-    drop_in(eps_model, {"samples": latent, "noise_mask": torch.zeros(1, 1, 16, 16)}, steps=1)
-    assert said.pop().startswith("Nothing is masked")
-    drop_in(eps_model, {"samples": latent, "noise_mask": torch.ones(1, 1, 16, 16)}, steps=1)
-    drop_in(eps_model, {"samples": latent}, denoise=0.0)
-    assert not any(said)
+def said(model, latent, **changed):
+    """What the drop-in shows: its one line, and whether something is amiss; or nothing."""
+    shown = run_drop_in(model, latent, **{"steps": 1} | changed).ui
+    return shown and (*shown["text"], *shown["amiss"])
+
+
+def test_the_drop_in_says_one_line_and_the_worst_first(eps_model, latent, masked, monkeypatch):
+    line, amiss = said(eps_model, {"samples": latent})
+    assert line.startswith("The latent has no mask, so the whole picture is painted anew") and amiss
+    line, amiss = said(eps_model, {"samples": latent, "noise_mask": torch.zeros(1, 1, 16, 16)})
+    assert line.startswith("Nothing is masked") and amiss
+    assert said(eps_model, {"samples": latent}, denoise=0.0) is None
+    line, amiss = said(eps_model, masked, steps=5, evaluations_per_step=2.0)
+    assert re.fullmatch(r"10 model evaluations in \d+\.\d s\.", line) and not amiss
+
+    def noting(*given, note):  # as a run may have lines for the person
+        note("The model is distilled: no extra evaluations.")
+        note("Something less.")
+        return combine(*given, note=note)
+
+    monkeypatch.setattr(ksampler_node, "combine", noting)
+    assert said(eps_model, masked) == ("The model is distilled: no extra evaluations.", True)
+    assert said(eps_model, {"samples": latent})[0].startswith("The latent has no mask")
+
+
+def test_the_drop_in_says_where_the_picture_is_small_for_the_model():
+    family = FAMILIES["sd3"]()
+    positive, negative = family.prompts()
+    masked = {"samples": family.latent(), "noise_mask": family.mask()}
+    line, amiss = said(family.model, masked, positive=positive, negative=negative)
+    assert line == "64x64 pixels are few for this model, which was trained on 1024x1024: crop to 1024." and amiss
 
 
 def test_the_drop_in_refuses_by_name(eps_model, latent):

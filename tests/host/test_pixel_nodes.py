@@ -171,10 +171,11 @@ def test_a_crop_is_sampled_at_its_own_size_and_put_back(vae):
 
 @pytest.mark.parametrize("size, cells", [((64, 64), 1), ((70, 75), 0), ((70, 75), 2), ((33, 129), 1)])
 @pytest.mark.parametrize("method", ["max", "area", "min"])
-def test_the_painted_mask_is_what_the_sampler_may_change(vae, size, cells, method):
+@pytest.mark.parametrize("soft", [False, True])
+def test_the_painted_mask_is_what_the_sampler_may_change(vae, size, cells, method, soft):
     """Every pixel whose cell is painted is in it, no other, and it comes back from Composite in full."""
     image, mask = picture(*size), square(*size, 20, 30, 13) * 0.6
-    samples, _, painted = encode(image, mask, vae, spatial_method=method, mask_expand_cells=cells)
+    samples, _, painted = encode(image, mask, vae, spatial_method=method, mask_expand_cells=cells, soft_mask=soft)
     noised = samples["samples"] + 9 * (samples["noise_mask"] > 0)
     plain, changed = (vae.decode(latent) for latent in (samples["samples"], noised))
     offset = [(plain.shape[1 + axis] - size[axis]) // 2 for axis in (0, 1)]
@@ -185,6 +186,80 @@ def test_the_painted_mask_is_what_the_sampler_may_change(vae, size, cells, metho
     result, blended, _ = composite(image, changed, painted, match_colour=0.0)
     assert torch.equal(result[painted > 0], cut[1][painted > 0])
     assert torch.equal(result[blended == 0], image[blended == 0])
+
+
+def test_a_black_that_is_not_quite_black_is_black(vae):
+    """A resaved file's of 1, a video's of 16: each node does what it does with 0."""
+    image, black = picture(96, 120), square(96, 120, 30, 40, 20)
+    for faint in (1, 16, 25):
+        mask = black.clamp(min=faint / 255)
+        for ours, theirs in zip(encode(image, mask, vae), encode(image, black, vae), strict=True):
+            if isinstance(ours, dict):
+                assert all(torch.equal(ours[key], theirs[key]) for key in ("samples", "noise_mask"))
+            else:
+                assert torch.equal(ours, theirs)
+        assert torch.equal(composite(image, 1 - image, mask)[0], composite(image, 1 - image, black)[0])
+        (ours, crop, hole), (theirs, other, same) = (Crop.execute(image, m, 1.2, 64, 64, 8).args for m in (mask, black))
+        assert torch.equal(crop, other) and torch.equal(hole, same)
+        back = [Stitch.execute(cut, 1 - crop, 0, 16, "multiband", 1.0, hole).args[0] for cut in (ours, theirs)]
+        assert torch.equal(*back)
+
+
+def test_a_stroke_of_the_mask_editor_is_painted_whole(vae):
+    """Its brush has an opacity of .7; with soft_mask, that is the share of the run in which it is painted."""
+    image, white = picture(96, 96), square(96, 96, 32, 32, 24)
+    whole, brushed, soft = (
+        encode(image, white, vae),
+        encode(image, 0.7 * white, vae),
+        encode(image, 0.7 * white, vae, soft_mask=True),
+    )
+    for key in ("samples", "noise_mask"):
+        assert torch.equal(brushed[0][key], whole[0][key])
+    assert torch.equal(brushed[2], whole[2])
+    assert soft[0]["noise_mask"].max() == pytest.approx(0.7) and torch.equal(soft[2], whole[2])
+    assert not torch.equal(soft[0]["samples"], whole[0]["samples"])  # the old content shines through
+
+
+@pytest.mark.parametrize("times", [2, 1.5, 0.5, 1.02])
+def test_a_crop_scaled_in_equal_proportions_is_put_back(vae, times):
+    """By an upscaler, say: 544 of 512 is no padding. What it shows lies where it lay."""
+    image, mask = picture(300, 420), square(300, 420, 100, 200, 60)
+    stitch, cropped, cropped_mask = Crop.execute(image, mask, 1.5, 256, 256, 32).args
+    painted = encode(cropped, cropped_mask, vae)[2]
+    height, width = (round(times * side) for side in cropped.shape[1:3])
+    scaled = torch.nn.functional.interpolate(
+        cropped.movedim(-1, 1), (height, width), mode="bicubic", antialias=True
+    ).movedim(1, -1)
+    result, _, blended = Stitch.execute(stitch, scaled, 0, 16, "multiband", 0.0, painted).args
+    plain, _, same = Stitch.execute(stitch, cropped, 0, 16, "multiband", 0.0, painted).args
+    assert torch.equal(result[blended == 0], image[blended == 0]) and (blended[mask > 0] == 1).all()
+    assert (result - plain).abs().max() < 0.02 and (blended - same).abs().mean() < 0.01
+    for other in ((256, 400), (200, 256)):
+        with pytest.raises(
+            ValueError, match="LatentRepaint_Stitch: input generated: found .*in equal proportions only"
+        ):
+            Stitch.execute(stitch, torch.zeros(1, *other, 3), 0, 16, "multiband", 0.0)
+
+
+def test_what_vae_encode_cut_is_not_taken_for_scaled():
+    image, mask = picture(300, 420), square(300, 420, 100, 200, 60)
+    stitch, cropped, _ = Crop.execute(image, mask, 1.5, 100, 100, 1).args
+    with pytest.raises(ValueError, match="LatentRepaint_Stitch: input generated: found 96x96 pixels, wanted 100x100"):
+        Stitch.execute(stitch, cropped[:, 2:98, 2:98], 0, 16, "multiband", 0.0)
+
+
+def test_values_above_1_are_kept():
+    """HDR: beside the mask in the ramp, in what is painted, and in a crop; nothing overshoots them."""
+    original = 3 * picture(96, 120)
+    generated, mask = 2.5 * picture(96, 120, 1), square(96, 120, 30, 40, 24)
+    for blend in BLENDS:
+        result, weight, _ = composite(original, generated, mask, 4, 16, blend, 0.0)
+        ramp = (weight > 0) & (weight < 1)
+        assert result[ramp].max() > 1.5 and torch.equal(result[weight == 1], generated[weight == 1])
+        assert result.max() <= 3 and torch.equal(result[weight == 0], original[weight == 0])
+    matched = composite(original, original + 0.05, mask, 4, 16, "multiband", 1.0)[0]
+    assert (matched - original).abs().max() < 0.01
+    assert Crop.execute(original, mask, 1.2, 64, 64, 8).args[1].max() > 2
 
 
 def test_islands_go_through_encode_and_stitch(vae):

@@ -133,8 +133,27 @@ def test_with_nothing_masked_the_person_is_told(vae):
     ):
         assert "Nothing is masked: paint a mask in Load Image" in node.ui["text"][0]
     masked = square(32, 40, 8, 8, 9)
+    grey = Encode.execute(image, 0.7 * masked, vae, "diffuse", "max", 1)
+    assert (
+        grey.ui["text"][0] == "The mask is grey (0.7): it is painted whole. Switch on soft_mask for a gradual change."
+    )
+    assert Encode.execute(image, 0.7 * masked, vae, "diffuse", "max", 1, True).ui is None
     assert Composite.execute(image, image, masked, 0, 16, "feather", 1.0).ui is None
-    assert "text" not in (Encode.execute(image, masked, vae, "diffuse", "max", 1).ui or {})
+    assert Encode.execute(image, masked, vae, "diffuse", "max", 1).ui is None
+
+
+def test_black_paint_under_the_mask_is_named_where_it_matters(vae):
+    """As the mask editor of some pages saves its strokes; a dark picture, and a fill that covers it, are no matter."""
+    image, mask = picture(64, 96).clamp(min=0.1), square(64, 96, 20, 20, 24)
+    stroke = torch.where(mask[..., None] > 0, 0, image)
+    for shown, fill, named in [(stroke, "original", True), (stroke, "diffuse", False), (image, "original", False),
+                               (torch.zeros_like(image), "original", False)]:  # fmt: skip
+        ui = Encode.execute(shown, mask, vae, fill, "max", 1).ui
+        assert bool(ui) == named
+    ui = Encode.execute(stroke, mask, vae, "original", "max", 1).ui
+    assert ui["text"][0].startswith("The picture is black wherever the mask is white") and ui["amiss"] == (True,)
+    full = Encode.execute(torch.zeros_like(image), torch.ones_like(mask), vae, "original", "max", 1)
+    assert full.ui is None
 
 
 def test_a_mask_of_another_size_is_scaled_and_the_person_is_told(vae):

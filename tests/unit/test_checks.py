@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import random
 
-from latent_repaint.checks import check_image, check_mask, match_batches, scaling_note
+from latent_repaint.checks import FLOOR, check_image, check_mask, match_batches, scaling_note
 
 
 def test_batches_repeat_in_order_or_are_refused():
@@ -59,8 +59,8 @@ def test_a_mask_of_the_same_aspect_is_scaled(shape, size):
             slice(int(at * n / m), int(-(-(at + 1) * n // m))) for at, n, m in zip((y, x), size, shape, strict=True)
         )
         assert scaled[0, rows, columns].any()
-    soft = check_mask("mask", 0.5 * random(1, *shape), image)
-    assert soft.mean() == pytest.approx(0.25, abs=0.01) and 0 < soft.min() and soft.max() <= 0.5
+    soft = check_mask("mask", 0.2 + 0.4 * random(1, *shape), image)
+    assert soft.mean() == pytest.approx(0.4, abs=0.01) and 0.2 <= soft.min() and soft.max() <= 0.6
     assert scaling_note("mask", mask, image) == (
         f"The mask was scaled from {shape[1]}x{shape[0]} pixels to {size[1]}x{size[0]} pixels, the size of the picture."
     )
@@ -88,8 +88,19 @@ def test_a_mask_of_one_value_fits_every_picture():
 
 
 def test_a_mask_is_cut_to_its_limits_and_copied_for_nothing_else():
-    image, mask = torch.zeros(1, 8, 9, 3), random(1, 8, 9)
+    image, mask = torch.zeros(1, 8, 9, 3), (0.2 + random(1, 8, 9)).clamp(max=1)
+    mask[:, :4] = 0
     assert check_mask("mask", mask, image) is mask
     for beyond in (2 * mask, mask - 0.5):
         before = beyond.clone()
-        assert torch.equal(check_mask("mask", beyond, image), beyond.clamp(0, 1)) and torch.equal(beyond, before)
+        cut = torch.where(beyond > FLOOR, beyond.clamp(0, 1), 0)
+        assert torch.equal(check_mask("mask", beyond, image), cut) and torch.equal(beyond, before)
+
+
+def test_what_is_faint_is_black():
+    """A resaved file's black of 1, a video's of 16, and what a person can see."""
+    image = torch.zeros(1, 1, 4, 3)
+    mask = torch.tensor([[[1, 16, 25, 26]]]) / 255
+    assert torch.equal(check_mask("mask", mask, image), torch.tensor([[[0, 0, 0, 26 / 255]]]))
+    assert not check_mask("mask", torch.full((1, 64, 64), 16 / 255), image).any()  # nothing, so of any size
+    assert scaling_note("mask", torch.full((1, 2, 8), 16 / 255), image) == ""

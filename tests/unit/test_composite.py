@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pictures import block, images, landscape, masks, random, rectangle, shifted, sizes
 from torch.nn.functional import max_pool2d
 
-from latent_repaint.checks import match_batches
+from latent_repaint.checks import FLOOR, match_batches
 from latent_repaint.pixels.composite import BLENDS, Blending, composite, with_channels
 from latent_repaint.pixels.multiband import multiband, ramp
 from latent_repaint.pixels.region import distance_to_mask
@@ -26,13 +26,13 @@ def check_composite(original, generated, mask, blending):
     before = [x.clone() for x in (original, generated, mask)]
     image, blended, report, _doubt = composite(original, generated, mask, blending)
 
-    near, reach = (mask >= 0.5 / 255).float(), blending.expand + blending.width
+    near, reach = (mask > FLOOR).float(), blending.expand + blending.width
     for axis in (-1, -2):  # the square of all that is within reach, a side at a time
         near = max_within(near.movedim(axis, -1), min(reach, mask.shape[axis])).movedim(-1, axis)
     beyond = near == 0
     assert torch.equal(image[beyond], original[beyond]) and not blended[beyond].any()
     assert torch.equal(image[blended == 0], original[blended == 0])
-    assert (blended[mask >= 0.5 / 255] == 1).all() and blended.min() >= 0 and blended.max() <= 1
+    assert (blended[mask > FLOOR] == 1).all() and blended.min() >= 0 and blended.max() <= 1
     assert image.shape == original.shape and image.min() >= 0 and image.max() <= 1
     assert all(torch.equal(a, b) for a, b in zip(before, (original, generated, mask), strict=True))
     assert "inf" not in report and "nan" not in report

@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import block, images, masks, random, sizes
 
+from latent_repaint.checks import FLOOR
 from latent_repaint.pixels.composite import BLENDS, Blending
 from latent_repaint.pixels.crop_stitch import crop, stitch_crops
 from latent_repaint.pixels.islands import MAX_ISLANDS, check_not_video, find_islands
 from latent_repaint.pixels.placement import Framing
-from latent_repaint.pixels.region import MASKED, Box
+from latent_repaint.pixels.region import Box
 
 UNSCALED = Framing(1.0, 0, 0, 8)
 targets = st.sampled_from([(0, 0), (64, 64), (96, 0), (0, 72), (8, 8)])
@@ -44,13 +45,13 @@ def check_crops(image, mask, framing, blending, painted_mask=None):
         assert boxes_disjoint(boxes)
         for box in boxes:
             box.of(seen[k : k + 1]).add_(1)
-    assert (seen[mask >= MASKED] == 1).all()
+    assert (seen[mask > FLOOR] == 1).all()
 
     painted = None if painted_mask is None else painted_mask(cropped_mask)
     result = stitch_crops(cut, 1 - cropped, blending, painted)
     assert torch.equal(result.image[result.mask == 0], image[result.mask == 0])
     assert not result.mask[seen == 0].any()
-    assert (result.mask[mask >= MASKED] == 1).all() and result.image.shape == image.shape
+    assert (result.mask[mask > FLOOR] == 1).all() and result.image.shape == image.shape
     unchanged = stitch_crops(cut, cropped, blending, painted).image
     same_scale = [(p.box.height, p.box.width) == (cut.height, cut.width) for p in cut.places]
     assert not all(same_scale) or torch.equal(unchanged, image)

@@ -22,8 +22,28 @@ def test_max_keeps_a_single_pixel_in_its_own_cell(row, column):
 def test_methods_on_one_cell():
     mask = torch.zeros(1, 64, 64)
     mask[0, :8, :4] = 1
-    found = {m: mask_to_grid(mask, IMAGE, m)[0, 0, 0].item() for m in ("max", "area", "mean", "nearest", "min")}
-    assert found == {"max": 1.0, "area": 0.5, "mean": 0.5, "nearest": 0.0, "min": 0.0}
+    methods = ("max", "area", "mean", "nearest", "min")
+    shares = {m: mask_to_grid(mask, IMAGE, m, soft_mask=True)[0, 0, 0].item() for m in methods}
+    assert shares == {"max": 1.0, "area": 0.5, "mean": 0.5, "nearest": 0.0, "min": 0.0}
+    assert [mask_to_grid(mask, IMAGE, m)[0, 0, 0].item() for m in methods] == [1, 1, 1, 0, 0]
+
+
+def test_grey_is_painted_whole_unless_the_mask_is_soft():
+    """The mask editor's brush of .7, the rim of a stroke, a video's black of 16 and a resaved file's of 1."""
+    mask = torch.zeros(1, 64, 64)
+    mask[0, 0, 0], mask[0, 0, 8], mask[0, 0, 16:24], mask[0, 8:] = 0.7, 26 / 255, 16 / 255, 1 / 255
+    assert mask_to_grid(mask, IMAGE)[0, 0].tolist() == [1, 1, 0, 0, 0, 0, 0, 0]
+    assert not mask_to_grid(mask, IMAGE)[0, 1:].any()
+    soft = mask_to_grid(mask, IMAGE, soft_mask=True)
+    assert soft[0, 0].tolist() == pytest.approx([0.7, 26 / 255, 0, 0, 0, 0, 0, 0]) and not soft[0, 1:].any()
+
+
+def test_a_cell_is_painted_by_its_share_where_more_than_a_tenth_is_white():
+    mask = torch.zeros(1, 64, 64)
+    mask[0, 0, :6], mask[0, 0, 8:15] = 0.3, 0.3  # 6 and 7 of 64 pixels: below a tenth, and above it
+    assert mask_to_grid(mask, IMAGE, "area")[0, 0, :3].tolist() == [0, 1, 0]
+    shares = mask_to_grid(mask, IMAGE, "area", soft_mask=True)[0, 0, :3].tolist()
+    assert shares == pytest.approx([0.3 * 6 / 64, 0.3 * 7 / 64, 0])
 
 
 def test_expansion_is_in_cells_and_square():
@@ -36,7 +56,8 @@ def test_expansion_is_in_cells_and_square():
 def test_filter_drops_what_is_faint():
     mask = torch.full((1, 64, 64), 0.2)
     mask[0, 0, 0] = 0.3
-    assert mask_to_grid(mask, IMAGE, mask_hipass_filter=0.25).sum() == pytest.approx(0.3)
+    assert mask_to_grid(mask, IMAGE, mask_hipass_filter=0.25, soft_mask=True).sum() == pytest.approx(0.3)
+    assert mask_to_grid(mask, IMAGE, mask_hipass_filter=0.25).sum() == 1
 
 
 def test_the_crop_is_the_hosts():
@@ -87,8 +108,9 @@ def test_one_mask_serves_all_frames_and_temporal_methods_differ():
     assert mask_to_grid(torch.ones(1, 32, 32), latent).eq(1).all()
     mask = torch.zeros(9, 32, 32)
     mask[1] = 1
-    found = {m: mask_to_grid(mask, latent, temporal_method=m)[1, 0, 0].item() for m in ("max", "mean", "min")}
-    assert found == {"max": 1.0, "mean": 0.25, "min": 0.0}
+    for soft, mean in ((True, 0.25), (False, 1.0)):
+        found = [mask_to_grid(mask, latent, temporal_method=m, soft_mask=soft)[1, 0, 0] for m in ("max", "mean", "min")]
+        assert found == [1.0, mean, 0.0]
 
 
 @pytest.mark.parametrize(

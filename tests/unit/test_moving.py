@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import random
 
+from latent_repaint.checks import FLOOR
 from latent_repaint.pixels.composite import Blending
 from latent_repaint.pixels.crop_stitch import crop, stitch_crops
 from latent_repaint.pixels.islands import place_together
 from latent_repaint.pixels.moving import SMOOTHING, place_moving
 from latent_repaint.pixels.placement import Framing
-from latent_repaint.pixels.region import MASKED, Box, bounding_box
+from latent_repaint.pixels.region import Box, bounding_box
 
 framings = st.builds(
     Framing, st.floats(1, 2), st.sampled_from([0, 64, 96]), st.sampled_from([0, 40, 64]), st.sampled_from([1, 8, 32])
@@ -131,7 +132,7 @@ def test_the_frames_of_a_video_come_back_each_in_its_own_box():
         colours = torch.linspace(0.1, 0.9, 9)[:, None, None, None].expand_as(cropped)
         result = stitch_crops(cut, colours, blending)
         assert torch.equal(result.image[result.mask == 0], video[result.mask == 0])
-        assert torch.equal(result.image[4], video[4]) and (result.mask[mask >= MASKED] == 1).all()
+        assert torch.equal(result.image[4], video[4]) and (result.mask[mask > FLOOR] == 1).all()
         if blending.width == 0:
             for k, colour in enumerate(torch.linspace(0.1, 0.9, 9)):
                 assert torch.allclose(result.image[k][mask[k] > 0], colour)
