@@ -11,6 +11,6 @@ from comfyui_host import install  # noqa: E402
 
 if __name__ == "__main__":
     install.run_under_host()
-    others = ("examples", "gallery", "templates", "thumbnails")
+    others = ("examples", "gallery", "next_gallery", "templates", "thumbnails")
     name = sys.argv.pop(1) if sys.argv[1:2] and sys.argv[1] in others else "run"
     importlib.import_module(f"demo.{name}").main()

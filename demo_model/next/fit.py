@@ -34,7 +34,7 @@ class Fit:
         self.step, self.seconds, self.pictures, self.ended = 0, 0.0, 0, False
         signal.signal(signal.SIGTERM, lambda *_: setattr(self, "ended", True))
         if path.exists():
-            saved = torch.load(path, weights_only=True, mmap=True)
+            saved = torch.load(path, weights_only=True, map_location=next(model.parameters()).device)
             model.load_state_dict(saved["model"])
             self.average.load_state_dict(saved["average"])
             self.optimizer.load_state_dict(saved["optimizer"])

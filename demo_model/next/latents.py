@@ -13,25 +13,26 @@ from .scenes import choose, describe
 CAPTIONS = 4  # of a scene, each naming other parts of it
 
 
-def encode_shards(folder: Path, model: Autoencoder) -> None:
+def encode_shards(folder: Path, model: Autoencoder, batch: int = 16) -> None:
     """Writes latents_*.npy, (SHARD, 2, 4, 32, 32) float16, for each file of pictures; files that exist stay."""
     for i, pixels in enumerate(shards(folder)):
         path = folder / f"latents_{i * SHARD:06}.npy"
         if not path.exists():
-            latents = np.concatenate([encoded(pixels[k : k + 16], model) for k in range(0, SHARD, 16)])
+            latents = torch.cat([encoded(some, model).half().cpu() for some in pixels.split(batch)])
             with path.with_suffix(".new").open("wb") as file:
-                np.save(file, latents)
+                np.save(file, latents.numpy())
             path.with_suffix(".new").replace(path)
 
 
 @torch.inference_mode()
-def encoded(pixels: np.ndarray, model: Autoencoder) -> np.ndarray:
-    """(B, 256, 256, 3) uint8 -> (B, 2, 4, 32, 32) float16: the latents of the pictures, and of their mirror images."""
-    x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+def encoded(pixels: torch.Tensor, model: Autoencoder) -> torch.Tensor:
+    """(B, 256, 256, 3) uint8 -> (B, 2, 4, 32, 32): the latents of the pictures, and of their mirror images."""
+    device = next(model.parameters()).device
+    x = pixels.to(device).permute(0, 3, 1, 2).float() / 255
     both = torch.cat([x, x.flip(-1)]).contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(device.type, torch.bfloat16):
         z = model.encode(both)
-    return torch.stack(z.float().chunk(2), dim=1).half().numpy()
+    return torch.stack(z.float().chunk(2), dim=1)
 
 
 def captions(scenes: int) -> torch.Tensor:

@@ -1,7 +1,6 @@
-"""What the next demo model is worth so far, on scenes it was never trained on, through the host's stock nodes alone.
+"""What the next demo model is worth so far, on scenes it was never trained on.
 
-python demo_model/next measure                    prints the figures, and draws samples.png
-python demo_model/next measure --scenes 8 --checkpoint FILE --sheet FILE
+python demo_model/next measure     prints the figures, and draws samples.png; the UNet's only if there is one
 """
 
 import argparse
@@ -13,11 +12,12 @@ from PIL import Image
 
 from comfyui_host import in_process
 
-from ..measure import denoising_losses, prompts, reconstruction_psnr
+from ..measure import denoising_losses, prompts
+from .autoencoder import Autoencoder
 from .scenes import HELD_OUT, draw
+from .train import AUTOENCODER, CHECKPOINT, load_autoencoder
 
 HERE = Path(__file__).parent
-CHECKPOINT = HERE / "weights" / "latent-repaint-demo-next.safetensors"
 SIDE, TILE = 256, 192  # pixels of a picture, and of it on the sheet
 PROMPTS = (
     "day, sun, green hills, red house, path",
@@ -45,31 +45,41 @@ def sample(model, clip, vae, captions: list[str], seed: int) -> torch.Tensor:
     return nodes.VAEDecode().decode(vae, nodes.KSampler().sample(model, *settings)[0])[0]
 
 
-def sheet(model, clip, vae) -> Image.Image:
-    """Held-out scenes above their reconstructions, then two samples of each of `PROMPTS`, in few colours."""
-    originals = held_out(len(PROMPTS))[0]
-    rows = [originals, vae.decode(vae.encode(originals)), *(sample(model, clip, vae, list(PROMPTS), s) for s in (0, 1))]
+@torch.inference_mode()
+def reconstructed(images: torch.Tensor) -> torch.Tensor:
+    """(B, 256, 256, 3) -> the same through encoder and decoder."""
+    autoencoder = Autoencoder()
+    load_autoencoder(AUTOENCODER, autoencoder)
+    made = [autoencoder.decode(autoencoder.encode(image.permute(2, 0, 1)[None])) for image in images]
+    return torch.cat(made).permute(0, 2, 3, 1).clamp(0, 1)
+
+
+def save_sheet(rows: list[torch.Tensor], path: Path) -> None:
+    """Rows of pictures, drawn small and in few colours, so that the file is small."""
     pixels = torch.cat([torch.cat(list(row), dim=1) for row in rows]).clamp(0, 1)
     picture = Image.fromarray((255 * pixels).round().byte().numpy())
-    picture = picture.resize((len(PROMPTS) * TILE, len(rows) * TILE), Image.Resampling.LANCZOS)
-    return picture.quantize(256, dither=Image.Dither.NONE)
+    picture = picture.resize((len(rows[0]) * TILE, len(rows) * TILE), Image.Resampling.LANCZOS)
+    picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--sheet", type=Path, default=HERE / "samples.png")
     parser.add_argument("--scenes", type=int, default=64)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    host = in_process.start()
-    host.folder_paths.add_model_folder_path("checkpoints", str(arguments.checkpoint.parent.resolve()))
-    with torch.inference_mode():
-        model, clip, vae = host.nodes.CheckpointLoaderSimple().load_checkpoint(arguments.checkpoint.name)
-        images, captions = held_out(arguments.scenes)
-        psnr = reconstruction_psnr(vae, images)
-        print(f"PSNR of {len(images)} held-out scenes: {psnr.mean():.2f} dB, least {psnr.min():.2f} dB")
-        for level, losses in denoising_losses(model, clip, vae, images, captions).items():
-            print(f"t = {level}:", ", ".join(f"{name} {loss:.5f}" for name, loss in losses.items()))
-        sheet(model, clip, vae).save(arguments.sheet, optimize=True)
+    images, captions = held_out(arguments.scenes)
+    made = reconstructed(images)
+    psnr = -10 * (made - images).square().mean(dim=(1, 2, 3)).log10()
+    print(f"PSNR of {len(images)} held-out scenes: {psnr.mean():.2f} dB, least {psnr.min():.2f} dB")
+    rows = [images[: len(PROMPTS)], made[: len(PROMPTS)]]
+    if CHECKPOINT.exists():
+        host = in_process.start()
+        host.folder_paths.add_model_folder_path("checkpoints", str(CHECKPOINT.parent))
+        with torch.inference_mode():
+            model, clip, vae = host.nodes.CheckpointLoaderSimple().load_checkpoint(CHECKPOINT.name)
+            for level, losses in denoising_losses(model, clip, vae, images, captions).items():
+                print(f"t = {level}:", ", ".join(f"{name} {loss:.5f}" for name, loss in losses.items()))
+            rows += [sample(model, clip, vae, list(PROMPTS), seed) for seed in (0, 1)]
+    save_sheet(rows, arguments.sheet)
     print(arguments.sheet)
