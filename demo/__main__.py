@@ -1,5 +1,6 @@
 """`python demo` shows the pack at work; `python demo gallery` and `demo thumbnails` draw pictures for the docs, and
-`demo examples` and `demo templates` write the pictures and workflows that users open."""
+`demo examples` and `demo templates` write the pictures and workflows that users open. `demo next_gallery` is for the
+model in training."""
 
 import importlib
 import sys

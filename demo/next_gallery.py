@@ -25,13 +25,11 @@ class NextTask(Task):
 
 
 TASKS = (
-    NextTask("remove an object", 37, ((128, 112, 232, 216),), "day, sun, yellow field, mountains"),
-    NextTask("replace an object", 161, ((112, 100, 216, 208),), "day, snow, sun, clouds, blue house"),
+    NextTask("remove an object", 59, ((96, 120, 200, 224),), "dawn, green hills, snowy mountains"),
+    NextTask("replace an object", 574, ((108, 112, 188, 204),), "day, snow, sun, blue house"),
     NextTask("another sky", 99, ((0, 0, 256, 110),), "day, clouds, green hills, autumn trees, red chapel"),
-    NextTask("half a picture", 70, ((136, 0, 256, 256),), "dawn, lake, yellow field, snowy mountains, pine trees"),
-    NextTask(
-        "widen the view", 109, ((40, 56, 216, 216),), "sunset, sun, green hills, pine trees, red house", kept=True
-    ),
+    NextTask("half a picture", 201, ((128, 0, 256, 256),), "sunset, lake, yellow field, mountains, autumn trees, boat"),
+    NextTask("widen the view", 258, ((40, 56, 216, 216),), "sunset, snow, mountains, red house, sun", kept=True),
     NextTask(
         "mend scratches",
         156,
