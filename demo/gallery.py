@@ -8,6 +8,7 @@ Encode, Set Latent Noise Mask, KSampler, VAE Decode, Image Composite Masked); ou
 which the picture carries, without its Crop and Stitch: the scenes have the model's own size.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +19,7 @@ from demo_model.scenes import HELD_OUT, draw
 
 from .collage import carrying
 
-SIDE, MARGIN, LEFT = 128, 6, 130
+MARGIN, LEFT = 6, 130
 TILE = 192  # pixels a side in the gallery
 SEED, CFG = 1, 4.0
 TEMPLATE = "01-start-here-inpaint-fill"
@@ -45,12 +46,12 @@ class Task:
     ramp: int = 16
 
     def picture(self) -> torch.Tensor:
-        """(1, 128, 128, 3) in [0, 1]."""
+        """(1, H, W, 3) in [0, 1]."""
         return torch.from_numpy(draw(HELD_OUT + self.scene).image)[None]
 
     def mask(self) -> torch.Tensor:
-        """(1, 128, 128), 1 where the picture is painted anew."""
-        mask = torch.zeros(1, SIDE, SIDE)
+        """(1, H, W), 1 where the picture is painted anew."""
+        mask = torch.zeros(self.picture().shape[:3])
         for left, top, right, bottom in self.boxes:
             mask[:, top:bottom, left:right] = 1
         return 1 - mask if self.kept else mask
@@ -74,12 +75,11 @@ TASKS = (
 
 
 class Painter:
-    """The two graphs, node by node, in the host."""
+    """The two graphs, node by node, in the host, with one of its checkpoints."""
 
-    def __init__(self) -> None:
-        self.host = in_process.start()
-        self.nodes = self.host.nodes
-        self.model, self.clip, self.vae = self.nodes.CheckpointLoaderSimple().load_checkpoint(self.host.demo_checkpoint)
+    def __init__(self, checkpoint: str) -> None:
+        self.nodes = in_process.start().nodes
+        self.model, self.clip, self.vae = self.nodes.CheckpointLoaderSimple().load_checkpoint(checkpoint)
 
     def prompts(self, text: str) -> tuple[list, list]:
         encode = self.nodes.CLIPTextEncode().encode
@@ -112,20 +112,25 @@ def tile(picture: torch.Tensor) -> Image.Image:
     return Image.fromarray(pixels).resize((TILE, TILE), Image.Resampling.BICUBIC)
 
 
-def main() -> None:
-    painter = Painter()
+def sheet(painter: Painter, tasks: Sequence[Task]) -> Image.Image:
+    """A row for each task: before, mask, KSampler's, ours."""
     columns = ("before", "mask", "KSampler", "Latent RePaint")
     step = TILE + MARGIN
-    sheet = Image.new("RGB", (LEFT + len(columns) * step, 26 + len(TASKS) * step), "white")
+    sheet = Image.new("RGB", (LEFT + len(columns) * step, 26 + len(tasks) * step), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
     for i, name in enumerate(columns):
         pen.text((LEFT + i * step, 4), name, "black", font)
     with torch.inference_mode():
-        for row, task in enumerate(TASKS):
+        for row, task in enumerate(tasks):
             pen.text((8, 26 + row * step + step // 2), task.name, "black", font, anchor="lm")
             picture, mask = task.picture(), task.mask()[..., None]
             masked = picture + 0.5 * mask * (torch.tensor([0.9, 0.33, 0.24]) - picture)
             for column, shown in enumerate((picture, masked, painter.stock(task), painter.ours(task))):
                 sheet.paste(tile(shown), (LEFT + column * step, 26 + row * step))
-    sheet.save(in_process.ROOT / "docs" / "gallery.png", optimize=True, pnginfo=carrying(TEMPLATE))
+    return sheet
+
+
+def main() -> None:
+    painted = sheet(Painter(in_process.start().demo_checkpoint), TASKS)
+    painted.save(in_process.ROOT / "docs" / "gallery.png", optimize=True, pnginfo=carrying(TEMPLATE))
     print("docs/gallery.png")

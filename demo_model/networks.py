@@ -121,12 +121,13 @@ class Denoiser(torch.nn.Module):
     Args:
         vocabulary: the token ids that captions will hold, ascending. Rows for these alone are kept and trained: the
             scenes need some fifty of the 49,408 that CLIP knows. None keeps all.
+        sizes: of the UNet.
     """
 
-    def __init__(self, vocabulary: torch.Tensor | None = None):
+    def __init__(self, vocabulary: torch.Tensor | None = None, sizes: dict = UNET):
         super().__init__()
         self.vocabulary = vocabulary
-        self.unet = UNetModel(**UNET, operations=comfy.ops.disable_weight_init)
+        self.unet = UNetModel(**sizes, operations=comfy.ops.disable_weight_init)
         self.text = CONFIG.clip_target().clip(dtype=torch.float32).clip_l.requires_grad_(True)
         initialise(self)
         embeddings = self.text.transformer.text_model.embeddings
