@@ -39,7 +39,7 @@ class Crop(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "context_from_mask_extend_factor",
-                    default=1.2,
+                    default=2.5,
                     min=1.0,
                     max=100.0,
                     step=0.01,
