@@ -54,8 +54,18 @@ def check_sigmas(sigmas: Tensor, least: int = 2) -> None:
             )
 
 
+def check_plain(name: str, tensor: Tensor) -> None:
+    """Raises ValueError if `tensor`, the input `name`, is not made of numbers in memory that torch computes with."""
+    kind = "empty (meta)" if tensor.is_meta else "sparse" if tensor.layout != torch.strided else ""
+    if tensor.is_floating_point() and tensor.dtype.itemsize == 1:
+        kind = str(tensor.dtype).removeprefix("torch.")
+    if kind:
+        raise ValueError(f"input {name}: found a tensor that is {kind}, wanted one of float32; look at the node before")
+
+
 def check_finite(name: str, tensor: Tensor) -> None:
-    """Raises ValueError if `tensor`, the input `name`, holds NaN or infinity."""
+    """Raises ValueError if `tensor`, the input `name`, holds NaN or infinity, or is no plain tensor."""
+    check_plain(name, tensor)
     # NaN and infinity come through as extremes, and a large picture needs no second one for that
     extremes = torch.stack(tensor.aminmax()) if tensor.is_floating_point() and tensor.numel() else tensor
     if not torch.isfinite(extremes).all():

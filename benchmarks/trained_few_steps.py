@@ -16,7 +16,6 @@ from torch import Tensor
 
 from comfyui_host import in_process
 from demo_model.distil import DISTILLED
-from latent_repaint.pixels.report import seam_energy
 from latent_repaint.samplers.methods.blend import Blend
 from latent_repaint.samplers.methods.match import Match
 from latent_repaint.samplers.methods.repaint import RePaintBudget
@@ -25,6 +24,7 @@ from .held_out import HeldOut
 from .quality.masks import MASKS
 from .quality.measures import denoising_loss
 from .report import RESULTS, Table, write
+from .seam import seam_energy
 
 SCENES, SEEDS, CELL = 64, (7, 8), 8
 METHODS: dict[str, Any] = {

@@ -3,74 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
-import comfy.model_management
-import torch
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..checks import check_image, check_mask, match_batches, naming, scaling_note
-from ..pixels.composite import BLENDS, Blending, composite
+from ..pixels.composite import Blending, composite
 from ..pixels.pad import ENCODE, fits_padded, unpad
-from ..pixels.work import Work
 from .notice import NOTHING_MASKED, notice
-from .schema import checked, schema
+from .schema import REPORT, blending_inputs, checked, schema, work
 
 ID = "LatentRepaint_Composite"
-REPORT = (
-    "What was measured: any change outside the mask, the colour shift, the seam, and how much of the painted part was "
-    "cut off. Show it with Preview Any."
-)
 FOREIGN_MASK = "this mask belongs to a crop or to another picture. After Crop, use Stitch instead of Composite"
 GRID = 8
 """Pixels: a decoded picture's sides are multiples of this, whatever the model."""
-
-
-def work() -> Work:
-    """Pixels are computed on the host's GPU, or on the CPU where torch lacks antialiased scaling (Apple's, others), and
-    the host can cancel that."""
-    found = comfy.model_management.get_torch_device()
-    return Work(
-        found if found.type == "cuda" else torch.device("cpu"),
-        comfy.model_management.throw_exception_if_processing_interrupted,
-    )
-
-
-def blending_inputs() -> list[io.Input]:
-    """The inputs that Composite and Stitch share."""
-    return [
-        io.Int.Input(
-            "mask_expand_pixels",
-            default=0,
-            min=0,
-            max=1024,
-            tooltip="Also take this many pixels around the mask from the new picture. Raise it if a rim of the old "
-            "content is left.",
-        ),
-        io.Int.Input(
-            "mask_blend_pixels",
-            default=16,
-            min=0,
-            max=1024,
-            tooltip="Width of the ramp in pixels, over which the new picture fades into the original. 0 is a hard "
-            "edge.",
-        ),
-        io.Combo.Input(
-            "blend",
-            options=BLENDS,
-            default="multiband",
-            tooltip="multiband: colours fade over the whole ramp, fine detail within 2 to 3 pixels, so that nothing "
-            "shows double. feather: everything fades over the whole ramp.",
-        ),
-        io.Float.Input(
-            "match_colour",
-            default=1.0,
-            min=0.0,
-            max=1.0,
-            step=0.05,
-            tooltip="A VAE shifts colours a little. The shift is measured around the mask, and this much of it is "
-            "taken out of the new part. 0: none, 1: all.",
-        ),
-    ]
 
 
 class Composite(io.ComfyNode):

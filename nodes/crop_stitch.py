@@ -9,9 +9,8 @@ from ..checks import check_image, check_mask, match_batches, naming, scaling_not
 from ..pixels.composite import Blending
 from ..pixels.crop_stitch import PLACED, Cut, crop, stitch_crops
 from ..pixels.placement import Framing
-from .composite import REPORT, blending_inputs, work
 from .notice import notice
-from .schema import checked, schema
+from .schema import REPORT, blending_inputs, checked, schema, work
 from .trained_size import trained_side
 
 CROP_ID = "LatentRepaint_Crop"
@@ -142,7 +141,7 @@ class Crop(io.ComfyNode):
                 masks["context_mask"] = check_mask("context_mask", context_mask, image).to(image.device)
             image, mask, *context = match_batches(image=image, **masks)
             context_mask = context[0] if context else None
-            cut = crop(image, mask, framing, mask_fill_holes, islands, context_mask, work().device)
+            cut = crop(image, mask, framing, mask_fill_holes, islands, context_mask, work())
         return io.NodeOutput(*cut, ui=notice(CROP_ID, unknown, scaled))
 
 

@@ -10,9 +10,8 @@ from ..pixels.fill import FILLS, fill_masked
 from ..pixels.latent_grid import mask_to_grid, painted_pixels
 from ..pixels.pad import pad_to_multiple, unpad
 from ..pixels.preview import draw_mask
-from .composite import work
 from .notice import NOTHING_MASKED, notice
-from .schema import checked, grid_inputs, schema, soft_mask_input
+from .schema import checked, grid_inputs, schema, soft_mask_input, work
 
 ID = "LatentRepaint_Encode"
 
@@ -92,7 +91,7 @@ class Encode(io.ComfyNode):
             if not soft_mask:
                 amiss.append(grey_note(mask))
                 mask = (mask > 0).float()
-            pixels = fill_masked(image, mask, fill, work().device)
+            pixels = fill_masked(image, mask, fill, work())
             ratio = vae.spacial_compression_encode()
             pixels, mask = pad_to_multiple(pixels, ratio), pad_to_multiple(mask, ratio)
             latent = vae.encode(pixels[..., :3])

@@ -5,11 +5,15 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import comfy.model_management
+import torch
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
-from ..checks import check_choice, check_latent, check_window, naming
+from ..checks import check_choice, check_latent, check_plain, check_window, naming
+from ..pixels.composite import BLENDS
 from ..pixels.latent_grid import SPATIAL_METHODS
+from ..pixels.region import Work
 from ..samplers.host import combine
 from ..samplers.known_region import KNOWN_NOISE, Method
 from ..samplers.methods.blend import Blend
@@ -21,7 +25,11 @@ METHODS = ["match", "repaint", "blend"]
 JSON_TYPES = (str, int, float, dict, list, type(None))
 """What can be written into a prompt where a link belongs."""
 MARKS = {"MODEL": "get_model_object", "VAE": "temporal_compression_decode"}
-"""What the host's objects have that others have not."""
+"""A method that the host's objects of a type have, and others have not."""
+REPORT = (
+    "What was measured: any change outside the mask, the colour shift, and how much of the painted part was cut off. "
+    "Show it with Preview Any."
+)
 ADVANCED = {"start_percent", "end_percent", "mask_hipass_filter", "temporal_method"}
 
 
@@ -48,11 +56,14 @@ def checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutpu
         ValueError: if a number is not one or out of its limits, a choice is none, or a tensor is something else.
     """
     signature = inspect.signature(execute)
+    schemas: list[io.Schema] = []  # the node's own, made at its first run
 
     @functools.wraps(execute)
     def checked_execute(cls, *args: Any, **kwargs: Any) -> io.NodeOutput:
         given = signature.bind(cls, *args, **kwargs).arguments
-        node = cls.define_schema()
+        if not schemas:
+            schemas.append(cls.define_schema())
+        node = schemas[0]
         with naming(node.node_id):
             for slot in node.inputs:
                 if slot.id in given and not (slot.optional and given[slot.id] is None):
@@ -71,14 +82,16 @@ def check_input(slot: io.Input, value: Any) -> None:
         numbers = int if slot.io_type == "INT" else (int, float)
         if not (isinstance(value, numbers) and slot.min <= value <= slot.max):  # NaN compares false
             raise ValueError(f"input {slot.id}: found {value!r:.80}, wanted {wanted} from {slot.min} to {slot.max}")
-    elif slot.io_type in ("IMAGE", "MASK", "SIGMAS") and not isinstance(value, Tensor):
-        raise ValueError(f"input {slot.id}: found {type(value).__name__}, wanted {slot.io_type}")
+    elif slot.io_type in ("IMAGE", "MASK", "SIGMAS"):
+        if not isinstance(value, Tensor):
+            raise ValueError(f"input {slot.id}: found {type(value).__name__}, wanted {slot.io_type}")
+        check_plain(slot.id, value)
     elif slot.io_type == "CONDITIONING" and isinstance(value, list):
         if not all(isinstance(entry, (list, tuple)) for entry in value):
             raise ValueError(f"input {slot.id}: found {value!r:.80}, wanted a link to CONDITIONING")
     elif slot.io_type not in ("BOOLEAN", "LATENT") and isinstance(value, JSON_TYPES):
         raise ValueError(f"input {slot.id}: found {value!r:.80}, wanted a link to {slot.io_type}")
-    elif not hasattr(value, MARKS.get(slot.io_type, "__class__")):
+    elif slot.io_type in MARKS and not hasattr(value, MARKS[slot.io_type]):
         raise ValueError(f"input {slot.id}: found {type(value).__name__}, wanted {slot.io_type}")
 
 
@@ -147,6 +160,54 @@ def soft_mask_input() -> io.Input:
     )
 
 
+def work() -> Work:
+    """Pixels are computed on the host's GPU, or on the CPU where torch lacks antialiased scaling (Apple's, others), and
+    the host can cancel that."""
+    found = comfy.model_management.get_torch_device()
+    return Work(
+        found if found.type == "cuda" else torch.device("cpu"),
+        comfy.model_management.throw_exception_if_processing_interrupted,
+    )
+
+
+def blending_inputs() -> list[io.Input]:
+    """The inputs that Composite and Stitch share."""
+    return [
+        io.Int.Input(
+            "mask_expand_pixels",
+            default=0,
+            min=0,
+            max=1024,
+            tooltip="Also take this many pixels around the mask from the new picture. Raise it if a rim of the old "
+            "content is left.",
+        ),
+        io.Int.Input(
+            "mask_blend_pixels",
+            default=16,
+            min=0,
+            max=1024,
+            tooltip="Width of the ramp in pixels, over which the new picture fades into the original. 0 is a hard "
+            "edge.",
+        ),
+        io.Combo.Input(
+            "blend",
+            options=BLENDS,
+            default="multiband",
+            tooltip="multiband: colours fade over the whole ramp, fine detail within 2 to 3 pixels, so that nothing "
+            "shows double. feather: everything fades over the whole ramp.",
+        ),
+        io.Float.Input(
+            "match_colour",
+            default=1.0,
+            min=0.0,
+            max=1.0,
+            step=0.05,
+            tooltip="A VAE shifts colours a little. The shift is measured around the mask, and this much of it is "
+            "taken out of the new part. 0: none, 1: all.",
+        ),
+    ]
+
+
 def sampler_input() -> io.Input:
     return io.Sampler.Input(
         "sampler",
@@ -175,8 +236,8 @@ def method_inputs() -> list[io.Input]:
             "method",
             options=METHODS,
             default="match",
-            tooltip="match: the new part fits best. blend: as fast as plain sampling. repaint: the method of the "
-            "RePaint paper, for comparison.",
+            tooltip="match: the new part fits best. blend: as fast as plain sampling. repaint: repeats single steps, "
+            "after RePaint (the paper's jumps are longer), for comparison.",
         ),
         io.Float.Input(
             "evaluations_per_step",

@@ -8,15 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..checks import check_mask, check_pixels, match_batches, same_aspect
-from .composite import Blending, Composited, composite_into, limits
-from .islands import Place, check_not_video, place_each, place_together
-from .kinship import APART, kinship
-from .moving import place_moving
+from .composite import Blending, Composited, composite_into, limits, measure
 from .pad import fits_padded, made_to_fit, reflected, unpad
-from .placement import Framing
-from .region import Box, bounding_box, fill_holes
-from .report import CROP_CUT_OFF, Measured, report
-from .work import HERE, Work
+from .placement import Framing, Place, check_not_video, place_each, place_moving, place_together
+from .region import HERE, Box, Work, bounding_box, fill_holes
+from .report import APART, CROP_CUT_OFF, Measured, compare_kept, report
 
 PLACED = {"together": place_together, "each": place_each, "moving": place_moving}
 """What Crop's islands may be, and what places the crops then."""
@@ -55,7 +51,7 @@ def crop(
     holes_filled: bool = False,
     islands: str = "together",
     context_mask: Tensor | None = None,
-    device: torch.device | None = None,
+    work: Work = HERE,
 ) -> tuple[Cut, Tensor, Tensor]:
     """Cuts out what is masked with its surroundings, and scales it to one size.
 
@@ -68,7 +64,7 @@ def crop(
             picture, at its own scale, none over another; `moving`, a crop for each frame of a video, all of one size,
             that moves smoothly with what is masked.
         context_mask: (B, H, W), what must be in the crop without being regenerated.
-        device: where to scale; None: where the pictures are.
+        work: where to scale.
 
     Returns:
         The cut, the crops (N, h, w, C), and their masks (N, h, w); N = B for islands `together` and `moving`.
@@ -88,8 +84,9 @@ def crop(
     cropped = image.new_empty(len(cut.crops), height, width, image.shape[-1])
     cropped_mask = mask.new_empty(len(cut.crops), height, width)
     for n, (k, box) in enumerate(cut.crops):
+        work.stop_if_asked()
         picture, hole = (_mirrored(x[k : k + 1], box) for x in (image, mask))
-        cropped[n : n + 1] = scale(picture, height, width, device)
+        cropped[n : n + 1] = scale(picture, height, width, work.device)
         # the greatest value of all that fall on one pixel: a thin stroke stays whole
         cropped_mask[n : n + 1] = hole if hole.shape[1:] == (height, width) else largest(hole, height, width)
     return cut, cropped, cropped_mask
@@ -177,17 +174,13 @@ def stitch_crops(
             hole = torch.maximum(hole, _with_room(cells, inside, cut.mask.shape, blending))
         of_ours, of_theirs = inside.of_one(cut.image[k]), seen.of_one(larger)
         apart, times = APART if painted is None else 0, box.width / cut.width
-        measured += Measured(doubt=kinship(of_ours, of_theirs, masked, apart, times).doubt)
-        measured += composite_into(
-            inside.of_one(whole[at]),
-            inside.of_one(blended[at]),
-            of_ours,
-            of_theirs,
-            hole,
-            _narrowed(blending, _margin(hole, inside, cut.mask.shape)),
-            work,
-        )
-        del larger, of_theirs  # or the next one would be made beside it
+        measured += Measured(doubt=compare_kept(of_ours, of_theirs, masked, apart, times).doubt)
+        narrowed = _narrowed(blending, _margin(hole, inside, cut.mask.shape))
+        z, w = inside.of_one(whole[at]), inside.of_one(blended[at])
+        picture = composite_into(z, w, of_ours, of_theirs, hole, narrowed, work)
+        if picture:
+            measured += measure(picture, z, w, work)
+        del larger, of_theirs, picture  # or the next one would be made beside it
     words = report(measured, CROP_CUT_OFF if painted is None else "", widest / cut.width)
     return Composited(whole, blended, words, measured.foreign)
 

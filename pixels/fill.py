@@ -4,17 +4,19 @@ An encoder sees hundreds of pixels around each latent cell, so whatever is maske
 A fill that continues the surroundings leaves them as they will be; see `benchmarks/results/pixels/leak.md`.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..checks import FLOOR
-from .region import bounding_box
+from .region import HERE, Work, bounding_box, never
 
 FILLS = ["diffuse", "original", "neutral", "noise"]
 
 
-def fill_masked(image: Tensor, mask: Tensor, method: str, device: torch.device | None = None) -> Tensor:
+def fill_masked(image: Tensor, mask: Tensor, method: str, work: Work = HERE) -> Tensor:
     r"""The picture with its masked content replaced,
 
     .. math:: y = x + m\,(f(x) - x)
@@ -27,33 +29,44 @@ def fill_masked(image: Tensor, mask: Tensor, method: str, device: torch.device |
         image: (B, H, W, C) in 0..1; unmasked pixels come out bit for bit.
         mask: (B, H, W) in 0..1, 1 = replace.
         method: one of `FILLS`.
-        device: where to compute, one picture at a time; None: where the pictures are.
+        work: where to compute, one picture and channel at a time; cancel is asked on each level of a membrane.
     """
     filled = image.clone()
     for k in range(len(image) if method != "original" else 0):
-        _fill_one(filled[k : k + 1], mask[k : k + 1], method, device or image.device)
+        _fill_one(filled[k : k + 1], mask[k : k + 1], method, work)
     return filled
 
 
-def _fill_one(image: Tensor, mask: Tensor, method: str, device: torch.device) -> None:
+def _fill_one(image: Tensor, mask: Tensor, method: str, work: Work) -> None:
     """Fills one picture (1, H, W, C) in place; nothing else in a batch has a say in it."""
     box = bounding_box(mask)
     if box is None:
         return
+    work.stop_if_asked()
     # the membrane sees one pixel around the hole; a few more give its coarse levels something to stand on
     box = box.grown(16).within(*mask.shape[1:])
-    x, m = box.of(image).to(device).movedim(-1, 1), box.of(mask).to(device).unsqueeze(1)
+    m = box.of(mask).to(work.device or mask.device).unsqueeze(1)
     known = m <= FLOOR
-    if method == "diffuse":
-        content = membrane(x, known)
-    elif method == "neutral":
-        content = torch.full_like(x, 0.5)
-    else:
-        content = box.of(_noise(image, mask)).to(device).movedim(-1, 1)
-    box.of(image).copy_(torch.where(known, x, x.lerp(content, m)).movedim(1, -1))
+    noise = box.of(_noise(image, mask)) if method == "noise" else None
+    for channel in range(image.shape[-1]):
+        part = box.of(image)[..., channel]
+        x = part.to(m.device).unsqueeze(1)
+        if method == "diffuse":
+            content = membrane(x, known, stop_if_asked=work.stop_if_asked)
+        elif noise is None:
+            content = torch.full_like(x, 0.5)
+        else:
+            content = noise[..., channel].to(m.device).unsqueeze(1)
+        part.copy_(torch.where(known, x, x.lerp(content, m))[:, 0])
 
 
-def membrane(values: Tensor, known: Tensor, sweeps: int = 2, levels: int = 32) -> Tensor:
+def membrane(
+    values: Tensor,
+    known: Tensor,
+    sweeps: int = 2,
+    levels: int = 32,
+    stop_if_asked: Callable[[], None] = never,
+) -> Tensor:
     r"""The smoothest continuation of known values into the unknown, the solution of Laplace's equation
 
     .. math:: \Delta u = 0 \text{ where unknown}, \qquad u = v \text{ where known}
@@ -70,6 +83,7 @@ def membrane(values: Tensor, known: Tensor, sweeps: int = 2, levels: int = 32) -
         known: (B, 1, H, W), bool.
         sweeps: on the finest level.
         levels: at most so many, so that what is known reaches about 2^levels pixels far.
+        stop_if_asked: called on each level; raises if the user has cancelled.
 
     Returns:
         u, (B, C, H, W); `values` bit for bit where known, 0 where nothing known reaches.
@@ -79,7 +93,8 @@ def membrane(values: Tensor, known: Tensor, sweeps: int = 2, levels: int = 32) -
         return values * known
     weight = F.avg_pool2d(known.to(values), 2, ceil_mode=True)
     means = F.avg_pool2d(values * known, 2, ceil_mode=True) / weight.clamp(min=1e-6)
-    coarse = membrane(means, weight > 0, min(2 * sweeps, 64), levels - 1)
+    coarse = membrane(means, weight > 0, min(2 * sweeps, 64), levels - 1, stop_if_asked)
+    stop_if_asked()
     start = F.interpolate(coarse, scale_factor=2, mode="bilinear")[..., :height, :width]
     u = torch.where(known, values, start)
     if not sweeps:

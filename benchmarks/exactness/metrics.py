@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from latent_repaint.pixels.report import seam_energy
-
+from ..seam import seam_energy
 from .problems import GaussianMixture, Problem
 
 

@@ -11,14 +11,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from latent_repaint.nodes import encode
-from latent_repaint.pixels.composite import Blending, composite_into
+from latent_repaint.pixels.composite import Blending, ColourShift, composite_into, measure
 from latent_repaint.pixels.crop_stitch import scale
-from latent_repaint.pixels.kinship import kinship
 from latent_repaint.pixels.pad import pad_to_multiple, unpad
-from latent_repaint.pixels.report import Measured
-from latent_repaint.pixels.work import HERE
+from latent_repaint.pixels.region import HERE, Box
+from latent_repaint.pixels.report import compare_kept
 
 from ..report import Table
+from ..seam import seam_energy
 from . import host
 from .pictures import saved
 
@@ -65,7 +65,7 @@ def real(vae_approx: Path, pictures: Path) -> Table:
         "reaches the kept cells at any mask_expand_cells; with fill original, as many cells are needed as the encoder "
         "reaches. What the decoder spreads into kept cells is put back by Composite. The kept part differs, and its "
         "correlation: what the report looks at before it asks whether the generated picture belongs to this original, "
-        "see `Kinship`. Doubted: of the right pictures; of crops around the mask, 3/4 as wide and high and scaled to "
+        "see `Kept`. Doubted: of the right pictures; of crops around the mask, 3/4 as wide and high and scaled to "
         "the size of the whole, decoded and taken for the whole; and of other photographs, decoded.",
     )  # fmt: skip
 
@@ -111,14 +111,23 @@ def measured(vae: Any, photographs: list[Tensor], number: int) -> list[float]:
 
     image, blended = original[0].clone(), torch.zeros(height, width)
     back = unpad(generated, height, width)[0]
-    result: Measured = composite_into(image, blended, original[0], back, painted[0], Blending(), HERE)
+    made = composite_into(image, blended, original[0], back, painted[0], Blending(), HERE)
+    assert made is not None  # there is a mask
+    everywhere = Box(0, 0, *made.masked.shape)
+    left = ColourShift(made.original, made.matched(everywhere), made.masked, 0, everywhere)
+    result = measure(made, image, blended)
+    pasted = torch.where(painted[0, ..., None] > 0, back, original[0])
+    seams = [
+        seam_energy(one.movedim(-1, 0)[None], original.movedim(-1, 1), weight[None, None])
+        for one, weight in ((pasted, painted[0]), (image, blended))
+    ]
     wrong = [unpad(vae.decode(vae.encode(pad_to_multiple(x, CELL))), height, width)[0] for x in (crop(original), other)]
-    right, *others = (kinship(original[0], picture, mask[0]) for picture in (back, *wrong))
+    right, *others = (compare_kept(original[0], picture, mask[0]) for picture in (back, *wrong))
     outside = (blended == 0).numpy()
     bytes_changed = int((saved(image[None]) != saved(original))[outside].sum())
     return [
-        float(-10 * error.log10()), leaks["original"], leaks["diffuse"], bytes_changed, result.shift_before,
-        result.shift_after, result.pasted.energy, result.blended.energy, encoder, decoder, result.edge.cut,
+        float(-10 * error.log10()), leaks["original"], leaks["diffuse"], bytes_changed, result.shift,
+        left.size, *seams, encoder, decoder, result.cut,
         *right, right.doubt, *(found.doubt for found in others),
     ]  # fmt: skip
 

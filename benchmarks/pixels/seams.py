@@ -9,9 +9,9 @@ from torch import Tensor
 
 from latent_repaint.pixels.composite import Blending, composite
 from latent_repaint.pixels.region import distance_to_mask
-from latent_repaint.pixels.report import seam_energy
 
 from ..report import Table
+from ..seam import seam_energy
 from .pictures import demo, ellipse, scene, shifted
 
 METHODS = {  # width of the ramp, blend, match_colour

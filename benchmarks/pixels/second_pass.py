@@ -10,10 +10,10 @@ from torch.nn import functional
 
 from demo_model.measure import held_out
 from latent_repaint.nodes import composite, encode, ksampler
-from latent_repaint.pixels.report import seam_energy
 
 from ..quality.measures import denoising_loss
 from ..report import Table
+from ..seam import seam_energy
 from . import host
 from .pictures import demo, ellipse
 

@@ -18,9 +18,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from latent_repaint.pixels.report import seam_energy
-
 from ..report import to_image, write
+from ..seam import seam_energy
 from . import HOST
 from .loading import BadInput, Subject
 from .masks import MASKS

@@ -37,6 +37,21 @@ SPOTS = """async type => {
 TOLD = """['Encode', 'KSampler', 'Composite'].map(name => app.graph.nodes
     .find(node => node.type === `LatentRepaint_${name}`).widgets
     .find(widget => widget.name === 'latent_repaint_notice')?.element.textContent ?? '')"""
+VISIBLE = """() => {
+    const {element} = app.graph.nodes.find(node => node.type === 'LatentRepaint_KSampler').widgets
+        .find(widget => widget.name === 'latent_repaint_notice')
+    return element.checkVisibility() && element.scrollHeight <= element.clientHeight + 1 && element.clientHeight > 20
+}"""
+COVERED = """() => {
+    const box = node => [
+        node.pos[0], node.pos[1] - LiteGraph.NODE_TITLE_HEIGHT, node.pos[0] + node.size[0], node.pos[1] + node.size[1]
+    ]
+    const over = ([a, b, c, d], [p, q, r, s]) => a < r && p < c && b < s && q < d
+    const ours = app.graph.nodes.filter(node => node.widgets?.some(widget => widget.name === 'latent_repaint_notice'))
+    return app.graph.nodes.filter(
+        node => ours.some(one => one !== node && node.pos[1] > one.pos[1] && over(box(one), box(node)))
+    ).map(node => node.title)
+}"""
 DISABLED = """() => app.graph.nodes.find(node => node.type === 'LatentRepaint_KSampler').widgets
     .find(widget => widget.name === 'evaluations_per_step').disabled"""
 ALONE = """type => {
@@ -72,6 +87,29 @@ def test_previews_appear_on_the_nodes(desk):
     desk.photograph("previews")
 
 
+def covered(desk):
+    """The titles of our nodes that another node lies over."""
+    return desk.page.evaluate(COVERED)
+
+
+def test_what_goes_wrong_is_said_on_the_node_in_room_of_its_own(desk):
+    """The sentence of the error, on the node that failed; and it is gone when it no longer holds."""
+    graph = desk.template("01-start-here-inpaint")
+    desk.open(graph)
+    desk.set_value("LatentRepaint_KSampler", "denoise", 0.0001)
+    desk.queue()
+    desk.page.wait_for_function(f"window.run.end === 'execution_error' && {TOLD}[1]")
+    desk.page.keyboard.press("Escape")  # the page's own words for it
+    desk.fit()
+    said = desk.page.evaluate(TOLD)[1]
+    assert said.startswith("inputs steps, denoise: found 20, 0.0001, wanted steps / denoise of at most")
+    desk.photograph("error")
+    assert desk.page.evaluate(VISIBLE) and covered(desk) == []
+    desk.set_value("LatentRepaint_KSampler", "denoise", 1.0)
+    desk.run()
+    desk.page.wait_for_function(f"/^40 model evaluations in /.test({TOLD}[1])")
+
+
 def test_with_nothing_masked_the_nodes_say_so(desk):
     graph = plain()
     for node in graph["nodes"]:
@@ -80,17 +118,18 @@ def test_with_nothing_masked_the_nodes_say_so(desk):
     desk.open(graph)
     before = desk.prompt()
     desk.run()
-    desk.page.wait_for_function(f"{TOLD}.every(text => /MaskEditor/.test(text))")
+    desk.page.wait_for_function(f"/MaskEditor/.test({TOLD}[0])")
     desk.fit()
     desk.photograph("nothing masked")
-    for line in desk.page.get_by_text("Nothing is masked").all():
-        assert line.is_visible()
+    assert desk.page.get_by_text("Nothing is masked").is_visible() and covered(desk) == []
+    assert desk.page.evaluate(TOLD)[1:] == ["", ""]  # once for one cause
     desk.run()  # nothing is computed again, and what was said still holds
-    assert desk.page.evaluate(f"{TOLD}.every(text => /MaskEditor/.test(text))")
+    assert desk.page.evaluate(f"/MaskEditor/.test({TOLD}[0])")
     saved = desk.page.evaluate("() => JSON.parse(JSON.stringify(app.graph.serialize()))")  # as a file has it
     desk.set_value("LoadImage", "image", "example_masked.png")
     desk.run()
-    desk.page.wait_for_function(f"{TOLD}.every(text => text === '')")
+    desk.page.wait_for_function(f"/^40 model evaluations in /.test({TOLD}[1])")
+    assert desk.page.evaluate(TOLD)[::2] == ["", ""]
     assert desk.open(saved)["prompt"] == before  # what a node says is no part of the workflow
 
 

@@ -6,8 +6,7 @@ import torch
 from latent_repaint.checks import MAX_PIXELS, check_mask, match_batches
 from latent_repaint.pixels.composite import Blending
 from latent_repaint.pixels.crop_stitch import Cut, crop, stitch_crops
-from latent_repaint.pixels.islands import Place
-from latent_repaint.pixels.placement import Framing
+from latent_repaint.pixels.placement import Framing, Place
 from latent_repaint.pixels.region import Box
 from latent_repaint.samplers.methods.repaint import RePaint
 from latent_repaint.samplers.moves import MAX_EVALUATIONS

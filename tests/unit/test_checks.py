@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import random
 
-from latent_repaint.checks import FLOOR, check_image, check_mask, match_batches, scaling_note
+from latent_repaint.checks import FLOOR, check_image, check_latent, check_mask, match_batches, scaling_note
 
 
 def test_batches_repeat_in_order_or_are_refused():
@@ -104,3 +104,21 @@ def test_what_is_faint_is_black():
     assert torch.equal(check_mask("mask", mask, image), torch.tensor([[[0, 0, 0, 26 / 255]]]))
     assert not check_mask("mask", torch.full((1, 64, 64), 16 / 255), image).any()  # nothing, so of any size
     assert scaling_note("mask", torch.full((1, 2, 8), 16 / 255), image) == ""
+
+
+@pytest.mark.parametrize(
+    "odd, named",
+    [
+        (lambda x: x.to(torch.float8_e4m3fn), "float8_e4m3fn"),
+        (lambda x: x.to_sparse(), "sparse"),
+        (lambda x: x.to("meta"), "meta"),
+    ],
+)
+def test_tensors_that_torch_cannot_compute_with_are_named(odd, named):
+    for check in (
+        lambda x: check_image("it", x),
+        lambda x: check_mask("it", x[..., 0] if named != "sparse" else x.to_dense()[..., 0].to_sparse(), x),
+        lambda x: check_latent({"samples": x}, "it"),
+    ):
+        with pytest.raises(ValueError, match=rf"input it: found a tensor that is .*{named}.*wanted one of float32"):
+            check(odd(torch.rand(1, 8, 9, 3)))

@@ -9,7 +9,7 @@ from pictures import block, images, masks, random, sizes
 from latent_repaint.pixels.composite import Blending
 from latent_repaint.pixels.crop_stitch import crop, scale, stitch_crops
 from latent_repaint.pixels.placement import Framing, place
-from latent_repaint.pixels.region import Box, bounding_box, fill_holes
+from latent_repaint.pixels.region import Box, Work, bounding_box, fill_holes
 
 
 @st.composite
@@ -154,8 +154,8 @@ def test_a_padded_crop_and_several_results_are_put_back():
     padded = torch.nn.functional.pad(cropped, (0, 0, 3, 3, 1, 2))
     results = stitch_crops(cut, torch.cat([padded] * 3), Blending(0, 8, "multiband", 1.0)).image
     assert torch.equal(results, image.expand(3, -1, -1, -1))
-    with pytest.raises(ValueError, match=r"input generated: found 10x10 pixels, wanted"):
-        stitch_crops(cut, cropped[:, :10, :10], Blending(0, 8, "multiband", 1.0))
+    with pytest.raises(ValueError, match=r"input generated: found 10x20 pixels, wanted"):
+        stitch_crops(cut, cropped[:, :20, :10], Blending(0, 8, "multiband", 1.0))
 
 
 def test_boxes_hold_everything_masked_and_no_more():
@@ -168,3 +168,12 @@ def test_scaling_to_the_same_size_changes_nothing():
     image = random(1, 5, 7, 3)
     assert scale(image, 5, 7) is image
     assert scale(image, 50, 70).amax() <= 1 and scale(image, 50, 70).amin() >= 0
+
+
+def test_cancel_is_asked_before_each_crop():
+    image, mask = torch.rand(1, 200, 300, 3), torch.zeros(1, 200, 300)
+    mask[:, 20:30, 20:30], mask[:, 150:160, 250:260] = 1, 1
+    left = [1]
+    with pytest.raises(IndexError):  # one crop is made, then the user has cancelled
+        crop(image, mask, Framing(1.2, 64, 64, 8), islands="each", work=Work(None, left.pop))
+    assert not left

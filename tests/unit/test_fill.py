@@ -10,6 +10,7 @@ from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
 from latent_repaint.pixels.fill import FILLS, fill_masked, membrane
+from latent_repaint.pixels.region import Work
 
 
 def laplace(values: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -115,3 +116,18 @@ def test_membrane_of_a_constant_is_constant():
     known = torch.zeros(1, 1, 70, 33, dtype=torch.bool)
     known[..., 3, 4] = True
     assert torch.allclose(membrane(torch.full((1, 1, 70, 33), 0.3), known), torch.tensor(0.3))
+
+
+@pytest.mark.parametrize("method", ["diffuse", "neutral", "noise"])
+def test_cancel_is_asked_before_each_picture_and_on_each_level_of_a_membrane(method):
+    image, mask = random(3, 100, 120, 3), torch.zeros(3, 100, 120)
+    mask[:, 20:80, 20:80] = 1
+    asked = []
+    whole = fill_masked(image, mask, method, Work(None, lambda: asked.append(1)))
+    assert torch.equal(whole, fill_masked(image, mask, method)) and len(asked) >= (20 if method == "diffuse" else 3)
+
+    def stop():
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        fill_masked(image, mask, method, Work(None, stop))

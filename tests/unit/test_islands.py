@@ -9,8 +9,7 @@ from pictures import block, images, masks, random, sizes
 from latent_repaint.checks import FLOOR
 from latent_repaint.pixels.composite import BLENDS, Blending
 from latent_repaint.pixels.crop_stitch import crop, stitch_crops
-from latent_repaint.pixels.islands import MAX_ISLANDS, check_not_video, find_islands
-from latent_repaint.pixels.placement import Framing
+from latent_repaint.pixels.placement import MAX_ISLANDS, Framing, check_not_video, find_islands
 from latent_repaint.pixels.region import Box
 
 UNSCALED = Framing(1.0, 0, 0, 8)

@@ -11,9 +11,7 @@ from pictures import random
 from latent_repaint.checks import FLOOR
 from latent_repaint.pixels.composite import Blending
 from latent_repaint.pixels.crop_stitch import crop, stitch_crops
-from latent_repaint.pixels.islands import place_together
-from latent_repaint.pixels.moving import SMOOTHING, place_moving
-from latent_repaint.pixels.placement import Framing
+from latent_repaint.pixels.placement import SMOOTHING, Framing, place_moving, place_together
 from latent_repaint.pixels.region import Box, bounding_box
 
 framings = st.builds(

@@ -10,10 +10,9 @@ from pictures import block, masks, random, sizes
 
 from latent_repaint.checks import FLOOR
 from latent_repaint.pixels import composite as composite_module
-from latent_repaint.pixels import rim
+from latent_repaint.pixels import region
 from latent_repaint.pixels.composite import BLENDS, Blending, composite
-from latent_repaint.pixels.region import Box, distance_to_mask
-from latent_repaint.pixels.work import Work
+from latent_repaint.pixels.region import Box, Work, distance_to_mask
 
 
 @given(st.data(), sizes(), st.integers(0, 70), st.integers(0, 200))
@@ -21,8 +20,8 @@ from latent_repaint.pixels.work import Work
 def test_parts_hold_every_pixel_within_reach_once(data, size, reach, halo):
     mask = data.draw(masks(1, *size))[0] > FLOOR
     found = torch.zeros(size)
-    with patch.object(rim, "MAX_PART", data.draw(st.sampled_from([64, 256, 1024]))):
-        for part in rim.parts(mask, reach, halo):
+    with patch.object(region, "MAX_PART", data.draw(st.sampled_from([64, 256, 1024]))):
+        for part in region.parts(mask, reach, halo):
             assert part.height > 0 and part.width > 0
             part.of_one(found).add_(1)
     distance = distance_to_mask(mask[None].float())[0]
@@ -39,9 +38,9 @@ def test_it_does_not_show_where_parts_meet(blend, width):
     original, generated = (x[None].movedim(1, -1) for x in smooth)
     mask = torch.maximum(block(*size, 130, 90, 390, 410), block(*size, 300, 350, 450, 520))
     blending = Blending(3, width, blend, 1.0)
-    with patch.object(rim, "MAX_PART", 64), patch.object(composite_module, "parts", wraps=rim.parts) as called:
+    with patch.object(region, "MAX_PART", 64), patch.object(composite_module, "parts", wraps=region.parts) as called:
         in_parts = composite(original, generated, mask, blending)
-        assert len(rim.parts(*called.call_args.args)) > 3
+        assert len(region.parts(*called.call_args.args)) > 3
     with patch.object(composite_module, "parts", lambda mask, reach, halo: [Box(0, 0, *mask.shape)]):
         in_one = composite(original, generated, mask, blending)
     assert torch.equal(in_parts.mask, in_one.mask)

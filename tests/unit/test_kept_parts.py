@@ -4,7 +4,7 @@ import pytest
 import torch
 from pictures import landscape, random, rectangle, shifted
 
-from latent_repaint.pixels.kinship import APART, FOREIGN, LEAST, Kinship, kinship
+from latent_repaint.pixels.report import APART, FOREIGN, LEAST, Kept, compare_kept
 
 
 def test_it_is_the_median_over_kept_blocks():
@@ -20,7 +20,7 @@ def test_it_is_the_median_over_kept_blocks():
                 second.append(y[row : row + 8, column : column + 8, :3].mean((0, 1)))
     means = torch.stack(first) - torch.stack(second)
     wanted = (means - means.median(0).values).abs().amax(1).median()
-    found = kinship(x, y, mask, 0)
+    found = compare_kept(x, y, mask, 0)
     assert found.difference == pytest.approx(255 * float(wanted), rel=1e-5)
     centred = [(mean - mean.mean(0)).flatten() for mean in (torch.stack(first), torch.stack(second))]
     assert found.correlation == pytest.approx(float(torch.cosine_similarity(*centred, dim=0)), abs=1e-5)
@@ -30,38 +30,38 @@ def test_another_colour_and_new_content_are_not_another_picture():
     (original,), (mask,) = landscape(), rectangle()
     generated = shifted(original[None])[0].clone()
     generated[mask > 0] = 0
-    found = kinship(original, generated, mask)
+    found = compare_kept(original, generated, mask)
     assert found.difference < FOREIGN / 4 and found.correlation > 0.98
     around = torch.nn.functional.max_pool2d(mask[None], 2 * 24 + 1, 1, 24)[0] > 0  # the cells that Encode adds
     generated[around] = 0
-    found = kinship(original, generated, mask)
+    found = compare_kept(original, generated, mask)
     assert found.difference < FOREIGN / 4 and found.correlation > 0.98
 
 
 def test_a_large_difference_alone_does_not_make_another_picture():
     """A poor VAE, or contrast changed on purpose: what is bright stays bright."""
     (original,), (mask,) = landscape(), rectangle()
-    found = kinship(original, 0.2 * original, mask)
+    found = compare_kept(original, 0.2 * original, mask)
     assert found.difference > FOREIGN and found.correlation > 0.99 and found.doubt == 0
 
 
 def test_another_picture_is_one():
     (original,), (mask,) = landscape(), rectangle()
-    assert kinship(original, original.flip(1), mask).doubt > FOREIGN
-    assert kinship(original, original.flip(1), mask, APART // 3, 2.5).doubt > FOREIGN
+    assert compare_kept(original, original.flip(1), mask).doubt > FOREIGN
+    assert compare_kept(original, original.flip(1), mask, APART // 3, 2.5).doubt > FOREIGN
 
 
 def test_nothing_is_said_of_too_little():
     x, y = random(64, 64, 3), torch.zeros(64, 64, 3)
-    assert kinship(x, y, torch.zeros(64, 64)) == Kinship()
+    assert compare_kept(x, y, torch.zeros(64, 64)) == Kept()
     mask = torch.zeros(64, 64)
     mask[20:40, 20:40] = 1  # no block is 40 pixels away from it
-    assert kinship(x, y, mask) == Kinship()
+    assert compare_kept(x, y, mask) == Kept()
     mask = torch.ones(64, 64)
     mask[:8, : 8 * (LEAST - 1)] = 0
-    assert kinship(x, y, mask, 0) == Kinship()
+    assert compare_kept(x, y, mask, 0) == Kept()
     mask[:16] = 0
-    assert kinship(x, y, mask, 0).difference > 0
+    assert compare_kept(x, y, mask, 0).difference > 0
 
 
 def test_a_crop_that_was_made_smaller_is_compared_over_larger_blocks():
@@ -70,5 +70,5 @@ def test_a_crop_that_was_made_smaller_is_compared_over_larger_blocks():
     mask = torch.zeros(512, 512)
     mask[:64, :64] = 1
     flat = torch.full_like(grain, 0.5)
-    plain, larger = (kinship(grain, flat, mask, 0, times).difference for times in (1.0, 8.0))
+    plain, larger = (compare_kept(grain, flat, mask, 0, times).difference for times in (1.0, 8.0))
     assert larger < 0.3 * plain
