@@ -69,7 +69,7 @@ SET_VALUE = """([type, name, value]) => {
 LISTEN = """() => {
     const run = window.run = {outputs: {}, progress: [], previews: {}}
     const hear = (name, keep) => app.api.addEventListener(name, event => window.run === run && keep(event.detail))
-    hear('executed', detail => { run.outputs[detail.node] = detail.output })
+    hear('executed', detail => { run.outputs[detail.node] = detail.output ?? {} })
     hear('progress', detail => run.progress.push([detail.node, detail.value, detail.max]))
     hear('b_preview_with_metadata', detail => {
         run.previews[detail.nodeId] = (run.previews[detail.nodeId] ?? 0) + 1
