@@ -55,6 +55,7 @@ def main() -> None:
                 client.upload(path)
             if arguments.ui:
                 furnish_templates(server)
+                client.upload(install.find_host().tree / "input" / "example.png")  # of the templates for other models
                 stay(server)
             else:
                 compare(client)

@@ -1,4 +1,5 @@
-"""`python demo thumbnails [name ...]`: runs the shipped workflows with the demo's values and draws their thumbnails, workflows/<name>.jpg.
+"""`python demo thumbnails [name ...]`: runs the shipped workflows with the demo's values and draws their thumbnails,
+workflows/<name>.jpg.
 
 A thumbnail shows what the workflow made with the demo model, and small in its corner what it was given: the picture,
 with red over what was to be made new.

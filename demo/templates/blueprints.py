@@ -58,8 +58,8 @@ def inpaint(graph: Graph) -> dict[str, Any]:
     box = border(model="MODEL", clip="CLIP", vae="VAE", image="IMAGE", mask="MASK")
     graph.note(
         "Inpaint",
-        "White in the mask is painted; everything else stays as it is. The **prompt** describes what is seen around the "
-        "mask.\n\n*Crop* cuts out the surroundings of the mask, **context** times as wide and high as it, at the size "
+        "White in the mask is painted; everything else stays as it is. The **prompt** describes what is seen around "
+        "it.\n\n*Crop* cuts out the surroundings of the mask, **context** times as wide and high as it, at the size "
         "that the model was trained at; *Stitch* puts the result back. For another size set *output_target_width* and "
         "*_height* of *Crop*.",
     )

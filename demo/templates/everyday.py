@@ -204,8 +204,8 @@ def soft_mask(graph: Graph) -> None:
 def inpaint_model(graph: Graph) -> None:
     note = graph.note(
         "Inpaint Model: keep the sampler that you have",
-        "The plain *KSampler* here may be any node that samples: a detailer, an upscaler, your own graph. With **Inpaint "
-        "Model** before it, it inpaints wherever the latent has a mask. " + OWN,
+        "The plain *KSampler* here may be any node that samples: a detailer, an upscaler, your own graph. With "
+        "**Inpaint Model** before it, it inpaints wherever the latent has a mask. " + OWN,
     )
     model = checkpoint(graph)
     image, mask, row = picture(graph)

@@ -41,9 +41,7 @@ def sd35(graph: Graph) -> None:
     image, mask, row = picture(graph)
     cut, latent = cropped(graph, model, model, image, mask)
     positive, negative = prompts(graph, model, PROMPT)
-    sampler = sampled(
-        graph, model, positive, negative, latent, cfg=4.0, sampler_name="euler", scheduler="sgm_uniform"
-    )
+    sampler = sampled(graph, model, positive, negative, latent, cfg=4.0, sampler_name="euler", scheduler="sgm_uniform")
     graph.columns(
         [note, Step(FIRST, [model]), Step(SECOND, [image, row])],
         [(cut, latent), Step(THIRD, [(positive, negative), sampler])],
@@ -91,9 +89,7 @@ def z_image(graph: Graph) -> None:
         "Z-Image-Turbo",
         FILES + "The model is distilled to 8 steps, so the method is **blend**, and **cfg** stays at 1. " + OWN,
     )
-    files = loaders(
-        graph, "z_image_turbo_bf16.safetensors", "qwen_3_4b.safetensors", "lumina2", "ae.safetensors"
-    )
+    files = loaders(graph, "z_image_turbo_bf16.safetensors", "qwen_3_4b.safetensors", "lumina2", "ae.safetensors")
     shift = graph.add("ModelSamplingAuraFlow", "Shift 3", folded=True, model=files[0], shift=3.0)
     three_files(
         graph,
@@ -158,9 +154,7 @@ def video(graph: Graph) -> None:
     mask = graph.add("ImageToMask", "As a mask", folded=True, image=white, channel="red")
     latent = graph.add("LatentRepaint_Encode", "Encode", folded=True, image=frames, mask=mask, vae=vae)
     positive, negative = prompts(graph, clip, "an empty beach at sunset", "")
-    sampler = sampled(
-        graph, shift, positive, negative, latent, cfg=5.0, sampler_name="uni_pc", scheduler="simple"
-    )
+    sampler = sampled(graph, shift, positive, negative, latent, cfg=5.0, sampler_name="uni_pc", scheduler="simple")
     decode = graph.add("VAEDecode", folded=True, samples=sampler, vae=vae)
     last = graph.add(
         "LatentRepaint_Composite", "Composite", folded=True, original=frames, generated=decode, mask=latent

@@ -1,8 +1,8 @@
 """A workflow as the page saves it, written from a description: nodes with their values and links, and three columns.
 
 The page fits a template, its groups and 10 pixels around them into three quarters of its window. At WIDTH by HEIGHT
-that is a zoom of 0.75 in a window of 1366x768 pixels, where the page's smallest letters, 12 pixels, come out as 9. Its map of the graph then lies over the
-right CORNER pixels of the last column's lower third.
+that is a zoom of 0.75 in a window of 1366x768 pixels, where the page's smallest letters, 12 pixels, come out as 9. Its
+map of the graph then lies over the right CORNER pixels of the last column's lower third.
 """
 
 from __future__ import annotations
@@ -87,7 +87,6 @@ class Step:
 
     title: str
     rows: Sequence[Row]
-
 
 
 def _row(row: Row) -> tuple[Node | int, ...]:

@@ -34,8 +34,8 @@ READY = """() => window.LiteGraph?.registered_node_types?.LatentRepaint_KSampler
 # page's search box, which goes on searching after it was closed, what a newer page asks this host for in vain, and the
 # size of a model to download, which no page gets to know without a connection.
 NOT_OURS = re.compile(
-    r"Content Security Policy|filename=(undefined|(film|mask)\.mp4)|user\.css|favicon\.ico|/api/userdata|/docs/\w+/\w+\.md"
-    r"|setting 'value'\)\s+at Proxy\.onChange|/api/jobs\?|Failed to fetch jobs|index_logo\.json"
+    r"Content Security Policy|filename=(undefined|(film|mask)\.mp4)|user\.css|favicon\.ico|/api/userdata"
+    r"|/docs/\w+/\w+\.md|setting 'value'\)\s+at Proxy\.onChange|/api/jobs\?|Failed to fetch jobs|index_logo\.json"
     r"|at Proxy\.removeMask|'removeChild' on 'Node'|Error fetching file size"
 )
 PLACES = {  # where each page has what a test looks for: by `newer`
@@ -69,7 +69,7 @@ SET_VALUE = """([type, name, value]) => {
 LISTEN = """() => {
     const run = window.run = {outputs: {}, progress: [], previews: {}}
     const hear = (name, keep) => app.api.addEventListener(name, event => window.run === run && keep(event.detail))
-    hear('executed', detail => { run.outputs[detail.node] = detail.output })
+    hear('executed', detail => { run.outputs[detail.node] = detail.output ?? {} })
     hear('progress', detail => run.progress.push([detail.node, detail.value, detail.max]))
     hear('b_preview_with_metadata', detail => {
         run.previews[detail.nodeId] = (run.previews[detail.nodeId] ?? 0) + 1

@@ -60,7 +60,7 @@ SAMPLING = {
     "seed": 1, "steps": 20, "cfg": 7, "sampler_name": "euler_ancestral", "scheduler": "karras", "denoise": 1,
     "method": "match", "evaluations_per_step": 2,
 }  # fmt: skip
-MARGINS = {f"{side} (pixels to add)": width for side, width in zip(("left", "top", "right", "bottom"), (128, 0, 128, 0))}
+MARGINS = {f"{side} (pixels to add)": width for side, width in dict(left=128, top=0, right=128, bottom=0).items()}
 BLUEPRINTS = {  # title: inputs, widgets with their values, what is set for the demo's model, a word of the description
     BLUEPRINT: (
         ["model", "clip", "vae", "image", "mask"],

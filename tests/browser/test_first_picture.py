@@ -1,4 +1,4 @@
-"""From an installation to the first picture of one's own, as a person gets there: with the mouse, and the clicks counted.
+"""From an installation to the first picture of one's own, as a person gets there: with the mouse, clicks counted.
 
 A drag counts as a click, typing does not. The screens after each step are kept among the pictures.
 """
@@ -31,7 +31,8 @@ SLOT = """([type, name, output]) => {
     return [...node.getConnectionPos(!output, slots.findIndex(slot => slot.name === name))]
 }"""
 FREE = """([width, height]) => {
-    const taken = [...app.graph.nodes, ...app.graph.groups].map(item => [...(item.getBounding?.() ?? item.boundingRect)])
+    const items = [...app.graph.nodes, ...app.graph.groups]
+    const taken = items.map(item => [...(item.getBounding?.() ?? item.boundingRect)])
     const {scale, offset} = app.canvas.ds
     for (let y = 560; y > 200; y -= 20)
         for (let x = 1000; x > 100; x -= 20) {
@@ -131,8 +132,8 @@ def test_the_first_template_takes_eight_clicks_and_one_stroke_is_painted_whole(d
 
 
 def test_inpaint_model_takes_four_clicks_in_a_graph_that_one_has(desk, hand):
-    """ComfyUI's own template for inpainting, with a checkpoint and a picture that are here. Newer pages want a fifth, to
-    put the node down."""
+    """ComfyUI's own template for inpainting, with a checkpoint and a picture that are here. Newer pages want a fifth,
+    to put the node down."""
     page = desk.page
     graph = desk.get("/templates/inpaint_example.json")
     for node in graph["nodes"]:

@@ -56,7 +56,11 @@ def evaluations(node):
 
 def issues(desk):
     """What the page has to say against a workflow that it just opened."""
-    said = [desk.page.get_by_text("issues found"), desk.page.get_by_text("issue found"), desk.page.get_by_role("dialog")]
+    said = [
+        desk.page.get_by_text("issues found"),
+        desk.page.get_by_text("issue found"),
+        desk.page.get_by_role("dialog"),
+    ]
     return [text for place in said for text in place.all_inner_texts()]
 
 
