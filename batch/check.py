@@ -117,8 +117,8 @@ class Task:
         return self.source.rows(self.masks is None and self.workflow.wants_mask)
 
     def jobs(self, rows: Iterable[Row]) -> list[Job]:
-        with ThreadPoolExecutor(1 if self.source.root.local else THREADS) as threads:
-            return list(threads.map(self._job, rows))
+        with ThreadPoolExecutor(THREADS) as threads:
+            return list((map if self.source.root.local else threads.map)(self._job, rows))
 
     def mask(self, job: Job, content: bytes, picture: Picture) -> Any:
         """What is to be painted of a picture, at its size; None where the workflow takes no mask. Raises BadPicture if

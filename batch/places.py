@@ -4,7 +4,6 @@ What a user had is never overwritten: `write` makes a new file, or replaces just
 written.
 """
 
-import errno
 import functools
 import hashlib
 import os
@@ -80,7 +79,7 @@ class Place:
             return
         for entry in entries:
             path, name = folder / entry.name, below + entry.name
-            if entry.is_symlink() and not (self._leads_here(path) and path.exists()):
+            if entry.is_symlink() and not (_lies_in(f"{folder}/{entry.name}", self.root) and path.exists()):
                 yield name, "links that lead nowhere, or out of the folder"
             elif not entry.is_dir():
                 yield name, ""
@@ -172,7 +171,7 @@ class Place:
     def contains(self, place: "Place", name: str) -> bool:
         """Whether a file of another folder lies in this one."""
         if self.local and place.local:
-            return _real(place.local / name).is_relative_to(self.local)
+            return _lies_in(place.path(name), self.root)
         same = self.filesystem.type_name == place.filesystem.type_name
         return same and PurePosixPath(place.path(name)).is_relative_to(PurePosixPath(self.root))
 
@@ -184,15 +183,9 @@ class Place:
             raise BadPicture("names that cannot be", f"{name!r} has control characters in it")
         if "://" in name or clean.is_absolute() or ".." in clean.parts or Path(name).is_absolute():
             raise BadPicture("names that lead out of the folder", f"'{name}' leads out of {self.shown}")
-        if self.local and not self._leads_here(self.local / clean):
+        if self.local and not _lies_in(self.path(clean.as_posix()), self.root):
             raise BadPicture("names that lead out of the folder", f"'{name}' is a link that leads out of {self.shown}")
         return clean.as_posix()
-
-    def _leads_here(self, path: Path) -> bool:
-        try:
-            return self.local is not None and _real(path).is_relative_to(self.local)
-        except (OSError, RuntimeError) as error:
-            return getattr(error, "errno", errno.ELOOP) != errno.ELOOP  # else a circle of links
 
 
 def strip_name(result: str) -> str:
@@ -212,15 +205,16 @@ def _size_and_time(path: str) -> str:
     return f"{found.st_size}:{found.st_mtime_ns}" if stat.S_ISREG(found.st_mode) else ""
 
 
-def _real(path: Path) -> Path:
-    """Where a file really is. A folder is looked up once for all of its files."""
-    real = _real_folder(path.parent) / path.name
-    return real.resolve() if real.is_symlink() else real
+def _lies_in(path: str, folder: str) -> bool:
+    """Whether a file really lies in a folder. A folder is looked up once for all of its files."""
+    real = os.path.join(_real_folder(os.path.dirname(path)), os.path.basename(path))
+    real = os.path.realpath(real) if os.path.islink(real) else real
+    return f"{real}/".replace(os.sep, "/").startswith(folder.rstrip("/") + "/")
 
 
 @functools.lru_cache(4096)
-def _real_folder(folder: Path) -> Path:
-    return folder.resolve()
+def _real_folder(folder: str) -> str:
+    return os.path.realpath(folder)
 
 
 def _remote(url: str) -> tuple[Any, str]:

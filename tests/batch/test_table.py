@@ -119,7 +119,6 @@ def a_table(folder, text, name="t.csv"):
 @pytest.mark.parametrize(
     "name",
     [
-        "circle.png",
         "../outside.png",
         "/etc/x.png",
         "deep/../../outside.png",
@@ -132,7 +131,6 @@ def test_no_path_of_a_table_leaves_pictures(pictures, understood, name):
     make_picture(pictures.parent / "outside.png", 1)
     make_mask(pictures.parent / "outside_mask.png", 1)
     os.symlink(pictures.parent / "outside.png", pictures / "link.png")
-    os.symlink("circle.png", pictures / "circle.png")
     table = a_table(pictures, "image,mask\n")
     (job,) = jobs(understood(table), name)
     assert "leads out of" in job.error
