@@ -103,3 +103,5 @@ def test_the_kept_part_is_made_out_worse_beside_what_does_not_fit(scenes):
     swapped = torch.where(kept, latent, latent.flip(0))
     real, beside_another = (scenes.loss(x, scenes.positive)[1].mean(1) for x in (latent, swapped))
     assert (beside_another > 1.2 * real).all()
+    alone = measures.denoising_loss(scenes.model, latent, scenes.positive, ~scenes.unknown[None])
+    torch.testing.assert_close(real, alone[0].mean(1))
