@@ -106,13 +106,12 @@ that exact samples score 0 on average and can score below it; a log-density gap 
 ratio of 1 means no seam (Composite's `seam_energy`; the cells kept here have root mean squares in the place of its
 means, the same to 5%). The ring shows where matching the mean fails.
 
-Where the methods fall short. Blend's predicted noise is one correction a step: 20 do not bring the slowest modes of a
-smooth field's 108 known cells to agreement (a seventh of the host's distance at 20 evaluations, a thirteenth at 40). It
-loses again with more: on the 16-D mixture beyond 100, on the textured fields beyond 40. On the ring, modes that y rules
-out lie so near to those it allows that the mean, which is all that Match matches, does not tell them apart. Match
-over-smooths with few steps. From 100 evaluations on it is at the floor of the measure on the 2-D mixture and on the
-fields with the exact denoiser. On the ring it stays at about 0.3. On the 16-D mixture it goes on falling: with 400
-evaluations 0.15 of the host's distance is left. Large pictures: `few_steps.md`.
+Where the methods fall short. The noise of the known part is held to what noise could be (`plausible`), which serves
+large pictures, distilled models and mixtures (`random.md`) and costs a part of the nearness on one small field: without
+that bound Match came to .003 on the random field at 40 evaluations, to .006 on the textures and to .30 on the 16-D
+mixture, but on the learnt denoiser to .14. Blend is one correction a step. On the ring, modes that y rules out lie so
+near to those it allows that the mean, which is all that Match matches, does not tell them apart. Match over-smooths with
+few steps. Blend and Match were not measured anew at 200 and 400 evaluations.
 """
 
 
