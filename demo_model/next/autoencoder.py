@@ -6,7 +6,12 @@ there; `widened` fills the rest with zeros, so that the host's own class compute
 
 import torch
 import torch.nn.functional as F
-from comfy.taesd.taesd import TAESD, Block, Clamp, conv
+
+from comfyui_host import in_process
+
+in_process.start()
+
+from comfy.taesd.taesd import TAESD, Block, Clamp, conv  # noqa: E402
 
 ENCODER = (16, 24, 48, 64)  # channels at 256, 128, 64 and 32 pixels
 DECODER = (64, 64, 48, 32)  # channels at 32, 64, 128 and 256 pixels

@@ -18,7 +18,7 @@ from .scenes import HELD_OUT, draw
 from .train import AUTOENCODER, CHECKPOINT, load_autoencoder
 
 HERE = Path(__file__).parent
-SIDE, TILE = 256, 192  # pixels of a picture, and of it on the sheet
+SIDE, TILE = 256, 128  # pixels of a picture, and of it on the sheet
 PROMPTS = (
     "day, sun, green hills, red house, path",
     "sunset, lake, boat, mountains, sun",
@@ -55,11 +55,10 @@ def reconstructed(images: torch.Tensor) -> torch.Tensor:
 
 
 def save_sheet(rows: list[torch.Tensor], path: Path) -> None:
-    """Rows of pictures, drawn small and in few colours, so that the file is small."""
+    """Rows of pictures, drawn small, so that the file is."""
     pixels = torch.cat([torch.cat(list(row), dim=1) for row in rows]).clamp(0, 1)
     picture = Image.fromarray((255 * pixels).round().byte().numpy())
-    picture = picture.resize((len(rows[0]) * TILE, len(rows) * TILE), Image.Resampling.LANCZOS)
-    picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    picture.resize((len(rows[0]) * TILE, len(rows) * TILE), Image.Resampling.LANCZOS).save(path, optimize=True)
 
 
 def main() -> None:
