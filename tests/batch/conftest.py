@@ -44,8 +44,8 @@ def begin() -> Iterator[Callable[..., Trial]]:
     """begin(...) is `python batch ...` under way; it does not outlive the test."""
     trials = []
 
-    def made(*arguments: Any) -> Trial:
-        trials.append(Trial(*arguments))
+    def made(*arguments: Any, **more: Any) -> Trial:
+        trials.append(Trial(*arguments, **more))
         return trials[-1]
 
     yield made

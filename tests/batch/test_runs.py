@@ -180,7 +180,7 @@ def test_a_comfyui_by_its_folder_is_started_and_ended_and_no_one_else_may_look_i
     assert kept.info["dpi"] == pytest.approx((300, 300), abs=0.1) and "seed      as the workflow" in trial.output()
 
 
-def test_originals_are_never_results(tmp_path):
+def test_originals_are_never_results(cluster, tmp_path):
     """PICTURES and OUT swapped, OUT by a URL, OUT with files of the same names, and a second look at what is there."""
     for folder in ("photos", "results"):
         make_pictures(tmp_path / folder, 2)
@@ -188,7 +188,8 @@ def test_originals_are_never_results(tmp_path):
     (tmp_path / "photos" / "report.html").write_text("my own")
     code, said = run(f"file://{tmp_path}/photos", tmp_path / "photos", *DEMO_MODEL)
     assert code == 2 and "could overwrite" in said
-    code, said = run(tmp_path / "results", tmp_path / "photos", *DEMO_MODEL, "--dry-run")
+    joined = ["--address", cluster.address, "--dry-run"]
+    code, said = run(tmp_path / "results", tmp_path / "photos", *DEMO_MODEL, *joined)
     assert code == 1 and "0 to do, 0 done before and unchanged, 2 set aside" in said
     assert "2 files of yours with the name of a result" in said and "is there already" in said
     assert digests(tmp_path / "photos") == before and (tmp_path / "photos" / "report.html").read_text() == "my own"
@@ -199,7 +200,7 @@ def test_originals_are_never_results(tmp_path):
     ("arguments", "words"),
     [
         (["workflow.json", "pictures", "out"], "File > Export (API)"),
-        (["none.json", "pictures", "out"], "cannot use the workflow"),
+        (["none.json", "pictures", "out"], "cannot read the workflow"),
         (["pictures", "pictures/out", *DEMO_MODEL], "the results would be taken for pictures"),
         (["nowhere", "out", *DEMO_MODEL], "neither a folder"),
         (["pictures", "/proc/out", *DEMO_MODEL], "cannot write to /proc/out"),
