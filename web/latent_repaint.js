@@ -43,26 +43,23 @@ function covered(node) {
     return [x, y - LiteGraph.NODE_TITLE_HEIGHT, x + w, y + h]
 }
 
-/** Moves down what stood below a node and would be covered since it grew, and what those would cover then. */
+/** Moves down what a node has grown over, and what those would lie over then: each once, from the top. */
 function makeRoom(node, widget) {
-    const growing = [[node, widget.bottom]]
-    for (const [upper, before] of growing) {
-        const [left, , right, bottom] = covered(upper)
-        if (bottom <= before) continue
-        for (const lower of upper.graph.nodes) {
-            const [from, top, to, end] = covered(lower)
-            const under = lower !== upper && !lower.flags?.pinned && from < right && left < to
-            if (!under || top < before || top >= bottom + GAP) continue
-            lower.pos = [lower.pos[0], lower.pos[1] + bottom + GAP - top]
-            widget.moved.push([lower, lower.pos[1], bottom + GAP - top])
-            growing.push([lower, end])
-        }
+    const uppers = [node]
+    const below = node.graph.nodes.filter((one) => one.pos[1] > node.pos[1] && !one.flags?.pinned)
+    for (const lower of below.sort((a, b) => a.pos[1] - b.pos[1])) {
+        const [from, top, to] = covered(lower)
+        const bottoms = uppers.map(covered).filter(([left, , right]) => from < right && left < to).map((box) => box[3])
+        const by = Math.max(...bottoms) + GAP - top
+        if (!(by > GAP)) continue
+        lower.pos = [lower.pos[0], lower.pos[1] + by]
+        widget.moved.push([lower, lower.pos[1], by])
+        uppers.push(lower)
     }
 }
 
 /** Gives a node the size that it had without its notice, and moves back what was moved and stayed there. */
 function takeRoom(node, widget) {
-    widget.bottom = Infinity // what shrinks needs no room
     node.setSize([node.size[0], node.size[1] - widget.grown])
     for (const [lower, y, by] of widget.moved.reverse()) if (lower.pos[1] === y) lower.pos = [lower.pos[0], y - by]
     Object.assign(widget, { grown: 0, moved: [] })
@@ -83,7 +80,7 @@ function noticeOf(node) {
         getMaxHeight: height,
         afterResize: () => widget && named(node, NOTICE) === widget && makeRoom(node, widget), // for a preview, too
     })
-    return Object.assign(widget, { serialize: false, lines: 0, grown: 0, moved: [], bottom: Infinity })
+    return Object.assign(widget, { serialize: false, lines: 0, grown: 0, moved: [] })
 }
 
 /** One line of one teller on a node: the worst, and what another node says already is not said again. */
@@ -100,9 +97,9 @@ function tell(node, text, kind, teller) {
     if (lines !== widget.lines) {
         takeRoom(node, widget)
         widget.lines = lines
-        widget.bottom = node.pos[1] + Math.min(before, node.size[1])
+        const without = Math.min(before, node.size[1])
         node.setSize([node.size[0], Math.max(node.size[1], node.computeSize()[1])])
-        widget.grown = node.pos[1] + node.size[1] - widget.bottom
+        widget.grown = node.size[1] - without
     }
     app.canvas.setDirty(true, true)
 }

@@ -15,7 +15,9 @@ LENGTH = 40
 @pytest.fixture(scope="module")
 def sound() -> Family:
     own = {"audio_model": "dit1.0", "embed_dim": 64, "depth": 1, "num_heads": 1, "dtype": torch.float32}
-    seconds = NumberConditioner(768).state_dict()
+    embedder = NumberConditioner(768)
+    fill(embedder)
+    seconds = embedder.state_dict()
     network = host.comfy.model_base.StableAudio1(host.comfy.supported_models.StableAudio(own), seconds, seconds)
     fill(network.diffusion_model)
     return Family(patcher(network), (2, 64, LENGTH), 768)
