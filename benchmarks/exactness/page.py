@@ -110,8 +110,8 @@ Where the methods fall short. The noise of the known part is held to what noise 
 large pictures, distilled models and mixtures (`random.md`) and costs a part of the nearness on one small field: without
 that bound Match came to .003 on the random field at 40 evaluations, to .006 on the textures and to .30 on the 16-D
 mixture, but on the learnt denoiser to .14. Blend is one correction a step. On the ring, modes that y rules out lie so
-near to those it allows that the mean, which is all that Match matches, does not tell them apart. Match over-smooths with
-few steps. Blend and Match were not measured anew at 200 and 400 evaluations.
+near to those it allows that the mean, which is all that Match matches, does not tell them apart. Match over-smooths
+with few steps. Blend and Match were not measured anew at 200 and 400 evaluations.
 """
 
 
