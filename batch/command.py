@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("paths", nargs="+", metavar="WORKFLOW.json PICTURES OUT", help=(
-        "the workflow, from File > Export (API) of ComfyUI (without one: template 01-start-here-inpaint); "
+        "the workflow, from File > Export (API) of ComfyUI (without one: batch/inpaint.json); "
         "the pictures, by folder, pattern in quotes, or table (.csv, .jsonl); the folder of results. Folders and "
         "tables may be URLs"
     ))  # fmt: skip

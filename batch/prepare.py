@@ -1,7 +1,6 @@
 """From the command line to what the run needs, with everything refused here that can be known before Ray starts."""
 
 import argparse
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +8,6 @@ from pathlib import Path
 from comfyui_host import install
 from comfyui_host.pip_step import StepError
 from comfyui_host.prompt import address, converted, described, parse, split
-from comfyui_host.workflow import to_prompt
 
 from . import Refused
 from .check import Task
@@ -18,7 +16,7 @@ from .table import OWN, Source, find
 from .workflow import Workflow, understood
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-TEMPLATE = REPOSITORY / "workflows" / "01-start-here-inpaint.json"
+OWN_WORKFLOW = Path(__file__).with_name("inpaint.json")
 FILES = ("image", "mask", "video", "audio", "file", "path", "directory", "folder", "upload")
 """Inputs with such a name, if they are texts, may name any file of the host's: no table fills them."""
 
@@ -78,13 +76,13 @@ def findings(task: Task) -> Iterator[str]:
 
 def _workflow(options: argparse.Namespace) -> Workflow:
     if not options.workflow and not (options.checkpoint and options.prompt):
-        raise Refused("without a workflow, 01-start-here-inpaint is used: it wants --checkpoint NAME and --prompt TEXT")
-    path = Path(options.workflow).expanduser() if options.workflow else TEMPLATE
+        raise Refused("without a workflow, batch/inpaint.json is used: it wants --checkpoint NAME and --prompt TEXT")
+    path = Path(options.workflow).expanduser() if options.workflow else OWN_WORKFLOW
     try:
         content = path.read_bytes()
     except OSError as error:
         raise Refused(f"cannot read the workflow {path}: {error}") from None
-    prompt = parse(content, path.name) if options.workflow else to_prompt(json.loads(content))
+    prompt = parse(content, path.name)
     flow = understood(prompt, options.image, options.mask, options.result)
     settings = []
     for key, mark, value in (item.partition("=") for item in options.set):

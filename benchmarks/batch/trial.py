@@ -22,7 +22,6 @@ from PIL import Image, ImageDraw
 from batch.places import PARTS, STRIPS
 from comfyui_host import install
 from comfyui_host.install import ROOT
-from comfyui_host.workflow import to_prompt
 
 PLUGIN = Path(__file__).with_name("plugin")
 DEMO_MODEL = ["--checkpoint", "latent-repaint-demo.safetensors", "--prompt", "day, green hills", "--set", "7.steps=2"]
@@ -33,8 +32,8 @@ STOCK = {
     "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "x"}},
 }
 """A workflow of ComfyUI's own nodes, with neither a mask nor a seed."""
-SHIPPED = to_prompt(json.loads((ROOT / "workflows" / "01-start-here-inpaint.json").read_text(encoding="utf-8")))
-"""The template that `python batch` takes without a workflow, but with its mask from a file of its own."""
+SHIPPED = json.loads((ROOT / "batch" / "inpaint.json").read_text(encoding="utf-8"))
+"""What `python batch` takes without a workflow, but with its mask from a file of its own."""
 SHIPPED["12"] = {"class_type": "LoadImageMask", "inputs": {"image": "mask.png", "channel": "red"}}
 SHIPPED["6"]["inputs"]["mask"] = ["12", 0]
 HOST, WORKER = "comfyui_host/launch.py", "ray::Worker"
