@@ -141,7 +141,7 @@ def test_inpaint_model_takes_four_clicks_in_a_graph_that_one_has(desk, hand):
     """ComfyUI's own template for inpainting, with a checkpoint and a picture that are here. A fifth click puts the node
     down, which the host's own page does by itself; there the canvas clings to this test's mouse after the search."""
     if not desk.newer:
-        return
+        pytest.skip("on the host's own page the canvas clings to this test's mouse after the search")
     page = desk.page
     graph = desk.get("/templates/inpaint_example.json")
     for node in graph["nodes"]:
