@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..checks import check_masked_latent, naming
 from ..samplers.host import combine
-from ..samplers.moves import MAX_EVALUATIONS
-from ..samplers.solver_kinds import CHOOSES_ITS_STEPS, refusal
+from ..samplers.mathematics.moves import MAX_EVALUATIONS
+from ..samplers.solvers import CHOOSES_ITS_STEPS, refusal
 from .notice import NO_MASK, NOTHING_MASKED, notice
 from .schema import checked, method_inputs, method_of, schema
 

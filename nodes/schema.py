@@ -11,10 +11,7 @@ from torch import Tensor
 from ..checks import check_choice, check_latent, check_window, naming
 from ..pixels.latent_grid import SPATIAL_METHODS
 from ..samplers.host import combine
-from ..samplers.known_region import KNOWN_NOISE, Method
-from ..samplers.methods.blend import Blend
-from ..samplers.methods.match import Match
-from ..samplers.methods.repaint import RePaintBudget
+from ..samplers.methods import KNOWN_NOISE, Blend, Match, Method, RePaintBudget
 
 CATEGORY = "latent repaint"
 METHODS = ["match", "repaint", "blend"]

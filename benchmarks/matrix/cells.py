@@ -25,10 +25,8 @@ from comfyui_host.families import FAMILIES, Family
 from comfyui_host.passes import counted
 from comfyui_host.tiny import ksampler
 from latent_repaint.samplers.host import combine
-from latent_repaint.samplers.methods.blend import Blend
-from latent_repaint.samplers.methods.match import Match
-from latent_repaint.samplers.methods.repaint import RePaint
-from latent_repaint.samplers.noise_level import noise_levels
+from latent_repaint.samplers.mathematics.noise_level import noise_levels
+from latent_repaint.samplers.methods import Blend, Match, RePaint
 
 METHODS = {
     "Blend": Blend(),
