@@ -124,7 +124,7 @@ def at_least_float32(values: Tensor) -> Tensor:
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
-def evaluations(sampler: Any, model_sampling: Any, sigmas: Tensor, node: str, model: Any = None) -> list[float]:
+def evaluations(sampler: Any, model_sampling: Any, sigmas: Tensor, node: str) -> list[float]:
     """The sigma of every model evaluation that `sampler` will make over `sigmas`, in order.
 
     Of another pack's solver, and of a very long run, it is the sigma of every step (`visited`).

@@ -72,17 +72,19 @@ class Run(comfy.samplers.KSamplerX0Inpaint):
         self.walk = method.walk(self.model_sampling, sigmas, prod(y.shape[2:]))
 
         # the mask, and what the model is shown of it
-        self.soft_mask = SoftMask(self.model_sampling, mask, sigmas)
-        self.rule = model_options.get("denoise_mask_function")
+        rule = model_options.get("denoise_mask_function")  # DifferentialDiffusion
+        if rule is not None:
+            rule = partial(rule, extra_options={"model": guider, "sigmas": sigmas})
+        self.soft_mask = SoftMask(self.model_sampling, mask, sigmas, rule)
         self.averages_mask = averages_mask(self.base_model, guider)
-        self.guided = Guided(guider, model_options, self.free, shows_mask=not self.averages_mask)
+        self.guided = Guided(guider, model_options, self.soft_mask.free, shows_mask=not self.averages_mask)
 
         # old content: where there is some, the method moves only cells that became free at full noise
         starts_noisy = bool(noise.any())  # else a first stage has already painted what is free
         first, self.full_noise = self.walk.levels[0], full_noise(self.model_sampling)
         starts_below = float(first.a) >= self.full_noise * float(first.b)
         self.has_old_content = self.soft_mask.soft or (starts_noisy and starts_below)
-        self.blank = self.free(sigmas[:1]) if self.soft_mask.soft and not starts_noisy else None
+        self.blank = self.soft_mask.free(sigmas[:1]) if self.soft_mask.soft and not starts_noisy else None
         self.landing: Tensor | None = None  # the sigma that the next jump goes back to
         self.landed: Tensor | None = None  # and the state that the solver had there
 
@@ -199,18 +201,11 @@ class Run(comfy.samplers.KSamplerX0Inpaint):
 
     def here(self, sigma: Tensor) -> Here:
         """What holds at sigma (B,). Cells that become free here may have lost their old content."""
-        here = Here(self.model_sampling, sigma, self.free(sigma), self.window)
+        here = Here(self.model_sampling, sigma, self.soft_mask.free(sigma), self.window)
         if self.has_old_content:
             lost = here.free & (here.level.signal_to_noise < self.full_noise)
             self.blank = lost if self.blank is None else self.blank | lost
         return here
-
-    def free(self, sigma: Tensor) -> Tensor:
-        """m at sigma (B,), boolean: by the model's own rule (DifferentialDiffusion), if it has one."""
-        if self.rule is None:
-            return self.soft_mask.free(sigma)
-        options = {"model": self.inner_model, "sigmas": self.sigmas}
-        return (self.rule(sigma, self.mask, extra_options=options) >= 0.5) & self.soft_mask.painted
 
     def shown(self, x: Tensor, here: Here, noise: Tensor) -> Tensor:
         """x^in: x where it is free, and the known part with this noise elsewhere."""

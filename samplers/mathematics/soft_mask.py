@@ -1,5 +1,7 @@
 """Which cell of a soft mask is free at which noise level."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -18,14 +20,17 @@ class SoftMask:
         model_sampling: the host's, whose `timestep` says t of a sigma.
         mask: v, values from 0 to 1, broadcasts to the latent.
         sigmas: of the schedule, (steps + 1,).
+        rule: the model's own, if it has one: (sigma (B,), v) -> m, free where that is .5 or more.
 
     Attributes:
         painted: where v is above 0.
         soft: whether there are values between 0 and 1.
     """
 
-    def __init__(self, model_sampling, mask: Tensor, sigmas: Tensor):
-        self.mask, self.painted, self.timestep = mask, mask > 0, model_sampling.timestep
+    def __init__(
+        self, model_sampling, mask: Tensor, sigmas: Tensor, rule: Callable[[Tensor, Tensor], Tensor] | None = None
+    ):
+        self.mask, self.painted, self.timestep, self.rule = mask, mask > 0, model_sampling.timestep, rule
         self.soft = bool((self.painted & (mask < 1)).any())
         if self.soft:
             self.t_end = self.timestep(sigmas[-1].clamp(min=float(model_sampling.sigma_min)))
@@ -33,6 +38,8 @@ class SoftMask:
 
     def free(self, sigma: Tensor) -> Tensor:
         """m at sigma (B,), boolean, of the mask's shape."""
+        if self.rule is not None:
+            return (self.rule(sigma, self.mask) >= 0.5) & self.painted
         if not self.soft:
             return self.painted
         threshold = (self.timestep(sigma[0]) - self.t_end) / self.span

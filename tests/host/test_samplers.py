@@ -195,6 +195,21 @@ def test_interruption_takes_effect_before_the_next_evaluation(eps_model, masked)
     assert len(counted) == 3
 
 
+@one_of_each
+def test_the_progress_bar_may_cancel(eps_model, latent, mask, method):
+    """The server looks whether the run was cancelled when it is told of a step; that is no error of the solver."""
+    import comfy.model_management as management
+
+    def cancel(step, denoised, x, total):
+        raise management.InterruptProcessingException
+
+    with torch.inference_mode(), pytest.raises(management.InterruptProcessingException):
+        cfg_guider(eps_model).sample(
+            torch.randn_like(latent), latent, combined("euler", method), sigmas(eps_model, 4), mask, callback=cancel,
+            disable_pbar=True, seed=1,
+        )  # fmt: skip
+
+
 def test_video_latents_of_a_flow_model_keep_their_frames(latent):
     """Five dimensions go through noise, jumps and feedback alike; a network of two dimensions cannot be asked, so the
     guider is replaced by one that predicts a constant."""
