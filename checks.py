@@ -1,6 +1,6 @@
 """Tensors that come from a workflow are checked here: "input X: found A, wanted B".
 
-Numbers and choices are held against their limits in nodes/schema.py, samplers in samplers/solver_kinds.py.
+Numbers and choices are held against their limits in nodes/schema.py, samplers in samplers/solvers.py.
 `naming` puts the node's id in front. An image is float (B, H, W, C) in 0..1 with 3 or 4 channels; a mask is float
 (B, H, W) in 0..1, 1 is regenerated, and what is not above `FLOOR` is black.
 """

@@ -14,9 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from latent_repaint.samplers.methods.blend import Blend
-from latent_repaint.samplers.methods.match import Match
-from latent_repaint.samplers.methods.repaint import RePaintBudget
+from latent_repaint.samplers.methods import Blend, Match, RePaintBudget
 
 from .held_out import HeldOut
 from .quality.masks import box

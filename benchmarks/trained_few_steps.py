@@ -16,9 +16,7 @@ from torch import Tensor
 
 from comfyui_host import in_process
 from demo_model.distil import DISTILLED
-from latent_repaint.samplers.methods.blend import Blend
-from latent_repaint.samplers.methods.match import Match
-from latent_repaint.samplers.methods.repaint import RePaintBudget
+from latent_repaint.samplers.methods import Blend, Match, RePaintBudget
 
 from .held_out import HeldOut
 from .quality.masks import MASKS

@@ -2,7 +2,7 @@
 
 host = in_process.start()
 model, clip, vae = host.nodes.CheckpointLoaderSimple().load_checkpoint(host.demo_checkpoint)
-from latent_repaint.samplers.methods import blend
+from latent_repaint.samplers.methods import Blend
 """
 
 from __future__ import annotations

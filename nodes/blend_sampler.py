@@ -4,7 +4,7 @@ from typing import Any
 
 from comfy_api.v0_0_2 import io
 
-from ..samplers.methods.blend import Blend
+from ..samplers.methods import Blend
 from .schema import (
     checked,
     combined,

@@ -8,8 +8,8 @@ from comfy_api.v0_0_2 import io
 
 from ..checks import naming
 from ..samplers.host import Combinator, combine
-from ..samplers.known_region import Method
-from ..samplers.solver_kinds import check_for_model, check_solver
+from ..samplers.methods import Method
+from ..samplers.solvers import check_for_model, check_solver
 from .schema import checked, kept_input, kept_latent, method_inputs, method_of, schema
 
 ID = "LatentRepaint_InpaintModel"

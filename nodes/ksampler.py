@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ..checks import check_masked_latent, naming
 from ..samplers.host import combine
-from ..samplers.moves import MAX_EVALUATIONS
-from ..samplers.solver_kinds import CHOOSES_ITS_STEPS
+from ..samplers.mathematics.moves import MAX_EVALUATIONS
+from ..samplers.solvers import CHOOSES_ITS_STEPS
 from .notice import NO_MASK, NOTHING_MASKED, notice
 from .schema import checked, method_inputs, method_of, schema
 from .trained_size import small_for
@@ -143,18 +143,18 @@ class KSampler(io.ComfyNode):
         )
         inpainted = {k: v for k, v in latent_image.items() if k not in RATIOS} | {"samples": samples}
         amiss = [NO_MASK if mask is None else "", small_for(model, samples), *notes]
-        done = f"{counted.evaluations} model evaluations in {time.perf_counter() - began:.1f} s."
+        done = f"{counted.steps} steps, extra evaluations among them, in {time.perf_counter() - began:.1f} s."
         return io.NodeOutput(inpainted, ui=notice(ID, *amiss, done=done))
 
 
 class Counted:
-    """The host's callback, and how many model evaluations it was called for."""
+    """The host's callback, and how many steps it was called for."""
 
     def __init__(self, callback: Callable[..., None]):
-        self.callback, self.evaluations = callback, 0
+        self.callback, self.steps = callback, 0
 
     def __call__(self, *progress: Any) -> None:
-        self.evaluations += 1
+        self.steps += 1
         self.callback(*progress)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from comfy_api.v0_0_2 import io
 
-from ..samplers.methods.match import Match
+from ..samplers.methods import Match
 from .schema import checked, combined, kept_input, sampler_input, sampler_output, schema, window_inputs
 
 ID = "LatentRepaint_MatchSampler"

@@ -4,7 +4,7 @@ from typing import Any
 
 from comfy_api.v0_0_2 import io
 
-from ..samplers.methods.repaint import RePaint
+from ..samplers.methods import RePaint
 from .schema import (
     checked,
     combined,

@@ -48,7 +48,7 @@ class Schedule(io.ComfyNode):
     @classmethod
     @checked
     def execute(cls, model: Any, sampler: Any, sigmas: Tensor) -> io.NodeOutput:
-        visited = evaluations(sampler, model.get_model_object("model_sampling"), sigmas, ID, model)
+        visited = evaluations(sampler, model.get_model_object("model_sampling"), sigmas, ID)
         plot = draw_schedule(visited)
         return io.NodeOutput(plot, len(visited), ui=ui.PreviewImage(plot, cls=cls))
 

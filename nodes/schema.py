@@ -15,10 +15,7 @@ from ..pixels.composite import BLENDS
 from ..pixels.latent_grid import SPATIAL_METHODS
 from ..pixels.region import Work
 from ..samplers.host import combine
-from ..samplers.known_region import KNOWN_NOISE, Method
-from ..samplers.methods.blend import Blend
-from ..samplers.methods.match import Match
-from ..samplers.methods.repaint import RePaintBudget
+from ..samplers.methods import KNOWN_NOISE, Blend, Match, Method, RePaintBudget
 
 CATEGORY = "latent repaint"
 METHODS = ["match", "repaint", "blend"]

@@ -1,12 +1,15 @@
 """What a method asks of the host's guider: the guided prediction, and the conditional one alone."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import comfy.model_management
+import comfy.samplers
 import torch
 from torch import Tensor
 
-from .known_region import Conditional
+from .mathematics.known_noise import Conditional
 
 CALC_COND_BATCH = "calc_cond_batch"  # the host's name (WrappersMP) for wrappers around the passes of one evaluation
 AROUND_A_PASS = ("predict_noise", CALC_COND_BATCH, "apply_model", "diffusion_model")  # its wrappers that may remember
@@ -16,6 +19,7 @@ GUIDANCE = (
 )  # fmt: skip
 """What patches put around guidance; a conditional prediction alone has none."""
 
+LIMITS = {"area", "mask", "strength", "timestep_start", "timestep_end"}  # of a prompt, in the host's words
 
 WHISPER = 1e-6
 """Weight of a prompt in the known cells that its mask leaves out: enough to hear what the model says there."""
@@ -24,43 +28,24 @@ WHISPER = 1e-6
 class Guided:
     """A guider, evaluation by evaluation.
 
-    The conditional prediction is caught where the host computes it, and copied there: what comes later may be another
-    prompt's (DualCFGGuider), altered (APG), or written into. There is none where the guider was not asked (LazyCache).
+    The conditional prediction is copied where the host computes it: what comes later may be another prompt's
+    (DualCFGGuider), altered (APG), or written into. There is none where the guider was not asked (LazyCache).
     Where a prompt of a region leaves out known cells by its mask, they are given a weight that is next to nothing: the
     model predicts them anyhow, and the host would throw it away. What is painted does not change.
 
     Arguments:
         guider: the host's; its `conds` hold the positive prompt under that name, or the first prompt that it asks for
             stands for it.
-        sampling_function: the host's, (base model, x, sigma (B,), negative, positive, cfg, model_options, seed) ->
-            denoised.
-        coverage: (prompts, x, sigma (B,)) -> where one of them covers a cell, as in `Conditional`.
-        free: sigma (B,) -> where the model is free at that level, boolean, broadcasts to x.
         model_options: the run's, before a solver added to them.
-        mask_shown: sigma (B,) -> the mask of that evaluation, boolean, for a model that reads it; None hides it.
-        before: called before every evaluation; it may raise, to interrupt the run.
-        report: called with what an evaluation predicted, the known part in its place, and x.
-        leave_out: called for an announced evaluation that is not made.
+        free: sigma (B,) -> where the model is free at that level, boolean, broadcasts to x.
+        shows_mask: whether a model that reads the mask is shown that of the evaluation, or none.
 
     Attributes:
         asking: whether the guider is at work; it stays so if it raised.
     """
 
-    def __init__(
-        self,
-        guider: Any,
-        sampling_function: Callable[..., Tensor],
-        coverage: Callable[[list[dict], Tensor, Tensor], Tensor | None],
-        free: Callable[[Tensor], Tensor],
-        model_options: dict,
-        mask_shown: Callable[[Tensor], Tensor] | None,
-        before: Callable[[], None],
-        report: Callable[[Tensor, Tensor], None],
-        leave_out: Callable[[], None],
-    ):
-        self.guider, self.sampling_function, self.mask_shown = guider, sampling_function, mask_shown
-        self.coverage, self.free = coverage, free
-        self.before, self.report, self.leave_out = before, report, leave_out
+    def __init__(self, guider: Any, model_options: dict, free: Callable[[Tensor], Tensor], shows_mask: bool):
+        self.guider, self.free, self.shows_mask = guider, free, shows_mask
         self.positive = getattr(guider, "conds", {}).get("positive")
         self.hooks = list(model_options.get("sampler_post_cfg_function", []))
         self.as_a_whole = self.positive is None or may_remember(model_options)
@@ -80,13 +65,14 @@ class Guided:
             placed: (a prediction, the conditional one or None) -> it with the known part in its place. What a solver's
                 own hook is handed (CFG++) is placed too: the solver draws conclusions from it about the whole state.
         """
-        hooks = [
-            hook if hook in self.hooks else handing(hook, lambda prediction: placed(prediction, caught()))
+        catch = Catch(self, x, sigma)
+        options = catch.options(model_options)
+        options["sampler_post_cfg_function"] = [
+            hook if hook in self.hooks else partial(handed_placed, hook, catch, placed)
             for hook in model_options.get("sampler_post_cfg_function", [])
         ]
-        options, caught = self.catching({**model_options, "sampler_post_cfg_function": hooks}, x, sigma)
         denoised = self.asked(self.guider, x, sigma, model_options=options, seed=seed)
-        return denoised, caught()
+        return denoised, catch.conditional
 
     def predict_conditional(
         self, x: Tensor, sigma: Tensor, model_options: dict, seed: int | None
@@ -95,63 +81,30 @@ class Guided:
         met the guider's whole call before would lay what it remembers of two prompts over one."""
         if self.as_a_whole:
             return self.predict(x, sigma, model_options, seed, placed=lambda prediction, conditional: prediction)
-        bare = {name: option for name, option in model_options.items() if name not in GUIDANCE}
-        options, caught = self.catching(bare, x, sigma)
+        catch = Catch(self, x, sigma)
+        options = catch.options({name: option for name, option in model_options.items() if name not in GUIDANCE})
         denoised = self.asked(
-            self.sampling_function, self.guider.inner_model, x, sigma, None, self.positive, 1.0,
+            comfy.samplers.sampling_function, self.guider.inner_model, x, sigma, None, self.positive, 1.0,
             model_options=options, seed=seed,
         )  # fmt: skip
-        return denoised, caught()
+        return denoised, catch.conditional
 
     def asked(self, ask: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         self.asking = True
-        self.before()
+        comfy.model_management.throw_exception_if_processing_interrupted()
         denoised = ask(*args, **kwargs)
         self.asking = False
         return denoised
 
-    def catching(self, model_options: dict, x: Tensor, sigma: Tensor) -> tuple[dict, Callable[[], Conditional | None]]:
-        """Options under which the conditional prediction of x is copied as soon as it is there, and how to ask for it.
-
-        The host's sampling function hands it to hooks before guidance, after context windows were put together. Guiders
-        of three prompts (DualCFG, PerpNeg) do without those hooks: there it is caught around their passes. The first is
-        the one: a hook after guidance may ask for more passes of the same prompt (PAG).
-        """
-        caught: dict[str, Conditional] = {}
-
-        def is_it(cond: list[dict] | None) -> bool:
-            return cond is self.positive if self.positive is not None else cond is not None
-
-        def keep(place: str, conds: list, predictions: list[Tensor]) -> None:
-            for prediction, cond in zip(predictions, conds, strict=True):
-                if is_it(cond) and place not in caught and prediction.shape == x.shape:
-                    asked = self.coverage(self.heard(cond, sigma), x, sigma)
-                    caught[place] = Conditional(prediction.clone(), asked)
-
-        def around_passes(executor, model, conds, x, sigma, model_options):
-            shown = [self.shown(self.heard(cond, sigma) if is_it(cond) else cond, sigma) for cond in conds]
-            predictions = executor(model, shown, x, sigma, model_options)
-            keep("passes", conds, predictions)
-            return predictions
-
-        def before_guidance(args):
-            keep("guidance", args["conds"], args["conds_out"])
-            return args["conds_out"]
-
-        hooks = [before_guidance, *model_options.get("sampler_pre_cfg_function", [])]
-        options = {**wrapped(model_options, around_passes), "sampler_pre_cfg_function": hooks}
-        return options, lambda: caught.get("guidance", caught.get("passes"))
+    def is_positive(self, cond: list[dict] | None) -> bool:
+        return cond is self.positive if self.positive is not None else cond is not None
 
     def heard(self, cond: list[dict], sigma: Tensor) -> list[dict]:
         """The prompts, each with `WHISPER` in the known cells that its mask leaves out."""
         if not any("mask" in part for part in cond):
             return cond
         known = ~self.free(sigma).any(1)  # the host's masks have no channels
-
-        def with_whisper(mask: Tensor) -> Tensor:
-            return torch.where(known.to(mask.device) & (mask == 0), WHISPER, mask)
-
-        return [{**part, "mask": with_whisper(part["mask"])} if "mask" in part else part for part in cond]
+        return [{**part, "mask": with_whisper(part["mask"], known)} if "mask" in part else part for part in cond]
 
     def shown(self, cond: list[dict] | None, sigma: Tensor) -> list[dict] | None:
         """The conditioning with the mask of this evaluation in it, if the model reads one from there.
@@ -160,8 +113,78 @@ class Guided:
         """
         if cond is None or not any("denoise_mask" in part.get("model_conds", {}) for part in cond):
             return cond
-        free = None if self.mask_shown is None else self.mask_shown(sigma)
+        free = self.free(sigma) if self.shows_mask else None
         return [{**part, "model_conds": with_mask(part["model_conds"], free)} for part in cond]
+
+
+class Catch:
+    """Copies the conditional prediction of one evaluation, as soon as the host has it.
+
+    The host's sampling function hands it to hooks before guidance, after context windows were put together. Guiders
+    of three prompts (DualCFG, PerpNeg) do without those hooks: there it is caught around their passes. The first is
+    the one: a hook after guidance may ask for more passes of the same prompt (PAG).
+
+    Arguments:
+        guided: the guider.
+        x, sigma: what it is asked.
+    """
+
+    def __init__(self, guided: Guided, x: Tensor, sigma: Tensor):
+        self.guided, self.x, self.sigma = guided, x, sigma
+        self.at_guidance: Conditional | None = None
+        self.at_passes: Conditional | None = None
+
+    @property
+    def conditional(self) -> Conditional | None:
+        """The prediction, of the shape of x; None where there is none, or not yet."""
+        return self.at_guidance or self.at_passes
+
+    def options(self, model_options: dict) -> dict:
+        """The same options, and both hooks."""
+        hooks = [self.before_guidance, *model_options.get("sampler_pre_cfg_function", [])]
+        return {**wrapped(model_options, self.around_passes), "sampler_pre_cfg_function": hooks}
+
+    def before_guidance(self, args: dict) -> list[Tensor]:
+        self.at_guidance = self.at_guidance or self.copied(args["conds"], args["conds_out"])
+        return args["conds_out"]
+
+    def around_passes(self, executor, model, conds: list, x: Tensor, sigma: Tensor, model_options: dict):
+        heard = [self.guided.heard(cond, sigma) if self.guided.is_positive(cond) else cond for cond in conds]
+        shown = [self.guided.shown(cond, sigma) for cond in heard]
+        predictions = executor(model, shown, x, sigma, model_options)
+        self.at_passes = self.at_passes or self.copied(conds, predictions)
+        return predictions
+
+    def copied(self, conds: list, predictions: list[Tensor]) -> Conditional | None:
+        for prediction, cond in zip(predictions, conds, strict=True):
+            if self.guided.is_positive(cond) and prediction.shape == self.x.shape:
+                asked = coverage(self.guided.heard(cond, self.sigma), self.x, self.sigma)
+                return Conditional(prediction.clone(), asked)
+        return None
+
+
+def with_whisper(mask: Tensor, known: Tensor) -> Tensor:
+    """A prompt's mask, heard where it is 0 and the cell is known."""
+    return torch.where(known.to(mask.device) & (mask == 0), WHISPER, mask)
+
+
+def coverage(prompts: list[dict], x: Tensor, sigma: Tensor) -> Tensor | None:
+    """Where the host asks one of the prompts about a cell at this level, boolean, as x; None if everywhere.
+
+    Areas, masks, strengths and times are counted by the host itself: it divides by this sum.
+    """
+    if any(not LIMITS & prompt.keys() or "default" in prompt for prompt in prompts):
+        return None  # one without limits, or one that takes what the others leave
+    count, sides = torch.zeros_like(x), x.ndim - 2
+    for prompt in prompts:
+        bare = {name: value for name, value in prompt.items() if name not in ("control", "gligen", "hooks")}
+        counted = comfy.samplers.get_area_and_mult(bare | {"model_conds": {}}, x, sigma)
+        if counted is not None:
+            there = count
+            for side in range(sides if counted.area is not None else 0):
+                there = there.narrow(side + 2, counted.area[sides + side], counted.area[side])
+            there += counted.mult
+    return count != 0
 
 
 def with_mask(model_conds: dict, free: Tensor | None) -> dict:
@@ -208,13 +231,11 @@ def may_remember(model_options: dict) -> bool:
     return "model_function_wrapper" in model_options or any(key not in STATELESS for key in keys)
 
 
-def handing(hook: Callable[[dict], Tensor], placed: Callable[[Tensor], Tensor]) -> Callable[[dict], Tensor]:
-    """A hook after guidance that is handed predictions with the known part in its place."""
+def handed_placed(
+    hook: Callable[[dict], Tensor], catch: Catch, placed: Callable[[Tensor, Conditional | None], Tensor], args: dict
+) -> Tensor:
+    """A hook after guidance, handed predictions with the known part in its place."""
     names = "denoised", "cond_denoised", "uncond_denoised"
-
-    def hook_placed(args: dict) -> Tensor:
-        given = {name: placed(args[name]) for name in names if args.get(name) is not None}
-        denoised = hook(args | given)
-        return args["denoised"] if denoised is given.get("denoised") else denoised  # it will be placed where it goes
-
-    return hook_placed
+    given = {name: placed(args[name], catch.conditional) for name in names if args.get(name) is not None}
+    denoised = hook(args | given)
+    return args["denoised"] if denoised is given.get("denoised") else denoised  # it will be placed where it goes

@@ -1,142 +1,153 @@
-"""The half of the bridge to ComfyUI that runs solvers, the host's and other packs', piece by piece of a walk."""
+"""Solvers, the host's and other packs': what a KSAMPLER is, which are refused, and how one runs piece by piece."""
 
+import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import comfy.model_management
+import comfy.samplers
 import torch
 from comfy.k_diffusion import sampling as k_diffusion
 from torch import Tensor
 
-from .loop import Region, Solver
-from .moves import Move
-from .noise import derive_seed
-from .solver_kinds import name_of, of_the_host, unwrapped
+from .guider import Guided
+from .mathematics.moves import Descend, Move, Refine
+from .mathematics.noise_level import noise_level
+from .mathematics.seeds import derive_seed
 
-NOISE_OF_SOLVER = 2  # its stream of noise; 1 is that of the jumps
+KSAMPLER = comfy.samplers.KSAMPLER
 
+CHOOSES_ITS_STEPS = ("dpm_fast", "dpm_adaptive")
+NOT_FOR_FLOW = (
+    "sample_ddpm", "sample_dpmpp_2s_ancestral_cfg_pp", "sample_res_multistep_ancestral",
+    "sample_res_multistep_ancestral_cfg_pp",
+)  # fmt: skip
+"""They add the noise of models with a = 1 to any model: a flow is left with too much of it, in the host as well."""
 STANDS_STILL = ("sample_unipc", "sample_unipc_bh2")
 """Of order 0 over a single step, these return the state that they were given."""
 MAY_STOP_SHORT = ("sample_sa_solver", "sample_sa_solver_pece")
 """In ComfyUI 0.3.75 they return the state of the last but one sigma, if the last is above 0; in 0.33 no more."""
 
+NOISE_OF_SOLVER = 2  # its stream of noise; 1 is that of the jumps
+MAX_WALKED = 1_000  # steps of a run whose model evaluations are counted; of a longer one they are not, but its steps
 
-class Handed:
-    """What a solver is handed: `denoise` in the place of the host's denoiser, and whatever else that one has.
 
-    Arguments:
-        region: jumps and refines.
-        denoise: (x, sigma (B,), **extra_args) -> denoised; the region, or what another sampler made of it.
-        model: the host's KSamplerX0Inpaint, behind which solvers look for the latent, the guider and the network.
+class SolverError(ValueError):
+    """A solver failed, or is refused while it runs; says which, and what to do."""
+
+
+def check_solver(sampler: Any, node: str, name: str = "sampler") -> None:
+    """Raises ValueError if `sampler` cannot be walked over given sigmas."""
+    if not isinstance(sampler, KSAMPLER):
+        raise ValueError(
+            f"{node}: input sampler: found {type(sampler).__name__}, wanted a KSAMPLER; use KSamplerSelect"
+        )
+    found = name_of(unwrapped(sampler)[-1])
+    for solver in CHOOSES_ITS_STEPS:
+        if solver in found:
+            raise ValueError(f"{node}: input {name}: {refusal(solver)}")
+
+
+def refusal(solver: str) -> str:
+    """Why one of `CHOOSES_ITS_STEPS` is refused."""
+    return f"found {solver}, which chooses its own steps, wanted any other sampler"
+
+
+def check_for_model(sampler: Any, model_sampling: Any) -> None:
+    """Raises ValueError if the solver leaves wrong noise in the states of this kind of model."""
+    solver = unwrapped(sampler)[-1]
+    is_flow = noise_level(model_sampling, torch.tensor(0.5)).a < 1
+    if of_the_host(solver) and name_of(solver) in NOT_FOR_FLOW and is_flow:
+        raise ValueError(
+            f"input sampler: found {name_of(solver)[7:]}, which leaves noise in the pictures of flow models (SD3, "
+            "Flux, Wan) even without a mask, wanted another sampler; take euler_ancestral, for example"
+        )
+
+
+def name_of(sampler: Any) -> str:
+    return getattr(sampler.sampler_function, "__name__", type(sampler.sampler_function).__name__)
+
+
+def of_the_host(sampler: Any) -> bool:
+    return (getattr(sampler.sampler_function, "__module__", None) or "").startswith("comfy.")
+
+
+def unwrapped(sampler: Any) -> list[Any]:
+    """The sampler, the one that it holds in its options, and so on in; the last is the solver itself.
+
+    Packs that change what a solver sees (Detail Daemon) are samplers around a sampler. One that holds several is taken
+    for a solver.
     """
-
-    def __init__(self, region: Region, denoise: Callable[..., Tensor], model: Any):
-        self.expect_jump, self.jump, self.refine = region.expect_jump, region.jump, region.refine
-        self._region, self._denoise, self._model = region, denoise, model
-
-    def __call__(self, x: Tensor, sigma: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return self._denoise(x, sigma, *args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["_model"], name)
-
-    def calling(self, denoise: Callable[..., Tensor]) -> "Handed":
-        """The same with another denoiser."""
-        return Handed(self._region, denoise, self._model)
+    chain = [sampler]
+    while True:
+        held = [option for option in chain[-1].extra_options.values() if isinstance(option, KSAMPLER)]
+        if len(held) != 1 or any(held[0] is outer for outer in chain):
+            return chain
+        chain.append(held[0])
 
 
-def segment_solver(sampler: Any, seeds: list[int], moves: Sequence[Move], asking: Callable[[], bool]) -> Solver:
-    """The solver for one descent after the other, with noise of its own in each, image by image.
+def around(sampler: Any, sample: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The function of `sampler`, with `sample` in the place of the solver that it holds; `sample` if it holds none.
 
-    Another pack's solver draws its own noise, of the kind that its user chose, from a seed of its own in each descent.
+    So a sampler around a sampler is called once, over all sigmas, whatever the walk over them.
+    """
+    for outer in reversed(unwrapped(sampler)[:-1]):
+        inside = KSAMPLER(sample)
+        options = {k: inside if isinstance(v, KSAMPLER) else v for k, v in outer.extra_options.items()}
+        sample = functools.partial(outer.sampler_function, **options)
+    return sample
+
+
+class Solver:
+    """The solver in a KSAMPLER, run over one piece of the sigmas after the other, with noise of its own in each.
+
+    The host's solvers get their noise image by image. Another pack's draws its own, of the kind that its user chose,
+    from a seed of its own in each piece.
 
     Arguments:
         sampler: a KSAMPLER; what it holds inside of it is the solver.
         seeds: one an image.
-        moves: the walk.
-        asking: whether the model is at work, or failed: its errors are not the solver's.
     """
-    solver = unwrapped(sampler)[-1]
-    draws = takes_noise_sampler(solver)
 
-    def solve(handed, x, sigmas, extra_args, descent):
-        # the first descent keeps the seeds, so that a walk of one descent is what the host's own sampler makes
-        here = seeds if descent == 0 else [derive_seed(s, NOISE_OF_SOLVER, descent) for s in seeds]
-        extra_args["seed"] = here[0]
-        options = dict(solver.extra_options)
-        if draws:
-            options["noise_sampler"] = noise_sampler(solver.sampler_function, x, sigmas, here)
-        elif descent > 0 and not of_the_host(solver):
-            torch.manual_seed(here[0])  # where some take their noise from
-            options = {name: moved_on(name, value, descent) for name, value in options.items()}
-        with blamed(solver, asking, len(sigmas) - 1 if len(moves) > 1 else None):
-            return run_piece(solver, handed, x, sigmas, extra_args, options)
+    def __init__(self, sampler: Any, seeds: list[int]):
+        self.sampler, self.seeds = unwrapped(sampler)[-1], seeds
+        self.host_name = name_of(self.sampler) if of_the_host(self.sampler) else None
 
-    return solve
+    def descend(
+        self, denoise: Any, x: Tensor, sigmas: Tensor, extra_args: dict, piece: int,
+        callback: Callable[[dict], None],
+    ) -> Tensor:  # fmt: skip
+        """x at the last of `sigmas`, of x at the first; a step that the solver would leave out is Euler's.
 
+        Arguments:
+            denoise: the host's denoiser (KSamplerX0Inpaint), or one that answers in its place.
+            piece: its number, from 0.
+            callback: k-diffusion's, called at every step.
+        """
+        # the first piece keeps the seeds, so that a run of one piece is what the host's own sampler makes
+        seeds = self.seeds if piece == 0 else [derive_seed(s, NOISE_OF_SOLVER, piece) for s in self.seeds]
+        function, options = self.sampler.sampler_function, self.options(x, sigmas, seeds, piece)
+        sigmas, extra_args = sigmas.clone(), {**extra_args, "seed": seeds[0]}  # some write into both
+        if self.host_name in STANDS_STILL and len(sigmas) == 2:
+            function, options = k_diffusion.sample_euler, {}
+        elif self.host_name in MAY_STOP_SHORT and sigmas[-1] > 0 and stops_short(function, denoise, sigmas):
+            (before, last), asked = sigmas[-2:].clone(), Asked(denoise.inner_model, sigmas, denoise)
+            x = function(asked, x, sigmas, extra_args=extra_args, callback=callback, disable=True, **options)
+            return x + k_diffusion.to_d(x, before, asked.denoised) * (last - before)
+        return function(denoise, x, sigmas, extra_args=extra_args, callback=callback, disable=True, **options)
 
-def moved_on(name: str, value: Any, descent: int) -> Any:
-    """An option of a solver for a later descent: a seed that its user chose would repeat the noise of the first."""
-    is_seed = "seed" in name and isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    return (value + descent) % 2**63 if is_seed else value
-
-
-class SolverError(ValueError):
-    """A solver failed; says which, and what to do."""
-
-
-@contextmanager
-def blamed(sampler: Any, asking: Callable[[], bool], piece: int | None = None) -> Iterator[None]:
-    """Turns whatever a sampler raises into an error that names it and a way out; errors of the model stay theirs.
-
-    Arguments:
-        asking: whether the model is at work, or failed, or the run was cancelled before it was asked.
-        piece: the steps that the sampler was given, if the walk is cut into pieces.
-    """
-    try:
-        yield
-    except Exception as error:
-        if asking() or isinstance(error, (SolverError, comfy.model_management.OOM_EXCEPTION)):
-            raise
-        found = f"input sampler: found {name_of(sampler)}, which failed with {type(error).__name__}: {error}"
-        if piece is None:
-            raise SolverError(
-                f"{found}, wanted a sampler that runs with this model; take euler, for example"
-            ) from error
-        raise SolverError(
-            f"{found}, on a piece of {piece} of the run's steps, wanted a sampler that can run in pieces; take euler, "
-            "for example, or the method Blend (Blend Sampler), which runs any sampler in one piece"
-        ) from error
-
-
-def run_piece(solver: Any, handed: Handed, x: Tensor, sigmas: Tensor, extra_args: dict, options: dict) -> Tensor:
-    """The solver over `sigmas`, to the last of them: a step that it would leave out is Euler's."""
-    function, last = solver.sampler_function, sigmas[-1]
-    own = of_the_host(solver)
-    if own and name_of(solver) in STANDS_STILL and len(sigmas) == 2:
-        return k_diffusion.sample_euler(handed, x, sigmas, extra_args=extra_args, disable=True)
-    if not (own and name_of(solver) in MAY_STOP_SHORT and last > 0 and stops_short(function, handed, sigmas)):
-        return function(handed, x, sigmas, extra_args=extra_args, callback=None, disable=True, **options)
-    asked: list[Tensor] = []
-
-    def remember(x, sigma, **extra_args):
-        asked[:] = [handed(x, sigma, **extra_args)]
-        return asked[0]
-
-    before = sigmas[-2].clone()
-    x = function(
-        handed.calling(remember), x, sigmas, extra_args=extra_args, callback=None, disable=True, **options
-    )  # fmt: skip
-    return x + k_diffusion.to_d(x, before, asked[0]) * (last - before)
-
-
-def stops_short(function: Callable[..., Tensor], handed: Handed, sigmas: Tensor) -> bool:
-    """Whether the solver leaves out the last step, found by letting it take that step alone with one cell."""
-    cell = torch.ones(1, 1, 1, 1)
-    blank = handed.calling(lambda x, sigma, **extra_args: torch.zeros_like(x))
-    return torch.equal(function(blank, cell, sigmas[-2:].cpu(), extra_args={"seed": 0}, disable=True), cell)
+    def options(self, x: Tensor, sigmas: Tensor, seeds: list[int], piece: int) -> dict:
+        """The solver's options, with noise for this piece."""
+        options = dict(self.sampler.extra_options)
+        if takes_noise_sampler(self.sampler):
+            options["noise_sampler"] = noise_sampler(self.sampler.sampler_function, x, sigmas, seeds)
+        elif piece > 0 and self.host_name is None:
+            torch.manual_seed(seeds[0])  # where some take their noise from
+            options = {name: moved_on(name, value, piece) for name, value in options.items()}
+        return options
 
 
 def takes_noise_sampler(solver: Any) -> bool:
@@ -157,3 +168,102 @@ def noise_sampler(function: Callable, x: Tensor, sigmas: Tensor, seeds: list[int
         return k_diffusion.BrownianTreeNoiseSampler(x, lowest, highest, seed=seeds, cpu=on_cpu)
     draws = [k_diffusion.default_noise_sampler(x[k : k + 1], seed=seed) for k, seed in enumerate(seeds)]
     return lambda sigma, sigma_next: torch.cat([draw(sigma, sigma_next) for draw in draws])
+
+
+def moved_on(name: str, value: Any, piece: int) -> Any:
+    """An option of a solver for a later piece: a seed that its user chose would repeat the noise of the first."""
+    is_seed = "seed" in name and isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return (value + piece) % 2**63 if is_seed else value
+
+
+@contextmanager
+def blamed(sampler: Any, guided: Guided, piece: int | None = None) -> Iterator[None]:
+    """Turns whatever a sampler raises into an error that names it and a way out; errors of the model stay theirs.
+
+    Arguments:
+        guided: which knows whether the model was at work.
+        piece: the steps that the sampler was given, if the walk is cut into pieces.
+    """
+    not_the_solvers = (
+        SolverError, comfy.model_management.OOM_EXCEPTION, comfy.model_management.InterruptProcessingException,
+    )  # fmt: skip
+    try:
+        yield
+    except Exception as error:
+        if guided.asking or isinstance(error, not_the_solvers):
+            raise
+        found = f"input sampler: found {name_of(sampler)}, which failed with {type(error).__name__}: {error}"
+        if piece is None:
+            raise SolverError(
+                f"{found}, wanted a sampler that runs with this model; take euler, for example"
+            ) from error
+        raise SolverError(
+            f"{found}, on a piece of {piece} of the run's steps, wanted a sampler that can run in pieces; take euler, "
+            "for example, or the method Blend (Blend Sampler), which runs any sampler in one piece"
+        ) from error
+
+
+class Asked(comfy.samplers.KSamplerX0Inpaint):
+    """The host's denoiser as a solver sees it, which notes what it was asked.
+
+    Arguments:
+        guider, sigmas: the host's, or what stands in for them.
+        denoise: answers in its place, (x, sigma (B,), **extra_args) -> denoised.
+
+    Attributes:
+        asked: the sigma (B,) of every evaluation.
+        denoised: the last answer.
+    """
+
+    def __init__(self, guider: Any, sigmas: Tensor, denoise: Callable[..., Tensor]):
+        super().__init__(guider, sigmas)
+        self.denoise, self.asked = denoise, list[Tensor]()
+
+    def __call__(self, x: Tensor, sigma: Tensor, **extra_args: Any) -> Tensor:
+        self.asked.append(sigma)
+        self.denoised = self.denoise(x, sigma, **extra_args)
+        return self.denoised
+
+
+def one_cell(x: Tensor, sigma: Tensor, model_options: dict | None = None, **extra_args: Any) -> Tensor:
+    """The answer to a solver that walks a single cell, to see how it walks. The CFG++ solvers wait for their hook."""
+    denoised = torch.zeros_like(x)
+    names = "denoised", "cond_denoised", "uncond_denoised"
+    for after_guidance in (model_options or {}).get("sampler_post_cfg_function", []):
+        after_guidance(dict.fromkeys(names, denoised) | {"cond": [], "uncond": [], "input": x, "sigma": sigma})
+    return denoised
+
+
+def stops_short(function: Callable[..., Tensor], denoise: Any, sigmas: Tensor) -> bool:
+    """Whether the solver leaves out the last step, found by letting it take that step alone with one cell."""
+    cell, sigmas = torch.ones(1, 1, 1, 1), sigmas[-2:].cpu()
+    asked = Asked(denoise.inner_model, sigmas, one_cell)
+    return torch.equal(function(asked, cell, sigmas, extra_args={"seed": 0}, disable=True), cell)
+
+
+def visited(sampler: Any, moves: list[Move], sigmas: Tensor, model_sampling: Any) -> list[float]:
+    """The sigma of every model evaluation of a run, in order, found by letting the host's solver walk one cell.
+
+    Of another pack's solver, and where there are more than MAX_WALKED steps to walk, it is the sigma of every step.
+    """
+    solver, levels = unwrapped(sampler)[-1], sigmas.float().cpu()
+    pieces = {move: levels[move.start : move.stop + 1] for move in moves if isinstance(move, Descend)}
+    asked = {move: piece[:-1].tolist() for move, piece in pieces.items()}
+    if of_the_host(solver) and sum(map(len, asked.values())) <= MAX_WALKED:
+        asked = {move: asked_by(solver, piece, model_sampling) for move, piece in pieces.items()}
+    found: list[float] = []
+    for move in moves:
+        if isinstance(move, Descend):
+            found += asked[move]
+        elif isinstance(move, Refine):
+            found += [float(levels[move.level])] * move.evaluations
+    return found
+
+
+def asked_by(solver: Any, sigmas: Tensor, model_sampling: Any) -> list[float]:
+    """The sigma of every model evaluation of one of the host's solvers over `sigmas`."""
+    patcher = SimpleNamespace(get_model_object=lambda name: model_sampling)
+    guider = SimpleNamespace(inner_model=SimpleNamespace(model_sampling=model_sampling), model_patcher=patcher)
+    asked = Asked(guider, sigmas, one_cell)
+    Solver(solver, [0]).descend(asked, torch.ones(1, 1, 1, 1), sigmas, {"model_options": {}}, 0, lambda report: None)
+    return [float(sigma[0]) for sigma in asked.asked]

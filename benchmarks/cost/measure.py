@@ -15,10 +15,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from latent_repaint.samplers.host import combine, evaluations
-from latent_repaint.samplers.known_region import Method
-from latent_repaint.samplers.methods.blend import Blend
-from latent_repaint.samplers.methods.match import Match
-from latent_repaint.samplers.methods.repaint import RePaint
+from latent_repaint.samplers.methods import Blend, Match, Method, RePaint
 
 from . import HOST
 

@@ -27,11 +27,11 @@ from .problems import PROBLEMS, textured_fields
 from .page import title
 
 # importable only once analytic_model has started the host
-from latent_repaint.samplers.methods.blend import Blend
+from latent_repaint.samplers.methods import Blend
 from latent_repaint.samplers.host import combine
-from latent_repaint.samplers.known_region import Method
-from latent_repaint.samplers.methods.match import MAX_RATIO, MIN_RATIO, Match
-from latent_repaint.samplers.methods.repaint import RePaint, RePaintBudget
+from latent_repaint.samplers.methods import Method
+from latent_repaint.samplers.methods import MAX_RATIO, MIN_RATIO, Match
+from latent_repaint.samplers.methods import RePaint, RePaintBudget
 # isort: on
 
 KEYS = ("weak", "field", "textures", "learnt")

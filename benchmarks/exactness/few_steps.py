@@ -23,10 +23,10 @@ from .metrics import Judge
 from .problems import PROBLEMS, GaussianMixture, Problem
 
 # importable only once analytic_model has started the host
-from latent_repaint.samplers.methods.blend import Blend
+from latent_repaint.samplers.methods import Blend
 from latent_repaint.samplers.host import combine
-from latent_repaint.samplers.methods.match import Match
-from latent_repaint.samplers.methods.repaint import RePaintBudget
+from latent_repaint.samplers.methods import Match
+from latent_repaint.samplers.methods import RePaintBudget
 # isort: on
 
 SMALL = ("field", "textures", "weak", "plane")

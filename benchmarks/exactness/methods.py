@@ -16,10 +16,8 @@ import torch
 from torch import Tensor
 
 from latent_repaint.samplers.host import combine, evaluations
-from latent_repaint.samplers.methods.blend import Blend
-from latent_repaint.samplers.methods.match import Match
-from latent_repaint.samplers.methods.repaint import RePaint
-from latent_repaint.samplers.noise_level import noise_level
+from latent_repaint.samplers.mathematics.noise_level import noise_level
+from latent_repaint.samplers.methods import Blend, Match, RePaint
 
 from .analytic_model import sigmas, solver
 from .langevin import inner_steps_within, langevin

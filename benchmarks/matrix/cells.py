@@ -25,10 +25,8 @@ from comfyui_host.families import FAMILIES, Family
 from comfyui_host.passes import counted
 from comfyui_host.tiny import ksampler
 from latent_repaint.samplers.host import combine
-from latent_repaint.samplers.methods.blend import Blend
-from latent_repaint.samplers.methods.match import Match
-from latent_repaint.samplers.methods.repaint import RePaint
-from latent_repaint.samplers.noise_level import noise_levels
+from latent_repaint.samplers.mathematics.noise_level import noise_levels
+from latent_repaint.samplers.methods import Blend, Match, RePaint
 
 METHODS = {
     "Blend": Blend(),
@@ -101,7 +99,7 @@ def broken_promise(samples: Tensor, latent: Tensor, mask: Tensor, passes: int, r
     """The first promise that a result does not keep, or "".
 
     Arguments:
-        reports: of the progress bar, evaluations before this one and in all. It passes over the extra evaluations that
+        reports: of the progress bar, steps before this one and in all. It passes over the extra evaluations that
             Match leaves out of a model that looks distilled, as untrained networks sometimes do.
     """
     change = (samples - latent).abs()
@@ -111,9 +109,9 @@ def broken_promise(samples: Tensor, latent: Tensor, mask: Tensor, passes: int, r
         return f"kept part off by {kept:.1e}"
     if (change * mask).max() < 0.01:
         return "nothing was painted"
-    (places, totals), left_out = zip(*reports, strict=True), reports[-1][1] - passes
-    whole = len(places) == passes and set(totals) == {places[-1] + 1} and all(a < b for a, b in pairwise(places))
-    return "" if whole and left_out >= 0 else f"{passes} evaluations, {reports[0][1]} announced, {places} reported"
+    places, totals = zip(*reports, strict=True)
+    whole = set(totals) == {places[-1] + 1} and all(a < b for a, b in pairwise(places))
+    return "" if whole and passes >= len(places) else f"{passes} evaluations, {totals[0]} steps, {places} reported"
 
 
 def jump_error(model_sampling: Any, start: float, stop: float, count: int, seed: int = 0) -> float:

@@ -99,7 +99,7 @@ def page(rows: list[list[str]], wrong: list[str], refusals: list[str]) -> str:
 {STEPS} steps, tiny models with random weights in the real host.
 
 Right (of {len(SOLVERS) * len(SCHEDULERS)}): the result is finite, its kept part equals the given latent to
-{TOLERANCE:g}, something was painted, and the model was evaluated exactly as often as announced. Jump: the worst
+{TOLERANCE:g}, something was painted, and progress counted every step up to the last. Jump: the worst
 deviation of mean, variance and covariance with the clean latent, over forward jumps between levels of a schedule,
 from the host's own noising, in standard errors of {DRAWS:,} draws; nine jumps in three measures each, so 2 to 4 is
 what exact agreement gives. The evaluations of each cell: [matrix.csv](matrix.csv).

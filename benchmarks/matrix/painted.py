@@ -22,7 +22,7 @@ from torch import Tensor
 
 from comfyui_host.tiny import ksampler  # starts the host, which the next stand on
 from latent_repaint.samplers.host import combine
-from latent_repaint.samplers.methods.blend import Blend
+from latent_repaint.samplers.methods import Blend
 
 from . import closed_form
 from .cells import METHODS, SCHEDULERS, SOLVERS

@@ -28,9 +28,7 @@ from torch import Tensor
 from comfyui_host import install
 from comfyui_host.passes import counted
 from demo_model.distil import DISTILLED
-from latent_repaint.samplers.methods.blend import Blend
-from latent_repaint.samplers.methods.match import Match
-from latent_repaint.samplers.methods.repaint import RePaintBudget
+from latent_repaint.samplers.methods import Blend, Match, RePaintBudget
 
 from ..held_out import HeldOut
 from ..report import OUT, RESULTS, Table, chosen, contact_sheet, write

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from latent_repaint.samplers.noise_level import noise_levels
+from latent_repaint.samplers.mathematics.noise_level import noise_levels
 
 from . import HOST
 

@@ -11,9 +11,7 @@ from torch import Tensor
 
 from comfyui_host.passes import counted
 from latent_repaint.samplers.host import combine
-from latent_repaint.samplers.methods.blend import Blend
-from latent_repaint.samplers.methods.match import Match
-from latent_repaint.samplers.methods.repaint import RePaintBudget
+from latent_repaint.samplers.methods import Blend, Match, RePaintBudget
 
 from . import HOST
 

@@ -37,14 +37,14 @@ class Run:
     Attributes:
         samples: the latent.
         passes: rows of the batch of every pass through the network, in order.
-        announced: model evaluations announced to the host's progress bar, or 0 without any call of it.
-        made: how many it was told of.
+        announced: steps announced to the host's progress bar, or 0 without any call of it.
+        reported: the steps it was told of, in order.
     """
 
     samples: Tensor
     passes: list[int]
     announced: int
-    made: int
+    reported: list[int]
 
 
 @torch.inference_mode()
@@ -67,7 +67,8 @@ def run(
         )  # fmt: skip
     finally:
         hook.remove()
-    return Run(samples, passes, steps[-1][1] if steps else 0, len(steps))
+    assert len({total for _, total in steps}) <= 1
+    return Run(samples, passes, steps[-1][1] if steps else 0, [step for step, _ in steps])
 
 
 def euler_that(look: Callable[[Any, Tensor, Tensor, dict], Any], name: str) -> Any:

@@ -12,9 +12,7 @@ import torch
 from comfyui_host.tiny import conditioning, host, ksampler
 from latent_repaint.nodes.ksampler import KSampler
 from latent_repaint.samplers.host import combine, evaluations
-from latent_repaint.samplers.methods.blend import Blend
-from latent_repaint.samplers.methods.match import Match
-from latent_repaint.samplers.methods.repaint import RePaint
+from latent_repaint.samplers.methods import Blend, Match, RePaint
 
 METHODS = {
     "fixed": Blend(known_noise="fixed"),
@@ -36,7 +34,7 @@ def combined(solver: str, method: str, kept: torch.Tensor | None = None) -> Any:
 
 
 def announced(model: Any, sampler: Any, schedule: torch.Tensor) -> int:
-    """How many model evaluations a run says, before it begins, that it will take."""
+    """How many model evaluations the node Schedule says that a run will take."""
     return len(evaluations(sampler, model.get_model_object("model_sampling"), schedule, "node"))
 
 
@@ -94,14 +92,14 @@ def guided(guider: Any, sampler: Any, schedule: Any, latent: Any, mask: Any, noi
 
 @dataclass(frozen=True, kw_only=True)
 class Watched(Blend):
-    """Blend with predicted noise that shows `look` the region of a run before it is walked with."""
+    """Blend that shows `look` the noise of a run's known part before the run begins."""
 
     look: Callable[[Any], Any]
 
-    def region(self, *parts: Any) -> Any:
-        region = super().region(*parts)
-        self.look(region)
-        return region
+    def noise(self, *parts: Any) -> Any:
+        noise = super().noise(*parts)
+        self.look(noise)
+        return noise
 
 
 def drop_in(model: Any, latent: Any, **changed: Any) -> dict[str, Any]:

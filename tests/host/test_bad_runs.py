@@ -158,11 +158,10 @@ def test_a_wrong_noise_mask_is_named(eps_model, latent, wrong):
 
 
 @pytest.mark.parametrize(("solver", "method", "steps"), [
-    ("lms", "blend", 10_000), ("lms", "match", 5_000), ("deis", "repaint", 10_000), ("uni_pc", "blend", 10_000),
-    ("heun", "match", 5_000),
+    ("lms", "blend", 100_000), ("lms", "match", 5_000), ("deis", "repaint", 10_000), ("heun", "match", 400),
 ])  # fmt: skip
-def test_planning_asks_a_solver_only_so_often(eps_model, monkeypatch, solver, method, steps):
-    """What a long walk costs is told from its beginning, so that no schedule can hold the machine."""
+def test_schedule_walks_a_solver_only_so_far(eps_model, monkeypatch, solver, method, steps):
+    """Of a long run it says the steps, so that no schedule can hold the machine."""
     monkeypatch.setattr("latent_repaint.nodes.schedule.ui.PreviewImage", lambda *args, **kwargs: None)
     asked = 0
     coefficient = k_diffusion.linear_multistep_coeff
@@ -174,15 +173,12 @@ def test_planning_asks_a_solver_only_so_often(eps_model, monkeypatch, solver, me
 
     monkeypatch.setattr(k_diffusion, "linear_multistep_coeff", counted)
     found = Schedule.execute(eps_model, METHODS[method](ksampler(solver)), sigmas(eps_model, steps)).args[1]
-    per_step = {"heun": 2}.get(solver, 1)
     walked = {"blend": steps, "match": 2 * steps, "repaint": 2 * steps - 1}[method]
-    inner = steps if method == "match" else 0
-    assert found == pytest.approx(per_step * (walked - inner) + inner, rel=0.01)
-    assert asked <= 20_000
+    assert found == (walked + steps - 1 if solver == "heun" else walked)
+    assert asked <= 4_000
 
 
-def test_planning_can_be_cancelled(eps_model, latent, mask, monkeypatch):
-    """While a solver is walked without the model, before the first evaluation."""
+def test_a_run_is_cancelled_where_a_solver_asks_next(eps_model, latent, mask):
     steps = []
 
     def slow(model, x, sigmas, extra_args=None, callback=None, disable=None):
@@ -197,4 +193,4 @@ def test_planning_can_be_cancelled(eps_model, latent, mask, monkeypatch):
         steps.clear()
         with pytest.raises(management.InterruptProcessingException):
             run(eps_model, method(comfy.samplers.KSAMPLER(slow)), sigmas(eps_model, 50), latent, mask)
-        assert len(steps) == 3
+        assert len(steps) == 3 and not management.processing_interrupted()

@@ -11,9 +11,9 @@ from benchmarks.exactness.random_command import Bench
 from benchmarks.quality.inexact import Scenes
 from comfyui_host.passes import counted
 from latent_repaint.nodes.ksampler import KSampler
-from latent_repaint.samplers.methods.blend import Blend
-from latent_repaint.samplers.methods.match import LEFT_OUT, Match
+from latent_repaint.samplers.methods import Blend, Match
 
+LEFT_OUT = "This model looks distilled in steps: extra evaluations were left out."
 SEED = 4  # of the mixtures: not one that the method was chosen on
 
 

@@ -9,8 +9,8 @@ import torch
 from benchmarks.matrix.cells import METHODS, SCHEDULERS, SOLVERS, Cell, cells, family, jump_error, run
 from comfyui_host.families import FAMILIES
 from comfyui_host.tiny import sigmas
-from latent_repaint.samplers.noise_level import noise_levels
-from latent_repaint.samplers.solver_kinds import CHOOSES_ITS_STEPS, NOT_FOR_FLOW
+from latent_repaint.samplers.mathematics.noise_level import noise_levels
+from latent_repaint.samplers.solvers import CHOOSES_ITS_STEPS, NOT_FOR_FLOW
 
 STRIDE = 53  # a prime that divides no side of the matrix, so that every name comes up again and again
 FEW = list(cells())[::STRIDE]

@@ -26,41 +26,31 @@ from comfyui_host.tiny import ksampler, sigmas
 @every_method
 @pytest.mark.parametrize("look", LOOKS)
 def test_a_solver_may_look_behind_the_denoiser(eps_model, latent, mask, look, method):
-    """It gets what the host would give it, while the run is planned too: the result is Euler's."""
+    """It gets what the host would give it: the result is Euler's."""
     schedule = sigmas(eps_model, 5)
     found = run(eps_model, method(euler_that(LOOKS[look], look)), schedule, latent, mask, cfg=2.0)
     plain = run(eps_model, method(ksampler("euler")), schedule, latent, mask, cfg=2.0)
     torch.testing.assert_close(found.samples, plain.samples)
     assert kept_error(found.samples, latent, mask) <= TOLERANCE
-    assert found.announced == found.made == len(found.passes) == plain.announced
+    assert found.reported == plain.reported == list(range(found.announced)) and len(found.passes) == found.announced
 
 
 @every_method
-def test_where_planning_fails_the_run_goes_on_with_an_estimate(eps_model, latent, mask, method):
-    """A solver that will not run without the network: nobody can know beforehand what it costs."""
-    looks = []
-
-    def look(model, x, sigmas, extra_args):
-        looks.append(1)
-        if len(looks) == 2:
-            raise RuntimeError("where is the network?")
-
-    schedule = sigmas(eps_model, 5)
-    found = run(eps_model, method(euler_that(look, "unsure")), schedule, latent, mask)
-    plain = run(eps_model, method(ksampler("euler")), schedule, latent, mask)
-    assert torch.equal(found.samples, plain.samples)
-    assert found.announced == plain.announced  # a step for an evaluation is right for most
-
-
-@every_method
-def test_a_solver_of_two_evaluations_a_step_is_announced_so(eps_model, latent, mask, method):
-    """Other packs' solvers are walked too, not only counted by steps."""
-
+def test_progress_counts_the_steps_of_a_solver_of_two_evaluations_a_step(eps_model, latent, mask, method):
     def again(model, x, sigmas, extra_args):
         model(x, sigmas[0] * x.new_ones(len(x)), **extra_args)
 
-    found = run(eps_model, method(euler_that(again, "twice")), sigmas(eps_model, 4), latent, mask)
-    assert found.announced == found.made == len(found.passes)
+    schedule = sigmas(eps_model, 4)
+    found = run(eps_model, method(euler_that(again, "twice")), schedule, latent, mask)
+    plain = run(eps_model, method(ksampler("euler")), schedule, latent, mask)
+    assert found.reported == plain.reported == list(range(found.announced))
+    assert len(found.passes) > found.announced
+
+
+@every_method
+def test_a_solver_that_reports_nothing_shows_no_step_of_its_own(eps_model, latent, mask, method):
+    found = run(eps_model, method(seeded([])), sigmas(eps_model, 4), latent, mask)
+    assert len(found.reported) == (4 if method is METHODS["match"] else 0)  # extra evaluations are ours to report
 
 
 @every_method
@@ -82,10 +72,8 @@ def test_a_solver_that_begins_its_noise_anew_does_not_repeat_it(eps_model, laten
     """RES4LYF seeds each call from the global generator or an option; in pieces it would draw one noise for all."""
     schedule, drawn = sigmas(eps_model, 6), []
     found = run(eps_model, method(seeded(drawn, **options)), schedule, latent, mask)
-    made = (
-        drawn[-found.made :] if method is not METHODS["match"] else drawn[-6:]
-    )  # the others were drawn while it was planned
-    assert len({noise[0, 0, 0, 0].item() for noise in made}) == len(made)
+    assert len(drawn) == len(found.passes) - len(found.reported)  # an extra evaluation draws nothing
+    assert len({noise[0, 0, 0, 0].item() for noise in drawn}) == len(drawn)
     again: list = []
     assert torch.equal(run(eps_model, method(seeded(again, **options)), schedule, latent, mask).samples,
                        found.samples)  # fmt: skip
@@ -100,11 +88,24 @@ def test_a_solver_of_two_steps_works_whole_and_says_so_in_pieces(eps_model, late
 
 
 @every_method
-def test_a_solver_that_asks_about_another_size_is_refused_before_the_first_pass(eps_model, latent, mask, method):
+def test_a_solver_that_asks_about_another_size_is_refused_where_it_asks(eps_model, latent, mask, method):
     refused = pytest.raises(ValueError, match=r"LatentRepaint_\w+: .*sample_smea.*8 x 8.*16 x 16")
     with counted(eps_model) as passes, refused:
         run(eps_model, method(of_another_size()), sigmas(eps_model, 4), latent, mask)
-    assert passes == []
+    assert passes == []  # its first question
+
+
+@every_method
+def test_a_solver_that_asks_without_end_is_refused(eps_model, latent, mask, method, monkeypatch):
+    monkeypatch.setattr("latent_repaint.samplers.run.MAX_EVALUATIONS", 7)
+
+    def on_and_on(model, x, sigmas, extra_args):
+        while True:
+            model(x, sigmas[0] * x.new_ones(len(x)), **extra_args)
+
+    with counted(eps_model) as passes, pytest.raises(ValueError, match="LatentRepaint_.*sample_endless.*more than 7"):
+        run(eps_model, method(euler_that(on_and_on, "endless")), sigmas(eps_model, 4), latent, mask)
+    assert len(passes) == 7
 
 
 @every_method
@@ -137,7 +138,7 @@ def test_a_wrapper_sees_the_whole_schedule(eps_model, latent, mask, method):
     found = run(eps_model, method(detailed(euler(), ours)), schedule, latent, mask)
     assert kept_error(found.samples, latent, mask) <= TOLERANCE
     assert dict(ours) == dict(theirs) and len(set(ours)) == len(schedule) - 1
-    assert found.announced == found.made == len(found.passes)
+    assert found.reported == list(range(found.announced)) and len(found.passes) == found.announced
 
 
 @every_method

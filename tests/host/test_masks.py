@@ -19,7 +19,7 @@ from comfyui_host.families import FAMILIES, Family
 from comfyui_host.tiny import conditioning, fill, host, ksampler, sigmas
 from latent_repaint.nodes.mask_to_latent import MaskToLatent
 from latent_repaint.samplers.host import combine
-from latent_repaint.samplers.noise_level import noise_level
+from latent_repaint.samplers.mathematics.noise_level import noise_level
 
 every_method = pytest.mark.parametrize("method", METHODS)
 

@@ -5,7 +5,7 @@ import torch
 
 from benchmarks.matrix import closed_form, painted
 from benchmarks.matrix.painted import KINDS, METHODS, PREDICTIONS, SCHEDULERS, Cell, cells, judge
-from latent_repaint.samplers.solver_kinds import CHOOSES_ITS_STEPS, NOT_FOR_FLOW
+from latent_repaint.samplers.solvers import CHOOSES_ITS_STEPS, NOT_FOR_FLOW
 
 STRIDE = 61  # a prime that divides no side of the matrix
 FEW = list(cells())[::STRIDE]

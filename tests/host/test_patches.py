@@ -30,7 +30,7 @@ def test_easycache_skips_and_changes_little(eps_model, latent, mask, cfg, method
     whole = run(eps_model, method(ksampler("euler")), schedule, latent, mask, cfg)
     model = EasyCacheNode.execute(eps_model, 1.0, 0.1, 0.95, False)[0]
     found = run(model, method(ksampler("euler")), schedule, latent, mask, cfg)
-    assert len(found.passes) < len(whole.passes) and found.made == whole.made
+    assert len(found.passes) < len(whole.passes) and len(found.reported) == len(whole.reported)
     check_near(found, whole, latent, mask)
 
 
@@ -66,21 +66,21 @@ def test_nothing_is_fed_back_where_nothing_was_asked(eps_model, latent, mask):
     """LazyCache answers in the guider's place, with guided predictions of before: predicted noise must not move."""
     fed = []
 
-    def look(region):
-        learn = region.learn
+    def look(noise):
+        learn = noise.learn
 
         def watch(*args, **kwargs):
             fed.append(len(passes))
             return learn(*args, **kwargs)
 
-        region.learn = watch
+        noise.learn = watch
 
     model = LazyCacheNode.execute(eps_model, 0.3, 0.1, 0.95, False)[0]
     with counted(eps_model) as passes:
         found = run(
             model, combine(ksampler("euler"), Watched(look=look), "node"), sigmas(model, STEPS), latent, mask, 3.0
         )
-    assert len(found.passes) < found.made  # it did skip
+    assert len(found.passes) < len(found.reported)  # it did skip
     assert fed == list(range(1, len(found.passes) + 1))
 
 
@@ -132,16 +132,16 @@ def test_hooks_before_cfg_do_not_reach_what_is_fed_back(eps_model, latent, mask,
     """They write into the prediction in place, as the host invites them to; the noise follows the untouched one."""
 
     def first_noise(model):
-        regions = []
+        noises = []
         run(
             model,
-            combine(ksampler("euler"), Watched(look=regions.append), "node"),
+            combine(ksampler("euler"), Watched(look=noises.append), "node"),
             sigmas(model, 6)[:2],
             latent,
             mask,
             cfg,
         )
-        return regions[-1].noise
+        return noises[-1].noise
 
     model = eps_model.clone()
     model.set_model_sampler_pre_cfg_function(hook)
@@ -169,7 +169,7 @@ def test_a_pack_that_replaces_the_hosts_sampling_function(eps_model, latent, mas
     monkeypatch.setattr(comfy.samplers, "calc_cond_batch", needing)
     found = run(eps_model, method(ksampler("euler")), schedule, latent, mask, 4.0)
     assert torch.equal(found.samples, plain.samples)
-    assert len(entered) == found.made and found.passes == plain.passes
+    assert len(entered) == len(found.reported) and found.passes == plain.passes
 
 
 @every_method
@@ -207,7 +207,7 @@ def test_a_guider_that_asks_the_network_itself(eps_model, latent, mask, method):
     schedule = sigmas(eps_model, 6)
     found = run(eps_model, method(ksampler("euler")), schedule, latent, mask, guider=guider)
     assert found.samples.isfinite().all() and kept_error(found.samples, latent, mask) <= TOLERANCE
-    assert len(found.passes) == found.made
+    assert len(found.passes) == len(found.reported)
 
 
 def test_an_extra_evaluation_without_a_patch_is_one_pass_alone(eps_model, latent, mask):

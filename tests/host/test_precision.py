@@ -18,7 +18,7 @@ from latent_repaint.nodes.crop_stitch import Crop, Stitch
 from latent_repaint.nodes.mask_to_latent import MaskToLatent
 from latent_repaint.pixels.composite import BLENDS
 from latent_repaint.pixels.fill import FILLS, fill_masked
-from latent_repaint.samplers.known_region import rms
+from latent_repaint.samplers.mathematics.known_noise import rms
 
 TOLERANCE = {torch.float16: 0.005, torch.bfloat16: 0.03}  # of the root mean square of the regenerated part
 HALVES = pytest.mark.parametrize("half", TOLERANCE, ids=lambda dtype: str(dtype)[6:])
@@ -122,4 +122,4 @@ def test_no_pixel_node_asks_for_float64(latent, monkeypatch):
 def test_the_watch_sees_float64_in_our_lines():
     with NoFloat64() as watch:
         rms(torch.ones(1, 2, dtype=torch.float64), torch.ones(1, 2, dtype=torch.bool))
-    assert any("samplers/known_region.py" in line for line in watch.ours())
+    assert any("samplers/mathematics/known_noise.py" in line for line in watch.ours())

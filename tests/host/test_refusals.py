@@ -8,7 +8,7 @@ from sampling import METHODS, TOLERANCE, combined, kept_error, passes
 
 from comfyui_host.tiny import ksampler, sample, sigmas, tiny_model
 from latent_repaint.samplers.host import combine
-from latent_repaint.samplers.methods.repaint import RePaint
+from latent_repaint.samplers.methods import RePaint
 
 
 def run(model, latent, mask, schedule, method="predicted"):

@@ -5,7 +5,7 @@ import torch
 from sampling import METHODS, NEGATIVE, POSITIVE, cfg_guider, combined, guided, kept_error, one_of_each
 
 from comfyui_host.tiny import conditioning, ksampler, sigmas, tiny_model
-from latent_repaint.samplers.host import coverage
+from latent_repaint.samplers.guider import coverage
 
 SIZE = 16
 LATENT = torch.randn(2, 4, SIZE, SIZE, generator=torch.Generator().manual_seed(5))

@@ -17,10 +17,9 @@ from sampling import (
 )
 
 from comfyui_host.tiny import host, ksampler, sample, sigmas, tiny_model
-from latent_repaint.samplers.host import combine, evaluations
-from latent_repaint.samplers.methods.match import Match
-from latent_repaint.samplers.methods.repaint import RePaintBudget
-from latent_repaint.samplers.soft_mask import joining
+from latent_repaint.samplers.host import combine
+from latent_repaint.samplers.mathematics.soft_mask import SoftMask
+from latent_repaint.samplers.methods import Match, RePaintBudget
 
 SOLVERS = "euler euler_ancestral dpmpp_2m dpmpp_2m_sde uni_pc ddim heun lcm sa_solver euler_cfg_pp".split()
 STOCHASTIC = ["euler_ancestral", "dpmpp_2m_sde", "dpmpp_sde", "lcm", "ddpm"]
@@ -124,8 +123,8 @@ def test_a_soft_cell_joins_for_the_last_part_of_the_schedule(eps_model):
     """A cell of value v joins when a fraction v of the timesteps is left; a cell of value 0 never does."""
     sampling, schedule = eps_model.get_model_object("model_sampling"), sigmas(eps_model, 20, "simple")
     mask = torch.linspace(0, 1, 11)
-    joined = joining(sampling, mask, schedule)
-    share = torch.stack([joined(sigma[None]) for sigma in schedule[:-1]]).float().mean(0)
+    soft_mask = SoftMask(sampling, mask, schedule)
+    share = torch.stack([soft_mask.free(sigma[None]) for sigma in schedule[:-1]]).float().mean(0)
     assert share[0] == 0 and share[-1] == 1
     assert share.diff().min() >= 0
     torch.testing.assert_close(share[1:-1], mask[1:-1], rtol=0, atol=0.1)
@@ -150,27 +149,6 @@ def test_differential_diffusion_decides_where_it_is_applied(eps_model, latent, m
     torch.testing.assert_close(ours, own)
 
 
-def test_a_solvers_hook_is_handed_the_same_while_the_run_is_planned_and_while_it_runs(eps_model, masked):
-    """The CFG++ solvers look at what the host makes of positive and negative, each at another part of it."""
-    handed = []
-
-    def solver(model, x, sigmas, extra_args, callback, disable):
-        options = extra_args["model_options"]
-        extra_args["model_options"] = options | {"sampler_post_cfg_function": [hook]}
-        return comfy.k_diffusion.sampling.sample_euler(model, x, sigmas, extra_args, callback, disable)
-
-    def hook(args):
-        handed.append(set(args))
-        return args["denoised"]
-
-    sampler, schedule = combine(comfy.samplers.KSAMPLER(solver), METHODS["fixed"], "node"), sigmas(eps_model, 3)
-    planned = len(evaluations(sampler, eps_model.get_model_object("model_sampling"), schedule, "node"))
-    while_planned, handed = handed, []
-    sample(eps_model, sampler, schedule, masked)
-    assert len(while_planned) == planned and len(handed) == 2 * planned  # the run is planned once more as it begins
-    assert all(keys == handed[-1] for keys in while_planned)
-
-
 def test_inputs_are_left_alone(eps_model, latent, mask):
     masked, schedule = {"samples": latent.clone(), "noise_mask": mask.clone()}, sigmas(eps_model, 5)
     before = schedule.clone()
@@ -180,16 +158,25 @@ def test_inputs_are_left_alone(eps_model, latent, mask):
     assert torch.equal(schedule, before)
 
 
-def test_progress_counts_evaluations(eps_model, latent, mask):
-    seen = []
-    sampler, schedule = combined("heun", "repaint"), sigmas(eps_model, 5)
+@pytest.mark.parametrize("solver", ["euler", "heun", "dpmpp_sde", "uni_pc", "sa_solver", "euler_cfg_pp", "lms"])
+@one_of_each
+def test_progress_counts_the_steps_of_the_walk(eps_model, latent, mask, solver, method):
+    """As many as Euler's, whose every step is one evaluation, however often a solver asks within one of its own."""
+    seen, previews = [], []
+
+    def callback(step, denoised, x, total):
+        seen.append((step, total))
+        previews.append(denoised)
+
+    schedule, scale = sigmas(eps_model, 5), eps_model.model.latent_format.scale_factor
     with torch.inference_mode():
-        cfg_guider(eps_model, cfg=1.0).sample(
-            torch.randn_like(latent), latent, sampler, schedule, mask, disable_pbar=True, seed=1,
-            callback=lambda step, x0, x, total: seen.append((step, total)),
+        cfg_guider(eps_model, cfg=2.0).sample(
+            torch.randn_like(latent), latent, combined(solver, method), schedule, mask, disable_pbar=True, seed=1,
+            callback=callback,
         )  # fmt: skip
-    total = announced(eps_model, sampler, schedule)
+    total = announced(eps_model, combined("euler", method), schedule)
     assert seen == [(k, total) for k in range(total)]
+    assert all(kept_error(preview / scale, latent, mask) <= TOLERANCE for preview in previews)
 
 
 def test_interruption_takes_effect_before_the_next_evaluation(eps_model, masked):
@@ -206,6 +193,21 @@ def test_interruption_takes_effect_before_the_next_evaluation(eps_model, masked)
     with pytest.raises(management.InterruptProcessingException):
         sample(model, combined("euler", "repaint"), sigmas(eps_model, 6), masked)
     assert len(counted) == 3
+
+
+@one_of_each
+def test_the_progress_bar_may_cancel(eps_model, latent, mask, method):
+    """The server looks whether the run was cancelled when it is told of a step; that is no error of the solver."""
+    import comfy.model_management as management
+
+    def cancel(step, denoised, x, total):
+        raise management.InterruptProcessingException
+
+    with torch.inference_mode(), pytest.raises(management.InterruptProcessingException):
+        cfg_guider(eps_model).sample(
+            torch.randn_like(latent), latent, combined("euler", method), sigmas(eps_model, 4), mask, callback=cancel,
+            disable_pbar=True, seed=1,
+        )  # fmt: skip
 
 
 def test_video_latents_of_a_flow_model_keep_their_frames(latent):

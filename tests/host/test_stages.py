@@ -10,8 +10,8 @@ from sampling import TOLERANCE, cfg_guider, combined, kept_error, one_by_one, on
 
 from comfyui_host.tiny import host, ksampler, sample, sigmas
 from latent_repaint.samplers.host import combine
-from latent_repaint.samplers.methods.blend import Blend
-from latent_repaint.samplers.noise_level import noise_level
+from latent_repaint.samplers.mathematics.noise_level import noise_level
+from latent_repaint.samplers.methods import Blend
 
 
 def test_two_stages_are_the_one_run_that_was_split(any_model, latent, mask, masked):

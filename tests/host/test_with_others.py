@@ -141,8 +141,8 @@ def test_feedback_is_of_the_conditional_prediction_whatever_guidance_makes_of_it
     """APG hands on a conditional prediction that already holds the guidance."""
     seen = []
 
-    def look(region):
-        region.learn = lambda sigma, conditional, free: seen.append(conditional.denoised)
+    def look(noise):
+        noise.learn = lambda here, conditional: seen.append(conditional.denoised)
 
     sampler = combine(ksampler("euler"), Watched(look=look), "node")
     for model in (eps_model, APG.execute(eps_model, 1.0, 5.0, 0.0)[0]):

@@ -8,8 +8,8 @@ from latent_repaint.pixels.composite import Blending
 from latent_repaint.pixels.crop_stitch import Cut, crop, stitch_crops
 from latent_repaint.pixels.placement import Framing, Place
 from latent_repaint.pixels.region import Box
-from latent_repaint.samplers.methods.repaint import RePaint
-from latent_repaint.samplers.moves import MAX_EVALUATIONS
+from latent_repaint.samplers.mathematics.moves import MAX_EVALUATIONS
+from latent_repaint.samplers.methods import RePaint
 
 
 @pytest.mark.parametrize(

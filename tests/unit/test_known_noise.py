@@ -3,12 +3,10 @@
 import pytest
 import torch
 
-from latent_repaint.samplers.known_region import AtLevel, Conditional, KnownRegion
-from latent_repaint.samplers.kriging import plausible
-from latent_repaint.samplers.noise_level import NoiseLevel
+from latent_repaint.samplers.mathematics.known_noise import Conditional, Here, PredictedNoise
+from latent_repaint.samplers.mathematics.kriging import plausible
 
 VARIANCES = torch.tensor([1.0, 0.1, 0.01, 0.001]).view(1, 4, 1, 1)
-ALWAYS = torch.tensor(True)
 
 
 def denoise(x, sigma, guidance=1.0):
@@ -19,31 +17,30 @@ def denoise(x, sigma, guidance=1.0):
     return guidance * VARIANCES / (VARIANCES + sigma**2) * x
 
 
-class Guided:
-    """A guider that makes no difference between the guided and the conditional prediction."""
+class Sampling:
+    """The host's model_sampling, of a model with a = 1."""
 
-    def __init__(self, guidance=1.0, asked=None):
-        self.guidance, self.asked = guidance, asked
-
-    def predict(self, x, sigma, model_options, seed, placed):
-        denoised = denoise(x, sigma, self.guidance)
-        return denoised, Conditional(denoised, self.asked)
-
-    def report(self, denoised, x):
-        pass
+    def noise_scaling(self, sigma, noise, latent_image):
+        return latent_image + sigma * noise
 
 
-def region(in_window=ALWAYS, cells=1, **guided):
-    shape = (1, 4, 1, cells)
-    at = AtLevel(
-        level=lambda sigma: NoiseLevel(torch.ones(()), sigma[0]),
-        free=lambda sigma: torch.zeros(shape, dtype=torch.bool),
-        noised=lambda x, sigma, noise: VARIANCES.sqrt().expand(shape) + sigma * noise,
-        in_window=lambda sigma: in_window,
-        full_noise=None,
-    )
-    y, none = VARIANCES.sqrt().expand(shape), torch.zeros(shape)
-    return KnownRegion(Guided(**guided), at, y, none, lambda: none, "predicted")
+class Known:
+    """A predicted noise, and a model that is shown the known part alone."""
+
+    def __init__(self, guidance=1.0, asked=None, window=(0.0, 99.0), cells=1):
+        self.y = VARIANCES.sqrt().expand(1, 4, 1, cells)
+        self.guidance, self.asked, self.window = guidance, asked, window
+        self.predicted = PredictedNoise(self.y, torch.zeros_like(self.y), lambda: torch.zeros_like(self.y))
+
+    @property
+    def noise(self):
+        return self.predicted.noise
+
+    def evaluate(self, sigma):
+        nowhere = torch.zeros(self.y.shape, dtype=torch.bool)
+        here = Here(Sampling(), torch.tensor([float(sigma)]), nowhere, self.window)
+        shown = self.y + sigma * self.predicted.show(here)
+        self.predicted.learn(here, Conditional(denoise(shown, sigma, self.guidance), self.asked))
 
 
 def residual(known, sigma):
@@ -52,9 +49,9 @@ def residual(known, sigma):
 
 
 def test_twenty_steps_bring_what_is_seen_to_agreement():
-    known = region()
+    known = Known()
     for sigma in torch.logspace(1, -0.5, 20):
-        known(torch.zeros(1, 4, 1, 1), sigma.view(1))
+        known.evaluate(sigma)
     left = residual(known, 10**-0.5)
     assert left[0] < 0.02
     assert left[1] < 0.2
@@ -63,24 +60,24 @@ def test_twenty_steps_bring_what_is_seen_to_agreement():
 @pytest.mark.parametrize("guidance", [1.0, 3.5, 8.0])
 def test_no_model_can_make_a_mode_much_louder_than_noise(guidance):
     """J is up to 8 here: without a bound, each of twenty evaluations at one level would multiply the noise by 7."""
-    known = region(guidance=guidance, cells=1000)
+    known = Known(guidance=guidance, cells=1000)
     for _ in range(20):
-        known(torch.zeros_like(known.y), torch.tensor([0.5]))
+        known.evaluate(0.5)
     modes = torch.fft.rfftn(known.noise, dim=(2, 3)).abs() / 1000**0.5
     assert modes.max() <= 1.1
 
 
 def test_where_no_prompt_covers_a_cell_nothing_is_learnt():
     asked = torch.tensor([True, False, True, False]).view(1, 4, 1, 1)
-    known = region(asked=asked)
-    known(torch.zeros(1, 4, 1, 1), torch.tensor([2.0]))
+    known = Known(asked=asked)
+    known.evaluate(2.0)
     assert known.noise[asked].all() and not known.noise[~asked].any()
 
 
 def test_outside_of_the_window_nothing_gathers():
-    known = region(in_window=torch.tensor(False))
+    known = Known(window=(0.0, 1.0))
     for sigma in (4.0, 2.0):
-        known(torch.zeros(1, 4, 1, 1), torch.tensor([sigma]))
+        known.evaluate(sigma)
     assert not known.noise.any()
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from latent_repaint.samplers.kriging import Kriging, has_fourier
+from latent_repaint.samplers.mathematics.kriging import Kriging, has_fourier
 
 
 def field(shape, reach, seed=0):

@@ -5,10 +5,10 @@ from itertools import pairwise
 import pytest
 import torch
 
-from latent_repaint.samplers.known_region import AtLevel, Conditional
-from latent_repaint.samplers.methods.match import Match
-from latent_repaint.samplers.moves import Refine, share
-from latent_repaint.samplers.noise_level import NoiseLevel
+from latent_repaint.samplers.mathematics.known_noise import Conditional, Here
+from latent_repaint.samplers.mathematics.moves import Refine, share
+from latent_repaint.samplers.mathematics.noise_level import NoiseLevel
+from latent_repaint.samplers.methods import Match
 
 
 def descending(steps, top=14.6, bottom=0.03):
@@ -57,48 +57,39 @@ def test_a_flow_whose_first_level_has_no_signal():
     assert sum(extra(levels, 1.0, 64 * 64).values()) == 4
 
 
-class Gaussian:
-    """A guider of cells that know nothing of each other, all of one variance: D = J x."""
+class Sampling:
+    """The host's model_sampling, of a model with a = 1."""
 
-    guider = None
-
-    def __init__(self, variance):
-        self.variance = variance
-
-    def predict(self, x, sigma, model_options, seed, placed=None):
-        denoised = self.variance / (self.variance + sigma[0] ** 2) * x
-        return denoised, Conditional(denoised, None)
-
-    predict_conditional = predict
-
-    def report(self, denoised, x):
-        pass
+    def noise_scaling(self, sigma, noise, latent_image):
+        return latent_image + sigma * noise
 
 
-def region_of(variance, known, y):
-    """A region of Match in a picture of such cells, and its draws of noise; `known` is a mask, or says it of all."""
+def gaussian(x, sigma, variance):
+    """What is predicted of cells that know nothing of each other, all of one variance: D = J x."""
+    return Conditional(variance / (variance + sigma**2) * x, None)
+
+
+def matched(known, y, sigma):
+    """Match's noise in a picture, its level, and its draws of noise; `known` is a mask, or says it of all."""
     generator = torch.Generator().manual_seed(0)
 
     def draw():
         return torch.randn(y.shape, generator=generator)
 
-    at = AtLevel(
-        level=lambda sigma: NoiseLevel(torch.ones(()), sigma[0]),
-        free=lambda sigma: ~torch.as_tensor(known).expand(y.shape),
-        noised=lambda x, sigma, noise: y + sigma[0] * noise,
-        in_window=lambda sigma: torch.tensor(True),
-        full_noise=None,
-    )
-    return Match(inner_steps=1.0).region(Gaussian(variance), at, y, draw(), draw), draw
+    here = Here(Sampling(), torch.tensor([sigma]), ~torch.as_tensor(known).expand(y.shape), (0.0, 99.0))
+    return Match(inner_steps=1.0).noise(y, draw(), draw, has_old_content=False), here, draw
 
 
 def test_the_step_of_a_solver_keeps_more_of_its_variance():
-    sigma, fall = torch.tensor([2.0]), 0.5
-    region, draw = region_of(100.0, known=False, y=torch.zeros(1, 1, 1000, 1000))
+    sigma, fall = 2.0, 0.5
+    noise, here, draw = matched(known=False, y=torch.zeros(1, 1, 1000, 1000), sigma=sigma)
     x = 104**0.5 * draw()
     for _ in range(4):
-        x = region.refine(x, sigma, NoiseLevel(1.0, 2.0), NoiseLevel(1.0, 2.0 * fall))
-    plain, given = Gaussian(100.0).predict(x, sigma, {}, None)[0], region(x, sigma)
+        noise.show_extra(here, NoiseLevel(1.0, sigma))
+        prediction = gaussian(x, sigma, 100.0)
+        x = noise.refine(x, here, NoiseLevel(1.0, sigma), NoiseLevel(1.0, sigma * fall), prediction)
+    prediction = gaussian(x, sigma, 100.0)
+    plain, given = prediction.denoised, noise.correct(prediction.denoised, prediction)
 
     def missing(denoised):
         """Of what the step should leave, after one of Euler to sigma' = sigma / 2, were x.var() 100 + sigma^2."""
@@ -107,7 +98,7 @@ def test_the_step_of_a_solver_keeps_more_of_its_variance():
 
     torch.testing.assert_close(missing(plain).item(), 0.5**2 * 4 * 100 / 104, atol=0.05, rtol=0)
     assert 0 < missing(given) < 0.5 * missing(plain)
-    torch.testing.assert_close(region(x, sigma), plain)  # once: the next evaluation is left alone
+    assert noise.correct(plain, prediction) is plain  # once: the next evaluation is left alone
 
 
 def test_the_solver_goes_on_from_what_is_known():
@@ -115,7 +106,7 @@ def test_the_solver_goes_on_from_what_is_known():
     known = torch.zeros(1, 1, 32, 32, dtype=torch.bool)
     known[..., :16] = True
     y = torch.cos(torch.arange(32) * torch.pi / 16).expand(1, 1, 32, 32)
-    region, draw = region_of(1e-6, known=known, y=y)
-    denoised = region(draw(), torch.tensor([10.0]))
-    torch.testing.assert_close(denoised[known], y[known])
+    noise, here, draw = matched(known, y, sigma=10.0)
+    prediction = gaussian(draw(), 10.0, 1e-6)
+    denoised = prediction.denoised + noise.extension(here, prediction)
     assert (denoised - y)[..., [16, 31]].abs().max() < 0.5 * y[..., [16, 31]].abs().min()

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latent_repaint.samplers.moves import Descend, Jump, Refine, itinerary, paper_jumps, refined, spread, steps_walked
+from latent_repaint.samplers.mathematics.moves import (
+    Descend,
+    Jump,
+    Refine,
+    itinerary,
+    paper_jumps,
+    refined,
+    spread,
+    steps_walked,
+)
 
 
 def paper_levels(steps: int, jump_length: int, jump_n_sample: int) -> list[int]:

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latent_repaint.samplers.noise import NoiseStream, derive_seed, image_seeds
-from latent_repaint.samplers.noise_level import NoiseLevel
+from latent_repaint.samplers.mathematics.noise_level import NoiseLevel
+from latent_repaint.samplers.mathematics.seeds import NoiseStream, derive_seed, image_seeds
 
 FAMILIES = {
     "exploding": lambda s: NoiseLevel(1.0, s),

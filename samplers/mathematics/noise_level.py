@@ -40,6 +40,11 @@ class NoiseLevel:
         """b/a of the next level over that of this one; 0 from pure noise."""
         return to.ratio / self.ratio if self.ratio < float("inf") else 0.0
 
+    @property
+    def signal_to_noise(self) -> Tensor:
+        """a/b, 1/sigma of a model with a = 1; 0-dim."""
+        return torch.as_tensor(self.a / self.b)
+
     def add_noise(self, x_0: Tensor, noise: Tensor) -> Tensor:
         r""":math:`x_t = a x_0 + b \epsilon`; all shapes equal."""
         return self.a * x_0 + self.b * noise
@@ -104,3 +109,12 @@ def noise_levels(model_sampling, sigmas: Tensor) -> list[NoiseLevel]:
 def window_sigmas(model_sampling, start_percent: float, end_percent: float) -> tuple[float, float]:
     """The lowest and the highest sigma of a window in percent of sampling, the host's way of naming a noise level."""
     return float(model_sampling.percent_to_sigma(end_percent)), float(model_sampling.percent_to_sigma(start_percent))
+
+
+def full_noise(model_sampling) -> float:
+    """a/b below which a state counts as pure noise.
+
+    Half again as much signal as at the model's maximum counts too, since not every scheduler begins there.
+    """
+    (noisiest,) = noise_levels(model_sampling, torch.as_tensor(model_sampling.sigma_max).reshape(1))
+    return max(0.05, 1.5 * float(noisiest.a) / float(noisiest.b))

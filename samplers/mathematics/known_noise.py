@@ -1,0 +1,301 @@
+r"""The noise e of the known part y, which the model is shown as :math:`a y + b e`: what it is, and what it learns.
+
+A run makes one of these and asks it, evaluation by evaluation: `show` gives e, `learn` changes it by what the model
+predicted of y.
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .calibration import HIGHEST, LOWEST, looks_distilled, moments
+from .kriging import Kriging, plausible
+from .noise_level import NoiseLevel, noise_level
+
+LEAK = 0.3  # r, the share of fresh noise that each correction of a matched e mixes in
+PREDICTED = 1.0  # loudest mode of a predicted e, in deviations of white noise
+MATCHED = 0.7  # and of a matched one: less, since many evaluations wind e up
+
+
+class Here:
+    """The noise level at which the model is asked.
+
+    Arguments:
+        model_sampling: the host's.
+        sigma: (B,), all alike.
+        free: m, where the model is free, boolean, broadcasts to x; the rest is known.
+        window: the lowest and the highest sigma at which e may change.
+    """
+
+    def __init__(self, model_sampling, sigma: Tensor, free: Tensor, window: tuple[float, float]):
+        self.model_sampling, self.sigma, self.free, self.window = model_sampling, sigma, free, window
+
+    @cached_property
+    def level(self) -> NoiseLevel:
+        """Its coefficients, 0-dim tensors."""
+        return noise_level(self.model_sampling, self.sigma[0])
+
+    @cached_property
+    def active(self) -> Tensor:
+        """Whether e may change, a 0-dim boolean tensor."""
+        lowest, highest = self.window
+        return (self.sigma[0] >= lowest) & (self.sigma[0] <= highest)
+
+
+class Conditional(NamedTuple):
+    """What the model predicts for the positive prompt.
+
+    Arguments:
+        denoised: of the shape of x.
+        asked: where a positive prompt covers a cell, boolean, of the same shape; None where one covers them all. The
+            host leaves 0 elsewhere, which is no prediction.
+    """
+
+    denoised: Tensor
+    asked: Tensor | None
+
+    def heard(self, free: Tensor) -> Tensor:
+        """The known cells that a prompt covers; of the others nothing can be learnt."""
+        return ~free if self.asked is None else ~free & self.asked
+
+
+class FixedNoise:
+    """e is the initial noise throughout: what the host does, and Blended Latent Diffusion with one draw.
+
+    It is the base of the others, too.
+
+    References:
+        Blended Latent Diffusion (Avrahami et al., 2022), section 3.2; https://arxiv.org/abs/2206.02779
+
+    Arguments:
+        y: the clean latent, (B, C, ...).
+        noise: the initial e, unit variance, (B, C, ...).
+        draw: () -> fresh unit noise, (B, C, ...).
+
+    Attributes:
+        spares_extra: whether extra evaluations would be in vain from now on.
+        remark: what the person should know of the run.
+    """
+
+    spares_extra = False
+    remark = ""
+
+    def __init__(self, y: Tensor, noise: Tensor, draw: Callable[[], Tensor]):
+        self.y, self.noise, self.draw = y, noise.float(), draw
+
+    def show(self, here: Here) -> Tensor:
+        """e for the next evaluation."""
+        return self.noise
+
+    def learn(self, here: Here, conditional: Conditional) -> None:
+        """The new e, after what the model predicted under the old one."""
+
+    def extension(self, here: Here, conditional: Conditional) -> Tensor | None:
+        """What the prediction lacks where the model is free, as far as y says; None if nothing is known of it."""
+        return None
+
+    def correct(self, denoised: Tensor, conditional: Conditional | None) -> Tensor:
+        """What a solver gets of the guided prediction, with both predictions extended."""
+        return denoised
+
+    def show_extra(self, here: Here, level: NoiseLevel) -> Tensor:
+        """e for an extra evaluation at this level, given with float coefficients too."""
+        return self.show(here)
+
+    def refine(
+        self, x: Tensor, here: Here, level: NoiseLevel, next_level: NoiseLevel, conditional: Conditional
+    ) -> Tensor:
+        """x after an extra evaluation, from which e learns.
+
+        Arguments:
+            level, next_level: this level and the next of the schedule, with float coefficients.
+            conditional: what the model predicts of x.
+        """
+        self.learn(here, conditional)
+        return x
+
+    def diffuse(self, start: NoiseLevel, stop: NoiseLevel, noise: Tensor) -> None:
+        """The new e after x was diffused forward from level `start` to `stop` with `noise`."""
+
+    def leaving(self, level: NoiseLevel, known: Tensor) -> Tensor:
+        """The known part as it leaves a run: y itself where there is no noise, else y with exactly so much of e."""
+        return level.add_noise(self.y, self.noise) if level.b > 0 else self.y
+
+
+class FreshNoise(FixedNoise):
+    """e is drawn anew at every evaluation.
+
+    References:
+        RePaint (Lugmayr et al., 2022), equation 8a; https://arxiv.org/abs/2201.09865
+    """
+
+    def show(self, here: Here) -> Tensor:
+        self.noise = torch.where(here.active, self.draw(), self.noise)
+        return self.noise
+
+
+class PredictedNoise(FixedNoise):
+    r"""e is the noise which the model itself sees in the known part (DDNM's idea),
+
+    .. math:: e \leftarrow \Pi\left(e + \frac{a}{b}\,(y - D_k)\right) = \Pi\left(\frac{x_k - a D_k}{b}\right)
+
+    where :math:`\Pi` keeps it noise that could be (`plausible`). D changes by J times what x does. Each correction
+    multiplies the error by 1 - J, which diverges for J > 2: where the model wavers between two pictures, or was
+    distilled with guidance in it. There the noise would grow until it explains anything, and the model would believe
+    a picture that y contradicts. Noise that no Fourier mode of which is loud cannot. D is the conditional prediction
+    alone, since guidance multiplies J.
+
+    What is left of the residual goes on beyond the edge of the known part,
+
+    .. math:: D_u \leftarrow D_u + W_{uk} W_{kk}^{-1}\,(y - D_k)
+
+    with W the denoiser of a stationary field that has y's spectrum (`kriging`): what D_u would become once e is right,
+    for the price of a few Fourier transforms. Where e is right nothing is left, so an untrue W does no harm there.
+
+    Where no positive prompt covers a cell, the model was not asked: nothing is learnt there.
+
+    References:
+        DDNM (Wang et al., 2022), section 3.3; https://arxiv.org/abs/2212.00490
+    """
+
+    def __init__(self, y: Tensor, noise: Tensor, draw: Callable[[], Tensor]):
+        super().__init__(y, noise, draw)
+        self.loudest: float | Tensor = PREDICTED
+        self.kriging: Kriging | None = None
+
+    def residual(self, conditional: Conditional) -> Tensor:
+        """y - D, (B, C, ...), float32."""
+        return self.y.float() - conditional.denoised.float()
+
+    def learn(self, here: Here, conditional: Conditional) -> None:
+        heard = conditional.heard(here.free)
+        noise = self.noise + here.level.signal_to_noise * self.residual(conditional)
+        self.noise = torch.where(heard & here.active, plausible(noise, heard, self.loudest), self.noise)
+
+    def extension(self, here: Here, conditional: Conditional) -> Tensor:
+        """The same for guided and conditional predictions, (B, C, ...); 0 where e may not change."""
+        if self.kriging is None:
+            self.kriging = Kriging(self.y, ~here.free)
+        heard = conditional.heard(here.free)
+        extension = self.kriging.extended(self.residual(conditional), heard, here.level.signal_to_noise)
+        extended = here.active if conditional.asked is None else here.active & conditional.asked
+        return torch.where(extended, extension, 0.0).to(conditional.denoised.dtype)
+
+    def diffuse(self, start: NoiseLevel, stop: NoiseLevel, noise: Tensor) -> None:
+        self.noise = start.diffuse(start.b * self.noise, stop, noise) / stop.b
+
+    def leaving(self, level: NoiseLevel, known: Tensor) -> Tensor:
+        """A predicted e is only about as loud as unit noise; whoever goes on from here counts on the level."""
+        return level.add_noise(self.y, self.noise / rms(self.noise, known)) if level.b > 0 else self.y
+
+
+class MatchedNoise(PredictedNoise):
+    r"""e solves :math:`D_k(x_u, a y + b e) = y`, as far as noise can, by leaky feedback,
+
+    .. math:: e \leftarrow \sqrt{1 - r^2}\;\Pi\left(e + \frac{a}{b}(y - D_k)\right) + r\,\xi, \qquad r = 0.3
+
+    For any Gaussian prior the solution makes :math:`D_u` the exact denoiser of the conditional p(x_u | y). The leak
+    keeps e, and with it the regenerated part, from settling on one picture.
+
+    Each extra evaluation then takes a Leimkuhler-Matthews step of Langevin dynamics on the regenerated part, as long as
+    it may be,
+
+    .. math:: x_u \leftarrow a D_u + \frac{b}{\sqrt 2}\,(\xi' + \xi)
+
+    with fresh noise :math:`\xi` and that of the step before, :math:`\xi'`. Its stationary variance is exact for
+    Gaussians. :math:`\xi'` is kept from level to level, since the solver only rescales it.
+
+    A step of a solver over-smooths: its result has :math:`q^2 \sigma^2 J` too little variance (units of a = 1), with q
+    the weight of D in the next state and J the eigenvalues of :math:`\partial D_u / \partial x_u`. Two evaluations of
+    one level, D' the last extra one and D the solver's first, differ by J times new noise. So the solver is given
+
+    .. math:: D + \alpha (D - D'), \qquad \alpha = 5 q^3 (1 - q), \qquad q = 1 - \frac{\sigma_{next}}{\sigma}, \quad
+              \sigma = \frac{b}{a}
+
+    (with guidance, the difference of the conditional predictions; nothing where the step had no extra evaluation).
+    Short steps need less than is missing, because e changed between the two evaluations too. After a very long step D'
+    often shows other content, so that D - D' is no longer noise.
+
+    All this counts on a model that predicts the mean. The first two extra evaluations find out (`calibration`), with
+    fresh noise in the known part. A picture whose model looks distilled goes on as with predicted noise, without leak
+    and extra evaluations. These are not made where no picture of the batch needs them.
+
+    References:
+        Rational construction of stochastic numerical methods (Leimkuhler and Matthews, 2013), section 3;
+        https://arxiv.org/abs/1203.5428
+    """
+
+    def __init__(self, y: Tensor, noise: Tensor, draw: Callable[[], Tensor]):
+        super().__init__(y, noise, draw)
+        self.loudest = MATCHED
+        self.last_noise = self.draw()
+        self.last_extra: tuple[Conditional, float] | None = None  # D' and alpha, for the solver's next evaluation
+        self.extra = 0  # extra evaluations so far
+        self.told = torch.zeros(len(y), 3, device=y.device)  # of the model so far, see `moments`
+        self.questioned = self.decided = False
+        self.distilled = torch.zeros(len(y), *[1] * (y.ndim - 1), dtype=torch.bool, device=y.device)
+
+    def learn(self, here: Here, conditional: Conditional) -> None:
+        super().learn(here, conditional)
+        mixed = (1 - LEAK**2) ** 0.5 * self.noise + LEAK * self.draw()
+        learnt = conditional.heard(here.free) & here.active & ~self.distilled
+        self.noise = torch.where(learnt, mixed, self.noise)
+
+    def correct(self, denoised: Tensor, conditional: Conditional | None) -> Tensor:
+        last_extra, self.last_extra = self.last_extra, None
+        if last_extra is None or conditional is None:
+            return denoised
+        before, alpha = last_extra
+        change = torch.where(self.distilled, 0.0, conditional.denoised - before.denoised)
+        for asked in (before.asked, conditional.asked):
+            change = change if asked is None else torch.where(asked, change, 0.0)
+        return denoised + alpha * change
+
+    def is_question(self, level: NoiseLevel) -> bool:
+        """Whether an extra evaluation at this level asks if the model predicts the mean."""
+        return not self.decided and LOWEST <= level.ratio < HIGHEST
+
+    def show_extra(self, here: Here, level: NoiseLevel) -> Tensor:
+        if self.is_question(level):
+            self.noise = torch.where(here.active, self.draw(), self.noise)
+        return self.noise
+
+    def refine(
+        self, x: Tensor, here: Here, level: NoiseLevel, next_level: NoiseLevel, conditional: Conditional
+    ) -> Tensor:
+        """x after the step that an extra evaluation takes."""
+        self.extra += 1
+        if self.is_question(level):
+            self.told = self.told + moments(conditional.denoised, self.y, conditional.heard(here.free))
+            self.questioned = True
+        if self.questioned and self.extra >= 2 and not self.decided:
+            self.decide()
+        extension = self.extension(here, conditional)
+        self.learn(here, conditional)
+        extended = conditional._replace(denoised=conditional.denoised + extension)
+        q = 1 - level.fall(next_level)
+        self.last_extra = extended, 5 * q**3 * (1 - q)
+        noise_before, self.last_noise = self.last_noise, self.draw()
+        moved = here.level.add_noise(extended.denoised.float(), 0.5**0.5 * (noise_before + self.last_noise))
+        moved = torch.where(self.distilled, x, moved.to(x.dtype))
+        return moved if extended.asked is None else torch.where(extended.asked, moved, x)
+
+    def decide(self) -> None:
+        """Which pictures do without extra evaluations; after two of them, or more where y was invisible before."""
+        self.decided = True
+        self.distilled = looks_distilled(self.told).view_as(self.distilled)
+        self.loudest = torch.where(self.distilled, PREDICTED, MATCHED)
+        self.spares_extra = bool(self.distilled.all())
+        if self.spares_extra:
+            self.remark = "This model looks distilled in steps: extra evaluations were left out."
+
+
+def rms(values: Tensor, where: Tensor) -> Tensor:
+    """Root mean square over the cells `where`, one number an image, (B, 1, ...)."""
+    where = where.expand(values.shape)
+    dims = tuple(range(1, values.ndim))
+    total = torch.where(where, values, 0.0).square().sum(dims, keepdim=True)
+    return (total / where.sum(dims, keepdim=True).clamp(min=1)).sqrt()
