@@ -119,8 +119,14 @@ def check_masked_latent(samples: Any, name: str) -> Tensor:
     return latent
 
 
-def check_run(sigmas: Tensor, noise: Tensor, latent_image: Tensor | None, denoise_mask: Tensor | None) -> None:
-    """Raises ValueError unless a sampler can run on these; latents as the host hands them to a sampler."""
+def check_run(
+    sigmas: Tensor, noise: Tensor, latent_image: Tensor | None, denoise_mask: Tensor | None, dimensions: int
+) -> None:
+    """Raises ValueError unless a sampler can run on these; latents as the host hands them to a sampler.
+
+    Arguments:
+        dimensions: of the model's latents: 1 for sound, 2 for pictures, 3 for video.
+    """
     check_sigmas(sigmas, least=1)  # SplitSigmas at an end: no step to make
     if latent_image is None or latent_image.ndim < 3:
         found = None if latent_image is None else list(latent_image.shape)
@@ -130,6 +136,11 @@ def check_run(sigmas: Tensor, noise: Tensor, latent_image: Tensor | None, denois
         raise ValueError(
             "input noise_mask: found one mask for nested latents (video and sound), wanted one for each; "
             "mask them before they are joined, on ComfyUI 0.6 or newer"
+        )
+    if latent_image.ndim == 3 and not nested and dimensions > 1:
+        raise ValueError(
+            f"input latent_image: found sound, {list(latent_image.shape)}, wanted a picture or a video; take a model for "
+            "sound, or another latent"
         )
     check_finite("latent_image", latent_image)
     check_finite("noise", noise)

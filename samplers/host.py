@@ -66,7 +66,7 @@ class Combinator(comfy.samplers.KSAMPLER):
     ):
         """As the host's own, with a `Run` in the place of the denoiser, and its walk in that of the solver."""
         with naming(self.node):
-            check_run(sigmas, noise, latent_image, denoise_mask)
+            check_run(sigmas, noise, latent_image, denoise_mask, model_wrap.inner_model.latent_format.latent_dimensions)
         if denoise_mask is None or bool((denoise_mask >= 1).all()):  # nothing is known: the plain sampler
             return self.solver.sample(model_wrap, sigmas, extra_args, callback, noise, latent_image, None, disable_pbar)
         if not denoise_mask.any():

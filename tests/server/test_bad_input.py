@@ -34,7 +34,7 @@ CASES = {
     "dpm_adaptive": ("repaint", {}, sampler("dpm_adaptive"), "inpaint", "dpm_adaptive"),
     "rising sigmas": ("blend", {}, sigmas("FlipSigmas"), "sample", "sigmas"),
     "batches": ("blend", {}, BATCHES, "masked", "mask"),
-    "flat latent": ("blend", {}, SHAPES, "masked", "samples"),
+    "sound for a model of pictures": ("blend", {}, SHAPES, "sample", "latent_image"),
     "window ends before it begins": (
         "blend",
         {"start_percent": 0.8, "end_percent": 0.2},
