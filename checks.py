@@ -139,8 +139,8 @@ def check_run(
         )
     if latent_image.ndim == 3 and not nested and dimensions > 1:
         raise ValueError(
-            f"input latent_image: found sound, {list(latent_image.shape)}, wanted a picture or a video; take a model for "
-            "sound, or another latent"
+            f"input latent_image: found sound, {list(latent_image.shape)}, wanted a picture or a video; take a model "
+            "for sound, or another latent"
         )
     check_finite("latent_image", latent_image)
     check_finite("noise", noise)
