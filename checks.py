@@ -119,14 +119,20 @@ def check_masked_latent(samples: Any, name: str) -> Tensor:
     return latent
 
 
-def check_run(
-    sigmas: Tensor, noise: Tensor, latent_image: Tensor | None, denoise_mask: Tensor | None, dimensions: int
-) -> None:
-    """Raises ValueError unless a sampler can run on these; latents as the host hands them to a sampler.
+def check_dimensions(latent: Tensor, dimensions: int) -> None:
+    """Raises ValueError if the latent, (B, C, ...), is sound and the model's have 2 or 3 dimensions (pictures, video).
 
-    Arguments:
-        dimensions: of the model's latents: 1 for sound, 2 for pictures, 3 for video.
+    Nested latents, which the host packs to (B, 1, N), are let through.
     """
+    if latent.ndim == 3 and latent.shape[1] > 1 and dimensions > 1:
+        raise ValueError(
+            f"input latent_image: found sound, {list(latent.shape)}, wanted a picture or a video; take a model for "
+            "sound, or another latent"
+        )
+
+
+def check_run(sigmas: Tensor, noise: Tensor, latent_image: Tensor | None, denoise_mask: Tensor | None) -> None:
+    """Raises ValueError unless a sampler can run on these; latents as the host hands them to a sampler."""
     check_sigmas(sigmas, least=1)  # SplitSigmas at an end: no step to make
     if latent_image is None or latent_image.ndim < 3:
         found = None if latent_image is None else list(latent_image.shape)
@@ -136,11 +142,6 @@ def check_run(
         raise ValueError(
             "input noise_mask: found one mask for nested latents (video and sound), wanted one for each; "
             "mask them before they are joined, on ComfyUI 0.6 or newer"
-        )
-    if latent_image.ndim == 3 and not nested and dimensions > 1:
-        raise ValueError(
-            f"input latent_image: found sound, {list(latent_image.shape)}, wanted a picture or a video; take a model "
-            "for sound, or another latent"
         )
     check_finite("latent_image", latent_image)
     check_finite("noise", noise)

@@ -12,6 +12,7 @@ import re
 import urllib.parse
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +76,16 @@ class Run:
         return [{key: str(file.get(key, "")) for key in keys} for file in found]
 
 
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """`asyncio.run`, in a thread of its own where a loop runs in this one, as Playwright's does."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
 class Client:
     """Talks to the host at `address`, "http://127.0.0.1:8188"; several threads may do so at a time.
 
@@ -135,7 +146,7 @@ class Client:
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
         try:
-            return asyncio.run(work)
+            return run(work)
         except (aiohttp.ClientError, OSError, asyncio.TimeoutError, ValueError) as error:
             what = clean(str(error)) or type(error).__name__
             raise HostGone(f"the host at {self.address} does not answer: {what}") from error

@@ -8,7 +8,7 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
-from ..checks import check_run, check_sigmas, naming
+from ..checks import check_dimensions, check_run, check_sigmas, naming
 from .mathematics.moves import Descend
 from .methods import Method
 from .run import Run
@@ -66,7 +66,8 @@ class Combinator(comfy.samplers.KSAMPLER):
     ):
         """As the host's own, with a `Run` in the place of the denoiser, and its walk in that of the solver."""
         with naming(self.node):
-            check_run(sigmas, noise, latent_image, denoise_mask, model_wrap.inner_model.latent_format.latent_dimensions)
+            check_run(sigmas, noise, latent_image, denoise_mask)
+            check_dimensions(latent_image, model_wrap.inner_model.latent_format.latent_dimensions)
         if denoise_mask is None or bool((denoise_mask >= 1).all()):  # nothing is known: the plain sampler
             return self.solver.sample(model_wrap, sigmas, extra_args, callback, noise, latent_image, None, disable_pbar)
         if not denoise_mask.any():

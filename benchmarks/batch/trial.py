@@ -34,6 +34,7 @@ STOCK = {
 """A workflow of ComfyUI's own nodes, with neither a mask nor a seed."""
 SHIPPED = json.loads((ROOT / "batch" / "inpaint.json").read_text(encoding="utf-8"))
 """What `python batch` takes without a workflow, but with its mask from a file of its own."""
+SHIPPED["2"]["inputs"]["ckpt_name"] = "latent-repaint-demo.safetensors"
 SHIPPED["12"] = {"class_type": "LoadImageMask", "inputs": {"image": "mask.png", "channel": "red"}}
 SHIPPED["6"]["inputs"]["mask"] = ["12", 0]
 HOST, WORKER = "comfyui_host/launch.py", "ray::Worker"
