@@ -63,9 +63,11 @@ def checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutpu
         node = schemas[0]
         with naming(node.node_id):
             for slot in node.inputs:
-                if slot.id in given and not (slot.optional and given[slot.id] is None):
+                if slot.optional and given.get(slot.id, 0) is None:  # left out: as if it had not been given
+                    del given[slot.id]
+                elif slot.id in given:
                     check_input(slot, given[slot.id])
-        return execute(cls, *args, **kwargs)
+        return execute(**given)
 
     return checked_execute
 

@@ -3,11 +3,13 @@
 import inspect
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comfyui_host.install import ROOT
 from latent_repaint.nodes import NODES
+from latent_repaint.nodes.crop_stitch import Crop
 from latent_repaint.nodes.schema import check_input
 
 SLOTS = {f"{node.GET_SCHEMA().node_id}.{slot.id}": slot for node in NODES for slot in node.GET_SCHEMA().inputs}
@@ -59,3 +61,13 @@ def test_the_page_on_security_has_the_limits_as_they_are():
         for name, slot in NUMBERS.items()
     ]
     assert "| least | most |\n|---|---|---|---|\n" + "\n".join(rows) + "\n\n" in page
+
+
+def test_an_optional_input_of_nothing_is_one_that_was_left_out():
+    """A workflow may hold null there; the node's own default counts."""
+    picture, mask = torch.rand(1, 64, 64, 3), torch.zeros(1, 64, 64)
+    mask[:, 20:40, 20:40] = 1.0
+    inputs = picture, mask, 1.5, 64, 64, 8
+    left_out = {"mask_fill_holes": None, "islands": None, "context_mask": None, "model": None}
+    for ours, whole in zip(Crop.execute(*inputs, **left_out).args[1:], Crop.execute(*inputs).args[1:], strict=True):
+        assert torch.equal(ours, whole)
