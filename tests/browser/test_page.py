@@ -94,8 +94,8 @@ def covered(desk):
 
 def test_what_goes_wrong_is_said_on_the_node_in_room_of_its_own(desk):
     """The sentence of the error, on the node that failed; and it is gone when it no longer holds."""
-    graph = desk.template("01-start-here-inpaint")
-    desk.open(graph)
+    desk.open(plain())
+    desk.set_value("LatentRepaint_KSampler", "method", "blend")
     desk.set_value("LatentRepaint_KSampler", "denoise", 0.0001)
     desk.queue()
     desk.page.wait_for_function(f"window.run.end === 'execution_error' && {TOLD}[1]")
@@ -107,7 +107,7 @@ def test_what_goes_wrong_is_said_on_the_node_in_room_of_its_own(desk):
     assert desk.page.evaluate(VISIBLE) and covered(desk) == []
     desk.set_value("LatentRepaint_KSampler", "denoise", 1.0)
     desk.run()
-    desk.page.wait_for_function(f"/^40 steps, /.test({TOLD}[1])")
+    desk.page.wait_for_function(f"/^20 steps, /.test({TOLD}[1])")
 
 
 def test_with_nothing_masked_the_nodes_say_so(desk):
@@ -127,8 +127,9 @@ def test_with_nothing_masked_the_nodes_say_so(desk):
     assert desk.page.evaluate(f"/MaskEditor/.test({TOLD}[0])")
     saved = desk.page.evaluate("() => JSON.parse(JSON.stringify(app.graph.serialize()))")  # as a file has it
     desk.set_value("LoadImage", "image", "example_masked.png")
+    desk.set_value("LatentRepaint_KSampler", "method", "blend")
     desk.run()
-    desk.page.wait_for_function(f"/^40 steps, /.test({TOLD}[1])")
+    desk.page.wait_for_function(f"/^20 steps, /.test({TOLD}[1])")
     assert desk.page.evaluate(TOLD)[::2] == ["", ""]
     assert desk.open(saved)["prompt"] == before  # what a node says is no part of the workflow
 
