@@ -160,7 +160,7 @@ def test_a_result_in_the_documents_opens_when_it_is_dragged_in(desk, name):
     desk.drop({"filename": name, "type": "input"})
     carried = json.loads(Image.open(path).info["workflow"])
     desk.page.wait_for_function("count => app.graph.nodes.length === count", arg=len(carried["nodes"]))
-    assert differences(desk.prompt(), to_prompt(carried)) == []
+    assert differences_but_added(desk.prompt(), to_prompt(carried)) == []
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -176,10 +176,14 @@ def test_a_saved_workflow_opens(desk, path):
     saved = json.loads(path.read_text(encoding="utf-8"))
     opened = desk.open(saved)
     assert opened["missing"] == []
-    wanted, found = to_prompt(saved), opened["prompt"]
-    for key, node in found.items():  # inputs may have been added
+    assert differences_but_added(opened["prompt"], to_prompt(saved)) == []
+
+
+def differences_but_added(found, wanted):
+    """Nodes may have got inputs since a workflow was saved."""
+    for key, node in found.items():
         node["inputs"] = {name: value for name, value in values(node).items() if name in wanted[key]["inputs"]}
-    assert differences(found, wanted) == []
+    return differences(found, wanted)
 
 
 def test_a_template_is_found_in_the_dialog_and_opened_from_it(desk):
@@ -198,29 +202,25 @@ def test_a_template_is_found_in_the_dialog_and_opened_from_it(desk):
     assert sorted(desk.get("/api/workflow_templates")["latent-repaint"]) == TEMPLATES
 
 
-@pytest.mark.parametrize(
-    ("word", "least"),
-    [("inpaint", 8), ("fill", 1), ("erase", 1), ("remove", 1), ("outpaint", 1), ("extend", 1), ("repaint", 1)],
-)
-def test_the_dialog_finds_a_template_by_the_word_that_a_person_has_for_it(desk, word, least):
+def test_the_dialog_finds_a_template_by_the_word_that_a_person_has_for_it(desk):
     desk.page.get_by_role("button", name="Templates").first.click()
     dialog = desk.page.get_by_role("dialog")
     dialog.get_by_text("latent-repaint", exact=True).click()
     desk.page.get_by_test_id(f"template-workflow-{START}").wait_for()
-    dialog.get_by_role("textbox").first.fill(word)
-    wanted = [name for name in TEMPLATES if word in name]
-    assert len(wanted) >= least
-    for name in wanted:
-        desk.page.get_by_test_id(f"template-workflow-{name}").wait_for()
-    desk.page.keyboard.press("Escape")
-    dialog.wait_for(state="hidden")
+    for word in ("inpaint", "fill", "erase", "remove", "outpaint", "extend", "repaint"):
+        dialog.get_by_role("textbox").first.fill(word)
+        wanted = [name for name in TEMPLATES if word in name]
+        assert len(wanted) >= (8 if word == "inpaint" else 1)
+        for name in wanted:
+            desk.page.get_by_test_id(f"template-workflow-{name}").wait_for()
+    desk.load()  # Escape empties the search, and leaves the dialog
 
 
 def test_nothing_overlaps_with_nodes_2_0_either(desk):
     """The nodes that newer pages offer in place of their own: they are taller. The host's own page has a first form of
     them, which scales every graph as it opens it."""
     if not desk.newer:
-        return
+        pytest.skip("the host's own page has no nodes of that kind yet")
     desk.set({"Comfy.VueNodes.Enabled": True})
     try:
         desk.page.set_viewport_size({"width": SCREENS[0][0], "height": SCREENS[0][1]})
