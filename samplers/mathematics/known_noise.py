@@ -164,7 +164,13 @@ class PredictedNoise(FixedNoise):
     def __init__(self, y: Tensor, noise: Tensor, draw: Callable[[], Tensor]):
         super().__init__(y, noise, draw)
         self.loudest: float | Tensor = PREDICTED
-        self.kriging: Kriging | None = None
+        self.made: Kriging | None = None
+
+    def kriging(self, here: Here) -> Kriging:
+        """That of y, made at the first evaluation, where it is known which cells are."""
+        if self.made is None:
+            self.made = Kriging(self.y, ~here.free)
+        return self.made
 
     def residual(self, conditional: Conditional) -> Tensor:
         """y - D, (B, C, ...), float32."""
@@ -172,15 +178,14 @@ class PredictedNoise(FixedNoise):
 
     def learn(self, here: Here, conditional: Conditional) -> None:
         heard = conditional.heard(here.free)
-        noise = self.noise + here.level.signal_to_noise * self.residual(conditional)
-        self.noise = torch.where(heard & here.active, plausible(noise, heard, self.loudest), self.noise)
+        noise, device = self.noise + here.level.signal_to_noise * self.residual(conditional), self.kriging(here).device
+        bounded = plausible(noise.to(device), heard.to(device), self.loudest).to(noise.device)
+        self.noise = torch.where(heard & here.active, bounded, self.noise)
 
     def extension(self, here: Here, conditional: Conditional) -> Tensor:
         """The same for guided and conditional predictions, (B, C, ...); 0 where e may not change."""
-        if self.kriging is None:
-            self.kriging = Kriging(self.y, ~here.free)
         heard = conditional.heard(here.free)
-        extension = self.kriging.extended(self.residual(conditional), heard, here.level.signal_to_noise)
+        extension = self.kriging(here).extended(self.residual(conditional), heard, here.level.signal_to_noise)
         extended = here.active if conditional.asked is None else here.active & conditional.asked
         return torch.where(extended, extension, 0.0).to(conditional.denoised.dtype)
 

@@ -90,17 +90,16 @@ def plausible(noise: Tensor, known: Tensor, loudest: float | Tensor) -> Tensor:
     these :math:`h / 2` nats are allowed for, which n cells share.
 
     Arguments:
-        noise: e, (B, C, ...), float32.
+        noise: e, (B, C, ...), float32, on a device that has Fourier transforms (`Kriging.device`).
         known: 1 - m, its n cells, boolean, broadcasts to it.
         loudest: c, a number or one for each picture.
     """
-    device = noise.device if has_fourier(noise.device) else torch.device("cpu")
-    seen, axes = (noise * known).to(device), tuple(range(2, noise.ndim))
-    count = known.expand(noise.shape).sum(axes, keepdim=True).to(device)
-    modes = torch.fft.rfftn(seen, dim=axes)
-    most = (torch.as_tensor(loudest, device=device) ** 2 * count + HIDDEN).sqrt()
+    axes = tuple(range(2, noise.ndim))
+    count = known.expand(noise.shape).sum(axes, keepdim=True)
+    modes = torch.fft.rfftn(noise * known, dim=axes)
+    most = (torch.as_tensor(loudest, device=noise.device) ** 2 * count + HIDDEN).sqrt()
     modes = modes * (most / modes.abs().clamp(min=TINY)).clamp(max=1.0)
-    return torch.fft.irfftn(modes, s=noise.shape[2:], dim=axes).to(noise.device)
+    return torch.fft.irfftn(modes, s=noise.shape[2:], dim=axes)
 
 
 def has_fourier(device: torch.device) -> bool:
