@@ -14,6 +14,8 @@ BOXES = {path.stem for path in (install.ROOT / "subgraphs").glob("*.json")}
 (BLUEPRINT,) = (name for name in BOXES if name.startswith("Inpaint"))
 PLAIN = install.ROOT / "tests" / "compat" / "0.2.0" / "start-here-inpaint.ui.json"
 """The demo's model, Encode, KSampler Inpaint and Composite, all unfolded."""
+START = "01-start-here-inpaint-fill"
+NOTHING_MASKED = "Nothing is masked: paint a mask in Load Image, right click > Open in MaskEditor."
 NODES = json.loads((install.ROOT / "locales" / "en" / "nodeDefs.json").read_text(encoding="utf-8"))
 OPENED = """name => app.graph.nodes.some(node => node.type === 'LatentRepaint_KSampler')
     && app.extensionManager.workflow.activeWorkflow.filename === name"""
@@ -132,6 +134,19 @@ def test_with_nothing_masked_the_nodes_say_so(desk):
     desk.page.wait_for_function(f"/^20 steps, /.test({TOLD}[1])")
     assert desk.page.evaluate(TOLD)[::2] == ["", ""]
     assert desk.open(saved)["prompt"] == before  # what a node says is no part of the workflow
+
+
+def test_a_folded_node_says_it_once_in_a_message_of_the_page(desk):
+    graph = with_demo_values(START, desk.template(START))
+    for node in graph["nodes"]:
+        if node["type"] == "LoadImage":
+            node["widgets_values"][0] = "example_image.png"
+    desk.open(graph)
+    desk.run()
+    said = desk.page.get_by_text(NOTHING_MASKED, exact=True).locator("visible=true")
+    said.first.wait_for()
+    desk.photograph("folded")
+    assert said.count() == 1
 
 
 def test_the_budget_that_blend_does_not_use_is_greyed_out(desk):
@@ -285,7 +300,7 @@ def test_the_page_speaks_the_user_s_language(desk):
     texts = json.loads((install.ROOT / "locales" / language / "nodeDefs.json").read_text(encoding="utf-8"))
     with desk.speaking(language):
         title = desk.page.evaluate("() => LiteGraph.createNode('LatentRepaint_Crop').title")
-        desk.open(desk.template("01-start-here-inpaint-fill"))
+        desk.open(desk.template(START))
         desk.fit()
         desk.photograph(f"language {language}")
         for node_id in TRANSLATED:
