@@ -71,5 +71,5 @@ def test_the_way_of_the_host_does_not_pass_for_blend_or_match(prediction):
     """Under Euler too, whose cells were once compared with themselves."""
     for method in ("Blend", "Match"):
         cell = Cell(method, "euler", "normal", prediction, "whole")
-        plain, host = painted.law_of(cell._replace(method=painted.PLAIN)), painted.law_of(cell._replace(method="host"))
+        plain, host = painted.law_of(cell._replace(method="plain")), painted.law_of(cell._replace(method="host"))
         assert painted.off(host, cell, plain, host).startswith("pull")
