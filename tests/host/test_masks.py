@@ -8,7 +8,6 @@ import comfy.sampler_helpers
 import comfy.samplers
 import pytest
 import torch
-from comfy.ldm.wan.vae import WanVAE
 from comfy.patcher_extension import WrappersMP
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +15,7 @@ from sampling import TOLERANCE, cfg_guider, guided, watched
 
 from benchmarks.matrix.cells import METHODS
 from comfyui_host.families import FAMILIES, Family
-from comfyui_host.tiny import conditioning, fill, host, ksampler, sigmas
+from comfyui_host.tiny import conditioning, host, ksampler, sigmas
 from latent_repaint.nodes.mask_to_latent import MaskToLatent
 from latent_repaint.samplers.host import combine
 from latent_repaint.samplers.mathematics.noise_level import noise_level
@@ -47,23 +46,15 @@ def wan() -> Family:
     return FAMILIES["wan 2.1"]()
 
 
-@pytest.fixture(scope="module")
-def wan_vae():
-    """A real causal video VAE, 8 channels wide, through the host's loader."""
-    network = WanVAE(dim=8, z_dim=16, dim_mult=[1, 2, 4, 4], temperal_downsample=[False, True, True])
-    fill(network)
-    return host.comfy.sd.VAE(sd={name: weight.clone() for name, weight in network.state_dict().items()})
-
-
 @pytest.mark.parametrize("frame", range(9))
-def test_a_masked_frame_frees_the_latent_frame_that_holds_it(wan, wan_vae, frame):
+def test_a_masked_frame_frees_the_latent_frame_that_holds_it(wan, video_vae, frame):
     """Nine frames, encoded by a causal VAE into three: 0 alone, 1 to 4, 5 to 8; no other latent frame is painted."""
     video, mask = torch.rand(9, 64, 64, 3, generator=torch.Generator().manual_seed(0)), torch.zeros(9, 64, 64)
     mask[frame, 20:40, 20:40] = 1
     with torch.inference_mode():
-        latent = wan_vae.encode(video)
+        latent = video_vae.encode(video)
     assert latent.shape == (1, 16, 3, 8, 8)
-    samples = sampled(wan, to_latent(mask, latent, vae=wan_vae), "Blend")
+    samples = sampled(wan, to_latent(mask, latent, vae=video_vae), "Blend")
     assert changed(samples, latent).amax((0, 1, 3, 4)).tolist() == [k == (frame + 3) // 4 for k in range(3)]
 
 

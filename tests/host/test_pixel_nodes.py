@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from comfy.ldm.wan.vae import WanVAE
 from PIL import Image
 from pixel_nodes import composite, encode, picture, square
 
@@ -13,7 +12,6 @@ from comfyui_host import in_process
 from comfyui_host.families import FAMILIES
 from latent_repaint.nodes.crop_stitch import Crop, Stitch
 from latent_repaint.pixels.composite import BLENDS
-from latent_repaint.pixels.fill import FILLS
 
 host = in_process.start()
 pytestmark = pytest.mark.usefixtures("as_the_server_runs_nodes")
@@ -40,31 +38,6 @@ def test_the_mask_lies_on_the_cells_that_are_decoded_there(vae):
     covered = cells.repeat_interleave(8, 0).repeat_interleave(8, 1)[1:71, 2:77]  # of 72x80: 1 row, 2 columns before
     assert (covered[mask[0] > 0] == 1).all()
     assert cells.sum() == len({((y + 1) // 8, (x + 2) // 8) for y in range(30, 33) for x in range(41, 44)})
-
-
-@pytest.mark.parametrize("fill", FILLS)
-def test_only_the_original_fill_lets_masked_content_through(vae, fill):
-    image, mask = picture(96, 96), square(96, 96, 32, 32, 24)
-    other = torch.where(mask[..., None] > 0, 1 - image, image)
-    latents = [encode(x, mask, vae, fill)[0]["samples"] for x in (image, other)]
-    assert torch.equal(*latents) == (fill != "original")
-
-
-def test_one_picture_takes_many_masks_and_many_pictures_one(vae):
-    masks = torch.cat([square(64, 64, 8, 8, 16), square(64, 64, 40, 40, 8)])
-    one = encode(picture(64, 64), masks, vae)[0]
-    assert one["samples"].shape[0] == one["noise_mask"].shape[0] == 2
-    assert torch.allclose(one["samples"][1:], encode(picture(64, 64), masks[1:], vae)[0]["samples"], atol=1e-3)
-    assert encode(picture(64, 64, batch=3), masks[:1], vae)[0]["samples"].shape[0] == 3
-
-
-@pytest.fixture(scope="module")
-def video_vae():
-    """Wan 2.1's, as thin as it goes, with random weights: 8 pixels and, but for the first, 4 frames a cell."""
-    network = WanVAE(dim=8, z_dim=16, dim_mult=[1, 2, 4, 4], num_res_blocks=2, temperal_downsample=[False, True, True])
-    generator = torch.Generator().manual_seed(0)
-    weights = {name: 0.05 * torch.randn(w.shape, generator=generator) for name, w in network.state_dict().items()}
-    return host.comfy.sd.VAE(sd=weights)
 
 
 def test_frames_of_a_video_are_masked_where_they_are_and_come_back(video_vae):
@@ -117,18 +90,6 @@ def test_transparency_is_kept_outside_and_opaque_inside(vae):
     assert not result[..., 3][blended == 0].any() and (result[..., 3][mask > 0] == 1).all()
 
 
-def test_no_node_writes_into_what_it_is_given(vae):
-    given = picture(40, 50, batch=2), square(40, 50, 30, 40, 9)
-    before = [x.clone() for x in given]
-    for fill in FILLS:
-        encode(*given, vae, fill)
-    composite(given[0], 1 - given[0], given[1])
-    stitch, cropped, _ = Crop.execute(*given, 1.2, 0, 0, 8, True).args
-    cropped_before = cropped.clone()
-    Stitch.execute(stitch, cropped, 0, 16, "multiband", 1.0)
-    assert torch.equal(cropped, cropped_before) and all(map(torch.equal, given, before))
-
-
 def saved(image: torch.Tensor, name: str) -> list[np.ndarray]:
     """What SaveImage writes, read back."""
     folder = Path(host.folder_paths.get_output_directory())
@@ -156,18 +117,6 @@ def test_no_byte_differs_outside_the_mask_in_the_saved_file():
         assert "Nothing is masked" in report or "Outside the mask and its ramp nothing changed." in report
         outside += untouched.sum()
     assert outside > 100_000
-
-
-def test_a_crop_is_sampled_at_its_own_size_and_put_back(vae):
-    image, mask = picture(300, 420), square(300, 420, 100, 200, 40)
-    stitch, cropped, cropped_mask = Crop.execute(image, mask, 1.5, 128, 128, 32).args
-    assert cropped.shape == (1, 128, 128, 3) and cropped_mask.shape == (1, 128, 128)
-    decoded = vae.decode(encode(cropped, cropped_mask, vae)[0]["samples"])
-    result, report, blended = Stitch.execute(stitch, decoded, 0, 16, "multiband", 1.0).args
-    assert result.shape == image.shape and "Outside the mask and its ramp nothing changed." in report
-    changed = (result != image).any(-1)
-    assert blended.shape == mask.shape and not changed[blended == 0].any()
-    assert changed[mask > 0].any() and not changed[:, :84].any() and not changed[:, 156:].any()
 
 
 @pytest.mark.parametrize("size, cells", [((64, 64), 1), ((70, 75), 0), ((70, 75), 2), ((33, 129), 1)])
