@@ -41,7 +41,7 @@ def test_the_error_names_the_node_before_any_model_evaluation_and_the_host_goes_
 
 
 @pytest.mark.parametrize(("given", "node_id"), [
-    ({"jump_n_sample": 0}, "inpaint"), ({"sampler_name": "dpm_adaptive"}, "sample"), ({"sampler_name": "eul"}, "sample"),
+    ({"jump_n_sample": 0}, "inpaint"), ({"sampler_name": "dpm_fast"}, "sample"), ({"sampler_name": "eul"}, "sample"),
 ])  # fmt: skip
 def test_what_is_not_on_offer_is_refused_by_name(client, prompt, given, node_id):
     ((name, value),) = given.items()

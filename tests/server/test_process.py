@@ -11,9 +11,11 @@ from comfyui_host.server_process import HostError, serve
 ANSWERS = """
 import http.server, subprocess, sys
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-http.server.HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), type(
-    "Handler", (http.server.BaseHTTPRequestHandler,), {"do_GET": lambda self: self.send_response(200) or self.end_headers()}
-)).serve_forever()
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Handler).serve_forever()
 """
 
 
