@@ -86,6 +86,8 @@ def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
     found = made.parse_args(arguments)
     if len(found.paths) not in (2, 3):
         made.error(f"wanted [WORKFLOW.json] PICTURES OUT, found {len(found.paths)}: {' '.join(found.paths)}")
+    if not all(found.paths):
+        made.error("wanted [WORKFLOW.json] PICTURES OUT, found one that is empty")
     if len(found.paths) == 2 and found.paths[0].endswith(".json"):
         made.error(f"wanted WORKFLOW.json PICTURES OUT; of PICTURES and OUT one is missing: {' '.join(found.paths)}")
     if found.host and (found.comfyui or found.workers):

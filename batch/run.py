@@ -13,13 +13,15 @@ import subprocess
 import sys
 import unicodedata
 from array import array
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
+
+from comfyui_host.client import clean
 
 from . import BadPicture, Refused, pictures
 from .check import Job, Jobs, Task
@@ -130,7 +132,7 @@ class Run:
         """Say picture by picture what would be done, and how many model evaluations the node `schedule` counts."""
         else_mask = "its alpha" if self.task.workflow.wants_mask else "none"
         for job in self.todo:
-            say(f"  {job.name} -> {job.result}, mask {job.mask or else_mask}, seed {job.seed}")
+            say("  " + clean(f"{job.name} -> {job.result}, mask {job.mask or else_mask}, seed {job.seed}"))
         if not schedule:
             say("Model evaluations: not known; a Schedule (Latent RePaint) node in the workflow would count them")
             return
@@ -181,11 +183,12 @@ class Run:
             crew.close()
 
     def _pass(self, crew: Crew, at_a_time: int) -> Jobs:
-        """Give every picture that is to do to a worker, once, and return those that are not done yet.
+        """Give every picture that is to do to one worker, and return those that are not done yet.
 
-        A picture comes back from its worker with an entry for the manifest: "done", "failed" for one that no other
-        worker could do either, or something else where it may still be done. If the worker's process or its machine is
-        gone, Ray says so in place of the entry. The crew starts the host again; no other picture waits for it.
+        A picture comes back with an entry for the manifest. "done" is its end, and so is "failed", where no worker
+        could do better. Any other state leaves it for the next pass: a node raised, its host died, or its worker's
+        process or machine is gone, which Ray says in the worker's place. A host that died is started again by the crew,
+        and gets nothing until it answers; the other workers go on.
         """
         queue, not_done, cannot_write = Queue(self.todo), Jobs(), ""
         while True:
@@ -203,7 +206,7 @@ class Run:
                     crew.stopping, cannot_write = True, entry["error"]
                 job.error, job.tried = entry["error"], [*job.tried, seat.number]
                 not_done.add(job)
-        for job in queue.rest():
+        for job in queue:  # the run is stopping
             not_done.add(job)
         if cannot_write:
             raise Refused(cannot_write)
@@ -212,13 +215,14 @@ class Run:
     def _end(self, job: Job, entry: dict[str, Any]) -> None:
         """Note what became of a picture: from here on it is done, or set aside."""
         self.manifest.add(entry)
-        self.hosts[entry.get("host", "none")] += 1
+        if host := entry.get("host"):
+            self.hosts[host] += 1
         self.progress.update()
         if entry["state"] == DONE:
             self.done += 1
             return
         self._set_aside(job, BadPicture("that failed", entry["error"]))
-        say(f"failed: {job.name}: {job.error}")
+        say(clean(f"failed: {job.name}: {job.error}"))
 
     def _crew(self, at_most: int) -> Crew:
         """The workers: one for each host that was named, or as many as were asked for, or one a GPU, or one."""
@@ -283,28 +287,25 @@ class Queue:
     """The pictures of one pass, in their order, but for those that a worker has tried already."""
 
     def __init__(self, jobs: Jobs):
-        self._jobs, self._next = iter(jobs), deque[Job]()
+        self._jobs = iter(jobs)
+        self._next = list(islice(self._jobs, AHEAD))
 
     def take(self, worker: int, ready: set[int]) -> Job | None:
         """The next picture for a worker: one that it has not tried, or that all others have."""
-        job = (
-            None
-            if self.is_empty
-            else next((job for job in self._next if worker not in job.tried or ready <= set(job.tried)), None)
-        )
-        if job:
-            self._next.remove(job)
-        return job
+        for job in self._next:
+            if worker not in job.tried or ready <= set(job.tried):
+                self._next.remove(job)
+                self._next.extend(islice(self._jobs, 1))
+                return job
+        return None
 
     @property
     def is_empty(self) -> bool:
-        self._next.extend(islice(self._jobs, AHEAD - len(self._next)))
         return not self._next
 
-    def rest(self) -> Iterator[Job]:
-        waiting, self._next = self._next, deque()
-        yield from waiting
-        yield from self._jobs
+    def __iter__(self) -> Iterator[Job]:
+        """Those that nobody has taken."""
+        return chain(self._next, self._jobs)
 
 
 def _key_of_result(job: Job) -> int:

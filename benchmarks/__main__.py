@@ -15,18 +15,11 @@ from comfyui_host import in_process, install  # noqa: E402
 COMMANDS = {
     "exactness": ("exactness.command", "how far each sampler is from the exact answer"),
     "few_steps": ("exactness.few_steps", "large pictures and few steps, against the exact answer"),
-    "trained_few_steps": ("trained_few_steps", "few steps of the demo model, and of its distilled form"),
-    "defaults": ("exactness.defaults", "what decided the defaults"),
-    "learnt": ("exactness.learnt", "trains the small network that `exactness` also samples with"),
     "quality": ("quality.command", "any checkpoint of yours: seams, and the model's own judgement of pictures"),
-    "pixels": ("pixels.command", "seams, leaks, exactness and cost in pixel space"),
-    "matrix": ("matrix.command", "every model family, method, solver and scheduler: is each promise kept?"),
-    "painted": ("matrix.painted_command", "what is painted, against a law known in closed form"),
+    "pixels": ("pixels.command", "what Crop, Stitch and Composite change, and what they cost"),
+    "painted": ("painted.command", "what is painted, against a law known in closed form"),
     "cost": ("cost.command", "time, memory and waiting beside the host's own sampler"),
     "batch": ("batch.command", "many pictures: scaling, losses when processes are killed, a table of a million rows"),
-    "old_content": ("old_content", "what denoise below 1 and soft masks leave of the old content"),
-    "gpu": ("gpu.command", "all that needs a GPU to mean something, or small on a CPU"),
-    "endurance": ("endurance.command", "hundreds of mixed jobs through the queue"),
 }
 
 USAGE = "usage: python benchmarks NAME [--help]\n" + "\n".join(

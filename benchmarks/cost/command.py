@@ -4,7 +4,7 @@
 
 The demo model, how cost grows, and our share beside the networks of Stable Diffusion with random weights: minutes, and
 6 GB of memory. All methods run in turn, over and over, and it is the CPU's own seconds that count; figures are medians
-over `--repeats` rounds. Writes benchmarks/results/cost.md and cost.png. On a GPU: `python benchmarks gpu`.
+over `--repeats` rounds. Writes benchmarks/results/cost.md and cost.png.
 """
 
 from __future__ import annotations

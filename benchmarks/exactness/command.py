@@ -21,7 +21,6 @@ from torch import Tensor
 from ..report import RESULTS, Cells
 from . import random_command
 from .analytic_model import exact_denoiser, inpaint, patcher, sigmas
-from .learnt import load
 from .methods import METHODS, Setting
 from .metrics import Judge
 from .page import VARIANTS, write_page
@@ -37,8 +36,7 @@ class Bench:
     """The cells of one problem: measured once, kept in a file, read from there afterwards.
 
     Arguments:
-        key: the problem's name in the files; "learnt" is the textured fields under the learnt denoiser, "flow" the same
-            under the exact one as a rectified flow.
+        key: the problem's name in the files; "flow" is the textured fields as a rectified flow.
         path: of the file; None keeps nothing.
         counts: pictures for each of GIVEN known parts, as many in all where there are more: to select a setting, and to
             measure the selected one; beyond 100 evaluations of a problem of pictures a quarter of them.
@@ -47,13 +45,10 @@ class Bench:
     def __init__(self, key: str, path: Path | None, counts: tuple[int, int]) -> None:
         self.key, self.cells = key, Cells(path)
         self.problem: Problem = textured_fields() if key in VARIANTS else PROBLEMS[key]()
-        self.model = patcher(load() if key == "learnt" else exact_denoiser(self.problem), flow=key == "flow")
+        self.model = patcher(exact_denoiser(self.problem), flow=key == "flow")
         given = GIVEN if self.problem.is_picture else GIVEN_MIXTURE
         self.given, self.counts = self.problem.given(given), tuple(count * GIVEN // given for count in counts)
         self.judges = [Judge(self.problem, y, 512 if path is None else 2048) for y in self.given]
-        if key == "learnt" and path:  # a network is slow: the settings that are best with the exact denoiser serve
-            exact = Cells(path.with_name("textures.json")).found
-            self.cells.found |= {name: cell for name, cell in exact.items() if name.endswith("selection")}
 
     def _mean(self, samples: tuple[Tensor, ...]) -> dict[str, float]:
         measures = [judge.measure(x) for judge, x in zip(self.judges, samples, strict=True)]
@@ -116,7 +111,7 @@ def main() -> None:
     cells = RESULTS / "exactness"
     cells.mkdir(parents=True, exist_ok=True)
     for key in () if options.report_only else options.problems:
-        counts = (16, 32) if options.quick or key == "learnt" else (48, 384)
+        counts = (16, 32) if options.quick else (48, 384)
         bench = Bench(key, None if options.quick else cells / f"{key}.json", counts)
         for seed in SEEDS:
             floor = bench.cells.measured(f"floor | seed {seed}", lambda seed=seed, bench=bench: bench.floor(seed))

@@ -17,7 +17,7 @@ MEASURES = {
     "gap": "log-density gap",
     "seam": "seam ratio",
 }
-VARIANTS = {"learnt": "textured fields, learnt denoiser", "flow": "textured fields, rectified flow"}
+VARIANTS = {"flow": "textured fields, rectified flow"}
 COMMAND = "python benchmarks exactness"
 
 
@@ -97,21 +97,20 @@ INTRODUCTION = f"""# Distance to the exact posterior
 Written by `{COMMAND}`; the plot is `exactness.png`, every measured cell is in `exactness/`.
 
 Denoisers that are known in closed form, inside a real host model, sampled by the host's own SamplerCustomAdvanced and
-the pack's own samplers. Three seeds. Of the fields four known parts, 384 pictures for each and each seed (96 beyond 100
-evaluations; 32 with the learnt denoiser); of both 2-D mixtures and the 16-D one, where every known part allows other
-modes, sixteen known parts and 96 pictures. Each method runs at its best setting (solver, scheduler, steps, jumps or
-inner steps; see `methods.py`), chosen for each budget on a sample and a seed of its own by energy distance; with the
-learnt denoiser, at its best setting with the exact one. Measures: see `metrics.py`; the energy distance is unbiased, so
-that exact samples score 0 on average and can score below it; a log-density gap below 0 means over-smoothed; a seam
-ratio of 1 means no seam (Composite's `seam_energy`; the cells kept here have root mean squares in the place of its
-means, the same to 5%). The ring shows where matching the mean fails.
+the pack's own samplers. Three seeds. Of the fields four known parts, 384 pictures for each and each seed (96 beyond
+100 evaluations); of both 2-D mixtures and the 16-D one, where every known part allows other modes, sixteen known
+parts and 96 pictures. Each method runs at its best setting (solver, scheduler, steps, jumps or inner steps; see
+`methods.py`), chosen for each budget on a sample and a seed of its own by energy distance. Measures: see
+`metrics.py`; the energy distance is unbiased, so that exact samples score 0 on average and can score below it; a log-
+density gap below 0 means over-smoothed; a seam ratio of 1 means no seam (Composite's `seam_energy`; the cells kept
+here have root mean squares in the place of its means, the same to 5%). The ring shows where matching the mean fails.
 
 Where the methods fall short. The noise of the known part is held to what noise could be (`plausible`), which serves
-large pictures, distilled models and mixtures (`random.md`) and costs a part of the nearness on one small field: without
-that bound Match came to .003 on the random field at 40 evaluations, to .006 on the textures and to .30 on the 16-D
-mixture, but on the learnt denoiser to .14. Blend is one correction a step. On the ring, modes that y rules out lie so
-near to those it allows that the mean, which is all that Match matches, does not tell them apart. Match over-smooths
-with few steps. Blend and Match were not measured anew at 200 and 400 evaluations.
+large pictures, distilled models and mixtures (`random.md`) and costs a part of the nearness on one small field:
+without that bound Match came to .003 on the random field at 40 evaluations, to .006 on the textures and to .30 on the
+16-D mixture. Blend is one correction a step. On the ring, modes that y rules out lie so near to those it allows that
+the mean, which is all that Match matches, does not tell them apart. Match over-smooths with few steps. Blend and
+Match were not measured anew at 200 and 400 evaluations.
 """
 
 

@@ -2,13 +2,21 @@
 
 No real host does any of this, so a small server stands in for one."""
 
+import asyncio
+import io
 import json
+import re
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from aiohttp import web
+from PIL import Image
 
+from batch.manifest import DONE, FAILED
+from batch.worker import HOST_GONE, NOT_DONE, Worker
+from benchmarks.batch.trial import STOCK
 from comfyui_host import client as client_module
 from comfyui_host.client import Client, HostFailed, HostGone, PromptError, _check_success, _parsed, _refusal, clean
 from comfyui_host.hosts import StartedHost
@@ -187,3 +195,96 @@ def test_no_input_of_a_prompt_is_copied_from_or_to_elsewhere(tmp_path):
     assert sorted(path.name for path in tmp_path.rglob("*.png")) == [
         "good.png", "good.png", "link.png", "outside.png", "secret.png",
     ]  # fmt: skip
+
+
+def saved(image, kind="PNG"):
+    stream = io.BytesIO()
+    image.save(stream, kind)
+    return stream.getvalue()
+
+
+def outputs(images):
+    return {"p": {"outputs": {"3": {"images": images}}}}
+
+
+FILE = {"filename": "a.png", "subfolder": "", "type": "output"}
+END = {"type": "executing", "data": {"prompt_id": "p", "node": None}}
+GOOD = {
+    "/system_stats": {}, "/object_info": dict.fromkeys(("LoadImage", "ImageInvert", "SaveImage"), {}), "/queue": {},
+    "/upload/image": {"name": "x"}, "/prompt": {"prompt_id": "p"}, "/history/p": outputs([FILE]), "/ws": [END],
+    "/view": saved(Image.new("RGB", (64, 64))), "/free": {},
+}  # fmt: skip
+
+
+@pytest.fixture
+def fake():
+    """fake(answers) is the address of a host that gives them: by path, bytes or JSON; of /ws, its messages."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    runners = []
+
+    def made(answers):
+        async def answer(request):
+            found = answers.get(request.path, b"")
+            if request.path == "/ws":
+                socket = web.WebSocketResponse()
+                await socket.prepare(request)
+                for message in found:
+                    await (socket.send_bytes if isinstance(message, bytes) else socket.send_json)(message)
+                await socket.close()
+                return socket
+            await request.read()
+            return web.Response(body=found if isinstance(found, bytes) else json.dumps(found).encode())
+
+        async def start():
+            app = web.Application(client_max_size=1 << 24)
+            app.router.add_route("*", "/{path:.*}", answer)
+            runners.append(web.AppRunner(app))
+            await runners[-1].setup()
+            await web.TCPSite(runners[-1], "127.0.0.1", 0).start()
+            return "http://127.0.0.1:{}".format(runners[-1].addresses[0][1])
+
+        return asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+
+    yield made
+    for runner in runners:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "state", "words"),
+    [
+        ("/free", {}, DONE, ""),
+        ("/view", b"<html>", FAILED, "the result is broken"),
+        ("/view", b"", FAILED, "the result is broken"),
+        ("/view", saved(Image.new("RGB", (64, 64)), "GIF"), FAILED, "the result is broken"),
+        ("/view", GOOD["/view"][:60], FAILED, "the result is broken"),
+        ("/history/p", [], NOT_DONE, "not JSON|other than a JSON object"),
+        ("/history/p", {"p": {"outputs": []}}, FAILED, "gave 0 results"),
+        ("/history/p", outputs(7), FAILED, "gave 0 results"),
+        ("/history/p", outputs([7, None, []]), FAILED, "gave 0 results"),
+        ("/history/p", outputs([FILE, FILE]), FAILED, "gave 2 results"),
+        ("/history/p", outputs([{"filename": ["x"], "type": 7}]), DONE, ""),
+        ("/history/p", {}, HOST_GONE, "has forgotten the prompt"),
+        ("/prompt", {}, NOT_DONE, "not JSON"),
+        ("/prompt", b"<html>", NOT_DONE, "not JSON"),
+        ("/upload/image", {}, DONE, ""),
+        ("/upload/image", b"", NOT_DONE, "not JSON"),
+        ("/ws", [b"x", {}, {"data": 7}, {"data": {"prompt_id": "p"}}, END], DONE, ""),
+        ("/ws", [{"type": "progress", "data": {"prompt_id": "p"}}, END], DONE, ""),
+        ("/ws", [7, END], NOT_DONE, "other than a JSON object"),
+        ("/ws", [], DONE, ""),
+        ("/object_info", {kind: {"input": {"required": {"image": 7}}} for kind in GOOD["/object_info"]}, DONE, ""),
+    ],
+)
+def test_no_answer_makes_a_worker_do_more_than_set_a_picture_aside(
+    fake, understood, pictures, tmp_path, path, answer, state, words
+):
+    (tmp_path / "flow.json").write_text(json.dumps(STOCK))
+    task = understood(pictures, workflow=tmp_path / "flow.json")
+    worker = Worker(task, fake(GOOD | {path: answer}))
+    worker.start()
+    entry = worker.paint(task.jobs([{"image": "a.png"}])[0])
+    assert entry["state"] == state and re.search(words, entry.get("error", ""))
+    assert (tmp_path / "out" / "a.png").exists() == (state == DONE)

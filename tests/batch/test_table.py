@@ -166,6 +166,7 @@ def test_a_seed_follows_from_name_and_seed_and_nothing_else():
     [
         ("picture,mask\nx,y\n", "t.csv", "no column 'image'; it has: picture, mask"),
         ("image;mask\nx;y\n", "t.csv", "separated by commas"),
+        ("image, mask\nx,y\n", "t.csv", "has a column ' mask'; there are image, mask"),
         ("image,image\n", "t.csv", "two columns of one name"),
         ("image,99.steps\n", "t.csv", "no node has the id or the title '99'"),
         ("image,5.image\n", "t.csv", "would replace the picture"),
@@ -305,7 +306,8 @@ def test_a_command_line_that_cannot_be_meant_is_refused(words, capsys):
     ("change", "words"),
     [
         (["--set", "7.steps"], "wanted NODE.INPUT=VALUE"),
-        (["--set", "7.steps=many"], "wanted a whole number"),
+        (["--set", "7.steps=many"], "wanted a number"),
+        (["--set", "5.image=x.png"], "would replace the picture or the mask"),
         (["--set", "nothing.steps=4"], "no node has the id"),
         (["--masks", "/nowhere"], "is no folder"),
         (["--comfyui", "/nowhere"], "holds no main.py"),

@@ -1,5 +1,7 @@
 """What a run may never cost, whatever the machine: a wait for the GPU at every step, or memory that grows."""
 
+import gc
+
 import pytest
 import torch
 
@@ -30,3 +32,16 @@ def test_a_value_that_is_read_counts_as_a_wait():
 def test_four_latents_of_memory_more_than_the_host_at_most(instant, method):
     case = measure.Case(instant, shape=(2, 4, 64, 64), steps=6)
     assert measure.peak_memory(case, measure.METHODS[method]) <= measure.peak_memory(case, None) + 4
+
+
+def test_no_tensor_stays_when_a_run_is_over(instant):
+    def alive():
+        gc.collect()
+        return sum(isinstance(found, torch.Tensor) for found in gc.get_objects())
+
+    case, counts = measure.Case(instant, steps=4), []
+    for _ in range(3):
+        for method in measure.METHODS.values():
+            case.sample(method)
+        counts.append(alive())
+    assert counts[0] == counts[1] == counts[2]

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sampling import TOLERANCE, cfg_guider, guided, watched
 
-from benchmarks.matrix.cells import METHODS
+from benchmarks.painted.judge import METHODS
 from comfyui_host.families import FAMILIES, Family
 from comfyui_host.tiny import conditioning, host, ksampler, sigmas
 from latent_repaint.nodes.mask_to_latent import MaskToLatent

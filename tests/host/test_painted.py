@@ -1,10 +1,11 @@
-"""The fast part of the matrix of the painted part, and that it would tell. See `benchmarks/matrix/painted.py`."""
+"""The fast part of the matrix of the painted part, and that it would tell. See `benchmarks/painted/judge.py`."""
 
 import pytest
 import torch
 
-from benchmarks.matrix import closed_form, painted
-from benchmarks.matrix.painted import KINDS, METHODS, PREDICTIONS, SCHEDULERS, Cell, cells, judge
+from benchmarks.painted import closed_form
+from benchmarks.painted import judge as painted
+from benchmarks.painted.judge import KINDS, METHODS, PREDICTIONS, SCHEDULERS, Cell, cells, judge
 from latent_repaint.samplers.solvers import CHOOSES_ITS_STEPS, NOT_FOR_FLOW
 
 STRIDE = 61  # a prime that divides no side of the matrix

@@ -16,7 +16,7 @@ from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 from foreign import METHODS, every_method, run
 from sampling import NEGATIVE, POSITIVE, TOLERANCE, Watched, kept_error
 
-from benchmarks.matrix import closed_form
+from benchmarks.painted import closed_form
 from comfyui_host.tiny import ksampler, sigmas, tiny_model
 from latent_repaint.samplers.host import combine
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from benchmarks.endurance.jobs import CENSUS
 from comfyui_host import install
 from comfyui_host.client import Client
 from comfyui_host.server_process import Server, serve
@@ -18,7 +17,7 @@ Prompt = dict[str, Any]
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    with serve(install.find_host(), pack_name="some folder 1.0", plugin=CENSUS) as server:
+    with serve(install.find_host(), pack_name="some folder 1.0") as server:
         yield server
 
 

@@ -20,7 +20,7 @@ def test_a_table_in_markdown_and_in_html():
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [([], "quality  "), (["--help"], "matrix  "), (["cost", "-h"], "--repeats")]
+    ("words", "said"), [([], "quality  "), (["--help"], "painted  "), (["cost", "-h"], "--repeats")]
 )
 def test_help_needs_no_host_and_no_package(words, said):
     command = [sys.executable, "-S", str(RESULTS.parent), *words]  # -S: without what is installed

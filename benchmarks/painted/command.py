@@ -4,7 +4,7 @@
     python benchmarks painted --schedulers normal    a quarter of them
     python benchmarks painted --resume               goes on where it was stopped
 
-The cells and how they are judged are those of the tests (`painted.py`), which run every sixty-first.
+The cells and how they are judged are those of the tests (`judge.py`), which run every sixty-first.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import torch
 
 from ..report import RESULTS as FOLDER
 from ..report import Table, write
-from .painted import (
+from .judge import (
     COUNT,
     KINDS,
     LIMITS,
@@ -141,7 +141,7 @@ def page(found: dict[Row, list[str]], wrong: list[str]) -> str:
 {len(KINDS)} kinds of run, {STEPS} steps, {COUNT} pictures each, by the host's own samplers. The pictures are drawn from
 a Gaussian of 4 x 4 cells in which neighbours are alike. The model knows it in closed form. The right half is painted,
 so that its exact law given the left half is known: its mean, its variance, and how alike neighbours are
-(`benchmarks/matrix/closed_form.py`).
+(`benchmarks/painted/closed_form.py`).
 
 Pull: how much of what the kept part says of the painted one came to pass, 1 is all of it. Variance: about that, over
 the law's. Likeness: correlation of neighbours less the law's. Shown are the medians of the cells that are right, and of

@@ -22,15 +22,21 @@ from torch import Tensor
 
 from comfyui_host.tiny import ksampler  # starts the host, which the next stand on
 from latent_repaint.samplers.host import combine
-from latent_repaint.samplers.methods import Blend
+from latent_repaint.samplers.methods import Blend, Match, RePaint
 
 from . import closed_form
-from .cells import METHODS, SCHEDULERS, SOLVERS
 from .closed_form import Law, conditional_law, model, pictures, unconditional_law
 
 import comfy.sample  # isort: skip
 import comfy.samplers  # isort: skip
 
+METHODS = {
+    "Blend": Blend(),
+    "RePaint": RePaint(jump_length=1, jump_n_sample=2),
+    "Match": Match(inner_steps=1.0),
+}
+SOLVERS = comfy.samplers.SAMPLER_NAMES
+SCHEDULERS = ("karras", "normal", "sgm_uniform", "beta")
 HOST = Blend(known_noise="fixed")
 PLAIN = "plain"
 PREDICTIONS = ("eps", "flow")
