@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from comfy.nested_tensor import NestedTensor
 from sampling import POSITIVE
 
 from comfyui_host.install import ROOT
@@ -67,6 +68,9 @@ def test_an_optional_input_of_nothing_is_one_that_was_left_out(right):
 
 @pytest.mark.parametrize(("key", "value", "said"), [
     ("samples", torch.zeros(1, 4, 8, 8, dtype=torch.int64), "int64"),
+    ("samples", torch.zeros(64), "shape"),
+    ("samples", torch.full((1, 4, 8, 8), math.inf), "NaN or infinity"),
+    ("samples", NestedTensor([torch.zeros(1, 4, 8, 8)] * 2), "nested"),
     *(("batch_index", wrong, "batch_index") for wrong in ("one", [0, 1], [0.5], [-1], [None], [True], {"a": 1}, 3)),
     *(("noise_mask", wrong, "noise_mask") for wrong in ("a mask", 3, [1], torch.zeros(3))),
 ])  # fmt: skip

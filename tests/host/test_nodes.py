@@ -50,24 +50,6 @@ def test_mask_to_latent_adds_the_mask_and_nothing_else(latent):
     assert preview.shape == (1, 128, 128, 3) and preview[0, 60, 60, 0] > 0.4 and preview[0, 0, 0].sum() == 0
 
 
-@pytest.mark.parametrize(
-    ("mask", "samples", "message"),
-    [
-        (torch.ones(8), None, "input mask: found shape"),
-        (torch.ones(1, 1, 128, 128), None, "input mask: found shape"),
-        (torch.ones(2, 128, 128), None, "input mask: found a batch of 2"),
-        (None, {"samples": torch.zeros(64)}, "input samples: found shape"),
-        (None, {"samples": torch.full((1, 4, 16, 16), float("inf"))}, "input samples: found NaN or infinity"),
-        (None, {"samples": comfy.nested_tensor.NestedTensor([torch.zeros(1, 4, 8, 8)] * 2)}, "found nested"),
-    ],
-)
-def test_mask_to_latent_refuses_by_name(latent, mask, samples, message):
-    mask = torch.ones(1, 128, 128) if mask is None else mask
-    samples = {"samples": latent} if samples is None else samples
-    with pytest.raises(ValueError, match=f"LatentRepaint_MaskToLatent: .*{message}"):
-        to_latent(mask, samples)
-
-
 @pytest.mark.parametrize("effort", [1.0, 2.0, 2.6])
 @pytest.mark.parametrize("method", ["match", "repaint", "blend"])
 def test_the_drop_in_keeps_the_kept_part_and_the_budget(eps_model, latent, mask, masked, method, effort):

@@ -31,15 +31,6 @@ def test_any_size_goes_through_the_vae_and_comes_back(vae, size):
     assert result.shape == image.shape and torch.equal(result[blended == 0], image[blended == 0])
 
 
-def test_the_mask_lies_on_the_cells_that_are_decoded_there(vae):
-    """Sizes off the grid: every masked pixel is covered by a cell that is painted, and no cell too many is."""
-    image, mask = picture(70, 75), square(70, 75, 30, 41, 3)
-    cells = encode(image, mask, vae, mask_expand_cells=0)[0]["noise_mask"][0, 0]
-    covered = cells.repeat_interleave(8, 0).repeat_interleave(8, 1)[1:71, 2:77]  # of 72x80: 1 row, 2 columns before
-    assert (covered[mask[0] > 0] == 1).all()
-    assert cells.sum() == len({((y + 1) // 8, (x + 2) // 8) for y in range(30, 33) for x in range(41, 44)})
-
-
 def test_frames_of_a_video_are_masked_where_they_are_and_come_back(video_vae):
     video, masks = picture(30, 44, batch=9), torch.zeros(9, 30, 44)
     masks[0, 8:16, 8:16], masks[6, 20:24, 30:40] = 1, 1  # frame 0 is cell 0, frames 5 to 8 are cell 2
@@ -155,21 +146,6 @@ def test_a_black_that_is_not_quite_black_is_black(vae):
         assert torch.equal(*back)
 
 
-def test_a_stroke_of_the_mask_editor_is_painted_whole(vae):
-    """Its brush has an opacity of .7; with soft_mask, that is the share of the run in which it is painted."""
-    image, white = picture(96, 96), square(96, 96, 32, 32, 24)
-    whole, brushed, soft = (
-        encode(image, white, vae),
-        encode(image, 0.7 * white, vae),
-        encode(image, 0.7 * white, vae, soft_mask=True),
-    )
-    for key in ("samples", "noise_mask"):
-        assert torch.equal(brushed[0][key], whole[0][key])
-    assert torch.equal(brushed[2], whole[2])
-    assert soft[0]["noise_mask"].max() == pytest.approx(0.7) and torch.equal(soft[2], whole[2])
-    assert not torch.equal(soft[0]["samples"], whole[0]["samples"])  # the old content shines through
-
-
 @pytest.mark.parametrize("times", [2, 1.5, 0.5, 1.02])
 def test_a_crop_scaled_in_equal_proportions_is_put_back(vae, times):
     """By an upscaler, say: 544 of 512 is no padding. What it shows lies where it lay."""
@@ -210,20 +186,6 @@ def test_values_above_1_are_kept():
     matched = composite(original, original + 0.05, mask, 4, 16, "multiband", 1.0)[0]
     assert (matched - original).abs().max() < 0.01
     assert Crop.execute(original, mask, 1.2, 64, 64, 8).args[1].max() > 2
-
-
-def test_islands_go_through_encode_and_stitch(vae):
-    image = picture(300, 420)
-    mask = torch.maximum(square(300, 420, 20, 30, 20), square(300, 420, 200, 300, 60))
-    stitch, cropped, cropped_mask = Crop.execute(image, mask, 1.2, 128, 128, 32, False, "each").args
-    assert cropped.shape == (2, 128, 128, 3)
-    samples, _, painted = encode(cropped, cropped_mask, vae)
-    decoded = vae.decode(samples["samples"] + samples["noise_mask"])
-    result, _, blended = Stitch.execute(stitch, decoded, 0, 16, "multiband", 1.0, painted).args
-    assert torch.equal(result[blended == 0], image[blended == 0])
-    assert (blended[mask > 0] == 1).all() and blended[:, 100:160].max() == 0
-    cut_off = Stitch.execute(stitch, decoded, 0, 16, "multiband", 1.0).args[2]
-    assert (blended == 1).sum() > (cut_off == 1).sum() > 0
 
 
 @pytest.mark.parametrize(("family", "side"), [("eps", 512), ("sd3", 1024), ("wan 2.1", None)])

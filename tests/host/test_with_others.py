@@ -93,17 +93,6 @@ def test_a_lora_is_at_work_in_every_evaluation(masked, method, tmp_path):
     assert (ours - plain).abs().max() > 0.01
 
 
-@one_of_each
-def test_the_models_own_rule_decides_what_is_free(eps_model, latent, mask, masked, method):
-    """As DifferentialDiffusion sets one; here one that frees nothing, so nothing may be painted."""
-    model = eps_model.clone()
-    model.set_model_denoise_mask_function(lambda sigma, mask, extra_options: torch.zeros_like(mask))
-    painted = sample(eps_model, combined("euler_ancestral", method), sigmas(model, 4), masked).samples
-    frozen = sample(model, combined("euler_ancestral", method), sigmas(model, 4), masked).samples
-    assert (painted - latent).abs().max() > 0.1
-    assert kept_error(frozen, latent, torch.zeros_like(mask)) <= TOLERANCE
-
-
 GUIDERS = {
     "basic": lambda model: NODES.BasicGuider.execute(model, POSITIVE)[0],
     "cfg": cfg_guider,
@@ -121,16 +110,6 @@ def test_guiders_keep_the_known_part(eps_model, latent, mask, guider, method):
     assert samples.isfinite().all() and kept_error(samples, latent, mask) <= TOLERANCE
     basic = guided(GUIDERS["basic"](eps_model), sampler, schedule, latent, mask)
     assert guider == "basic" or (samples - basic).abs().max() > 1e-3
-
-
-@one_of_each
-@pytest.mark.parametrize("style", ["regular", "nested"])
-def test_a_dual_guider_without_guidance_is_the_basic_one(eps_model, latent, mask, style, method):
-    """The feedback follows the first prompt, also where the guider's own combination knows it by another name."""
-    schedule, sampler = sigmas(eps_model, 5), combined("euler_ancestral", method)
-    dual = NODES.DualCFGGuider.execute(eps_model, POSITIVE, POSITIVE, NEGATIVE, 1.0, 1.0, style)[0]
-    ours, basic = (guided(g, sampler, schedule, latent, mask) for g in (dual, GUIDERS["basic"](eps_model)))
-    torch.testing.assert_close(ours, basic, rtol=1e-4, atol=1e-4)
 
 
 @one_of_each
@@ -152,19 +131,6 @@ def test_wrappers_are_called(eps_model, latent, mask, method):
     torch.testing.assert_close(wrapped, guided(cfg_guider(eps_model), sampler, schedule, latent, mask))
     total = announced(eps_model, sampler, schedule)
     assert calls == dict.fromkeys(once, 1) | dict.fromkeys(always, total)
-
-
-@one_of_each
-def test_a_wrapper_may_change_the_prediction(eps_model, latent, mask, method):
-    model = eps_model.clone()
-    model.add_wrapper(WrappersMP.PREDICT_NOISE, lambda executor, *args: 0 * executor(*args) + 3.0)
-    samples = guided(cfg_guider(model), combined("euler", method), sigmas(model, 5), latent, mask)
-    assert kept_error(samples, latent, mask) <= TOLERANCE
-    painted = samples[mask.expand_as(samples) > 0]
-    wanted = torch.full_like(painted, 3.0 / model.model.latent_format.scale_factor)
-    torch.testing.assert_close(
-        painted, wanted, atol=0.003, rtol=0
-    )  # Match goes on from what is kept, at the last noise
 
 
 @one_of_each
