@@ -186,22 +186,6 @@ def differences_but_added(found, wanted):
     return differences(found, wanted)
 
 
-def test_a_template_is_found_in_the_dialog_and_opened_from_it(desk):
-    desk.page.get_by_role("button", name="Templates").first.click()
-    dialog = desk.page.get_by_role("dialog")
-    dialog.get_by_text("latent-repaint", exact=True).click()
-    for name in TEMPLATES:
-        desk.page.get_by_test_id(f"template-workflow-{name}").wait_for()
-    desk.page.wait_for_timeout(1000)  # for the thumbnails
-    desk.photograph("templates")
-    desk.page.get_by_test_id(f"template-workflow-{START}").click()
-    desk.page.wait_for_function("() => app.graph.nodes.some(node => node.type === 'LatentRepaint_KSampler')")
-    dialog.wait_for(state="hidden")
-    found = desk.prompt()
-    assert differences(found, to_prompt(desk.template(START))) == []
-    assert sorted(desk.get("/api/workflow_templates")["latent-repaint"]) == TEMPLATES
-
-
 def test_the_dialog_finds_a_template_by_the_word_that_a_person_has_for_it(desk):
     desk.page.get_by_role("button", name="Templates").first.click()
     dialog = desk.page.get_by_role("dialog")
