@@ -242,7 +242,7 @@ def fake():
             runners.append(web.AppRunner(app))
             await runners[-1].setup()
             await web.TCPSite(runners[-1], "127.0.0.1", 0).start()
-            return "http://127.0.0.1:{}".format(runners[-1].addresses[0][1])
+            return f"http://127.0.0.1:{runners[-1].addresses[0][1]}"
 
         return asyncio.run_coroutine_threadsafe(start(), loop).result(10)
 
