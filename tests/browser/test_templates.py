@@ -43,6 +43,9 @@ OVERLAPS = """() => {
         .filter(([b, u, v, s, t]) => x < u + s && u < x + w && y < v + t && v < y + h).map(([b]) => `${a} and ${b}`))
 }"""
 
+BLANK = """() => app.graph.nodes.filter(node => /MaskToLatent|Schedule$/.test(node.type) && !node.imgs?.length)
+    .map(node => node.type)"""
+
 
 def evaluations(node):
     """How many model evaluations a sampling node of a template promises."""
@@ -138,6 +141,7 @@ def test_a_template_opens_runs_and_comes_back_out_of_its_picture(desk, name):
     desk.fit()
     desk.photograph(f"{name} after")
     assert desk.page.evaluate(OVERLAPS) == []  # also with a picture on every node that shows one
+    assert desk.page.evaluate(BLANK) == []
     totals = {str(node["id"]): evaluations(node) for node in graph["nodes"] if node["type"] in SAMPLING}
     for key, total in totals.items():
         progress = [(value, of) for node, value, of in run["progress"] if node == key]
