@@ -31,7 +31,7 @@ every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 
 
 @dataclass(frozen=True)
-class Run:
+class Outcome:
     """What a guider returned.
 
     Attributes:
@@ -51,7 +51,7 @@ class Run:
 def run(
     model: Any, sampler: Any, schedule: Tensor, latent: Tensor, mask: Tensor | None, cfg: float = 1.0, seed: int = 3,
     guider: Any = None,
-) -> Run:  # fmt: skip
+) -> Outcome:  # fmt: skip
     """One run under the host's CFGGuider, or another guider of that model."""
     passes: list[int] = []
     steps: list[tuple[int, int]] = []
@@ -68,7 +68,7 @@ def run(
     finally:
         hook.remove()
     assert len({total for _, total in steps}) <= 1
-    return Run(samples, passes, steps[-1][1] if steps else 0, [step for step, _ in steps])
+    return Outcome(samples, passes, steps[-1][1] if steps else 0, [step for step, _ in steps])
 
 
 def euler_that(look: Callable[[Any, Tensor, Tensor, dict], Any], name: str) -> Any:

@@ -67,7 +67,7 @@ def test_a_solver_that_is_refused_runs_as_ever_and_the_log_says_so(masked, predi
     assert f"found {solver}" in caplog.text
 
 
-def test_around_a_combinator_of_ours_it_does_nothing(eps_model, masked):
+def test_around_a_sampler_of_ours_it_does_nothing(eps_model, masked):
     schedule = sigmas(eps_model, 5)
     plain = sample(eps_model, combined("euler", "match"), schedule, masked).samples
     assert torch.equal(
@@ -104,7 +104,7 @@ def test_other_wrappers_go_around_it_whether_they_come_before_or_after(eps_model
     model = inpaint(before)
     model.add_wrapper_with_key(WrappersMP.SAMPLER_SAMPLE, "after", wrapper)
     assert torch.equal(hosts_ksampler(model, masked), ours)
-    assert seen == ["KSAMPLER", "Combinator"]
+    assert seen == ["KSAMPLER", "InpaintingSampler"]
 
 
 @every_method

@@ -81,8 +81,8 @@ class NoFloat64(TorchDispatchMode):
         return result
 
     def ours(self) -> set[str]:
-        rooms = [f"{ROOT}/{room}/" for room in ("samplers", "pixels", "nodes")]
-        found = {line for line in self.found if any(line.startswith(room) for room in rooms)}
+        folders = [f"{ROOT}/{name}/" for name in ("samplers", "pixels", "nodes")]
+        found = {line for line in self.found if any(line.startswith(folder) for folder in folders)}
         return {line for line in found if not line.endswith(" distance_to_mask")}
 
 
