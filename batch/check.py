@@ -180,13 +180,9 @@ class Task:
         if unknown := sorted(set(row) - set(self.addresses) - set(OWN)):
             said = f"the first row of the table has no '{unknown[0]}': give every row the same keys"
             raise BadPicture("rows with other columns", said)
-        given = {self.addresses[key]: value for key, value in row.items() if key in self.addresses}
+        given = {at: row[key] for key, at in self.addresses.items() if row.get(key) not in ("", None)}
         try:
-            return {
-                key: converted(self.workflow.prompt, key, value)
-                for key, value in given.items()
-                if value not in ("", None)
-            }
+            return {at: converted(self.workflow.prompt, at, value) for at, value in given.items()}
         except ValueError as error:
             raise BadPicture("values that cannot be set", str(error)) from None
 

@@ -90,10 +90,8 @@ def _workflow(options: argparse.Namespace) -> Workflow:
             raise Refused(f"--set {key}{mark}{value}: wanted NODE.INPUT=VALUE")
         settings.append((address(flow.prompt, key), value))
         _keep_free(flow, settings[-1][0], f"--set {key}")
-    if options.prompt is not None:
-        settings.append((flow.text("positive"), options.prompt))
-    if options.negative is not None:
-        settings.append((flow.text("negative"), options.negative))
+    for side, text in (("positive", options.prompt), ("negative", options.negative)):
+        settings += [(flow.text(side), text)] if text is not None else []
     if options.checkpoint:
         settings.append((flow.checkpoint(), options.checkpoint))
     for key, value in settings:
@@ -123,7 +121,9 @@ def _addresses(source: Source, flow: Workflow) -> dict[str, str]:
 
 def _keep_free(flow: Workflow, key: str, what: str) -> None:
     if key in (f"{flow.image}.image", f"{flow.mask}.image"):
-        raise Refused(f"{what} would replace the picture or the mask: PICTURES, the columns image and mask or --masks do")
+        raise Refused(
+            f"{what} would replace the picture or the mask: PICTURES, the columns image and mask or --masks do"
+        )
 
 
 def _keep_apart(source: Source, masks: Folder | None, out: Folder) -> None:
