@@ -97,11 +97,12 @@ def page(found: dict[Cell, Found]) -> str:
     schedulers, solvers = (sorted({cell[place] for cell in found}) for place in (2, 1))
     introduction = f"""# What is painted, against the exact law
 
-`python benchmarks painted`, torch {torch.__version__}, {len(found)} cells: {len(METHODS)} methods x {len(solvers)} solvers
-x {len(schedulers)} schedulers ({", ".join(schedulers)}) x {len(PREDICTIONS)} predictions x {len(KINDS)} kinds of run,
-{STEPS} steps, {COUNT} pictures each, by the host's own samplers. The pictures are drawn from a Gaussian of 4 x 4 cells in which neighbours
-are alike. The model knows it in closed form. The right half is painted, so that its exact law given the left half is
-known: its mean, its variance, and how alike neighbours are (`benchmarks/painted/closed_form.py`).
+`python benchmarks painted`, torch {torch.__version__}, {len(found)} cells: {len(METHODS)} methods x {len(solvers)}
+solvers x {len(schedulers)} schedulers ({", ".join(schedulers)}) x {len(PREDICTIONS)} predictions x {len(KINDS)} kinds
+of run, {STEPS} steps, {COUNT} pictures each, by the host's own samplers. The pictures are drawn from a Gaussian of
+4 x 4 cells in which neighbours are alike. The model knows it in closed form. The right half is painted, so that its
+exact law given the left half is known: its mean, its variance, and how alike neighbours are
+(`benchmarks/painted/closed_form.py`).
 
 Pull: how much of what the kept part says of the painted one came to pass, 1 is all of it. Variance: about that, over
 the law's. Likeness: correlation of neighbours less the law's. Shown are the medians of the cells that are right, and of

@@ -19,12 +19,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from latent_repaint.samplers.host import combine
+from latent_repaint.samplers.methods import Blend, Match, RePaint
+
 from ..host import HOST
 from .closed_form import Law, conditional_law, mask, model, pictures, unconditional_law
-
-import comfy.sample  # isort: skip
-from latent_repaint.samplers.host import combine  # isort: skip
-from latent_repaint.samplers.methods import Blend, Match, RePaint  # isort: skip
 
 METHODS = {
     "Blend": Blend(),
@@ -160,12 +159,12 @@ def sampled(cell: Cell) -> Tensor:
         sampler: Any = HOST.custom_sampler.KSamplerSelect.execute(cell.solver)[0]
         if method is not None:
             sampler = combine(sampler, method, "painted", kept=kept)
-        return comfy.sample.sample_custom(
+        return HOST.comfy.sample.sample_custom(
             network(cell.prediction), noise, 1.0, sampler, sigmas, CONDITIONING, CONDITIONING, latent,
             noise_mask=noise_mask, disable_pbar=True, seed=3,
         )  # fmt: skip
 
-    sigmas, noise = sampling.sigmas, comfy.sample.prepare_noise(latent, 3)
+    sigmas, noise = sampling.sigmas, HOST.comfy.sample.prepare_noise(latent, 3)
     if cell.kind != "two stages":
         return stage(sigmas, latent, noise)
     middle = len(sigmas) // 2
