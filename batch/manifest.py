@@ -19,8 +19,7 @@ from . import Refused
 from .places import Folder, digest
 
 DONE, FAILED = "done", "failed"
-NAME = "manifest.jsonl"
-FOLDER = "manifest"
+NAME, FOLDER = "manifest.jsonl", "manifest"
 LINES_A_FILE, SECONDS_A_FILE = 1000, 5.0
 
 

@@ -8,6 +8,7 @@ import functools
 import hashlib
 import os
 import re
+import socket
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -145,10 +146,13 @@ class Folder:
         return BadPicture("files of yours with the name of a result", said)
 
     def check_writable(self) -> None:
-        """Write a file and delete it. Raises OSError if that cannot be done."""
+        """Write a file and delete it. Raises Refused if that cannot be done."""
         name = f"{PARTS}/{os.urandom(16).hex()}.part"
-        self.write(name, b"")
-        self.filesystem.delete_file(self.path(name))
+        try:
+            self.write(name, b"")
+            self.filesystem.delete_file(self.path(name))
+        except OSError as error:
+            raise Refused(f"{socket.gethostname()} cannot write to {self.shown}: {error}") from error
 
     def tidy(self, parts: bool = True) -> None:
         """Delete what writes that were cut off have left, and nothing else."""

@@ -10,6 +10,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -41,7 +42,7 @@ class Counts:
 
     def lines(self, said: str) -> Iterator[str]:
         for kind, count in sorted(self.counts.items()):
-            yield from [f"{said}: {count} {kind}", *(f"    {what}" for what in self.first[kind])]
+            yield from [f"{said} ({count}): {kind}", *(f"    {what}" for what in self.first[kind])]
             yield from ["    ..."] if count > 3 else []
 
 
@@ -62,14 +63,8 @@ class Source:
         if self.kind == "folder":
             yield from self._pictures(masks_beside)
             return
-        try:
-            with self.root.open(self.file) as stream:
-                lines = Lines(stream)
-                yield from _csv_rows(lines, self.columns) if self.kind == "csv" else _json_rows(lines)
-        except UnicodeDecodeError:
-            raise Refused(NOT_UTF8.format(self.file)) from None
-        except OSError as error:
-            raise Refused(f"cannot read {self.root.link(self.file)}: {error}") from error
+        with _reading(self.root, self.file) as lines:
+            yield from _csv_rows(lines, self.columns) if self.kind == "csv" else _json_rows(lines)
 
     def _pictures(self, masks_beside: bool) -> Iterator[Row]:
         pattern = self.pattern.split("/")
@@ -93,9 +88,6 @@ class Source:
                 yield {"image": name}
         if not found:
             raise Refused("\n".join([f"no picture in {self.root.shown}", *self.left_out.lines("left out")]))
-
-
-NOT_UTF8 = "the table {} is not UTF-8: save it as CSV UTF-8"
 
 
 def find(url: str) -> Source:
@@ -143,6 +135,17 @@ class Lines:
             yield line
 
 
+@contextmanager
+def _reading(root: Folder, file: str) -> Iterator[Lines]:
+    try:
+        with root.open(file) as stream:
+            yield Lines(stream)
+    except UnicodeDecodeError:
+        raise Refused(f"the table {file} is not UTF-8: save it as CSV UTF-8") from None
+    except (OSError, csv.Error) as error:
+        raise Refused(f"cannot read {root.link(file)}: {error}") from error
+
+
 def _csv_rows(lines: Lines, columns: Sequence[str]) -> Iterator[Row]:
     reader, first = csv.reader(lines, strict=True), True
     while True:
@@ -180,18 +183,12 @@ def _parsed(line: str, number: int) -> Row:
 
 
 def _columns(root: Folder, file: str, kind: str) -> tuple[str, ...]:
-    try:
-        with root.open(file) as stream:
-            lines = Lines(stream)
-            if kind == "csv":
-                columns = next(csv.reader(lines), [])
-            else:
-                first: Any = next((_parsed(line, lines.number) for line in lines if line.strip()), {})
-                columns = [] if isinstance(first, BadPicture) else list(first)
-    except UnicodeDecodeError:
-        raise Refused(NOT_UTF8.format(file)) from None
-    except (OSError, csv.Error) as error:
-        raise Refused(f"cannot read {root.link(file)}: {error}") from error
+    with _reading(root, file) as lines:
+        if kind == "csv":
+            columns = next(csv.reader(lines), [])
+        else:
+            first: Any = next(_json_rows(lines), {})
+            columns = [] if isinstance(first, BadPicture) else list(first)
     if not lines.number:
         raise Refused(f"{file} is empty")
     if "image" not in columns:

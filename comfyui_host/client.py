@@ -111,7 +111,7 @@ class Client:
         """Put a file of this name among the host's inputs and return the name that it has there."""
         form = aiohttp.FormData({"subfolder": subfolder, "overwrite": str(overwrite).lower()})
         form.add_field("image", content, filename=name, content_type="application/octet-stream")
-        return str(_parsed(self._do(self._ask("POST", "/upload/image", data=form)))["name"])
+        return str(_parsed(self._do(self._ask("POST", "/upload/image", data=form))).get("name"))
 
     def run(self, prompt: dict[str, Any], on_progress: Progress | None = None) -> FinishedPrompt:
         """Queue a prompt in API form and wait for its end, however long that takes.
@@ -248,11 +248,11 @@ async def _follow(socket: Any, run: FinishedPrompt, on_progress: Progress | None
         data = event.get("data")
         if not isinstance(data, dict) or data.get("prompt_id") != run.prompt_id:
             continue
-        if event["type"] == "progress":
+        if event.get("type") == "progress" and {"node", "value", "max"} <= data.keys():
             run.progress.append((data["node"], data["value"], data["max"]))
             if on_progress:
                 await asyncio.to_thread(on_progress, *run.progress[-1])  # it may talk to the host itself
-        elif event["type"] == "executing" and data.get("node") is None:
+        elif event.get("type") == "executing" and data.get("node") is None:
             return True
 
 

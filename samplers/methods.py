@@ -137,7 +137,7 @@ class RePaint(Resampling):
 class RePaintBudget(Resampling):
     """Resampling of single steps, spread evenly so that the walk has exactly round(steps * evaluations_per_step).
 
-    The noisiest quarter is left out: jumps there cost as much and gain least (benchmarks/results/defaults.md).
+    The noisiest quarter is left out: jumps there cost as much and gain least (docs/notebook.md, Defaults).
     """
 
     evaluations_per_step: float

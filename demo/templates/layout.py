@@ -1,5 +1,8 @@
 """A workflow as the page saves it, written from a description: nodes with their values and links, and three columns.
 
+It suits both ways in which the page draws nodes. Nodes 2.0 wants them taller, and at least NARROWEST wide, folded ones
+too: the first two columns take two beside each other, the last one takes one.
+
 The page fits a template, its groups and 10 pixels around them into three quarters of its window. At WIDTH by HEIGHT
 that is a zoom of 0.75 in a window of 1366x768 pixels, where the page's smallest letters, 12 pixels, come out as 9. Its
 map of the graph then lies over the right CORNER pixels of the last column's lower third.
@@ -10,24 +13,27 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from .models import MODELS
 
-WIDTH, HEIGHT = 1330, 740
-GAP, BETWEEN, TITLE = 8, 28, 30
-HEAD, MARGIN = 30, 8  # of a step: above its first node's title, and around the nodes
+WIDTH, HEIGHT = 1334, 742
+NARROWEST = 225
+GAP, BETWEEN, TITLE = 6, 28, 30
+BADGE = 14  # more, above a folded node of ours: on older pages the pack's name stands there
+HEAD, MARGIN = 30, 6  # of a step: above its first node's title, and around the nodes
 CORNER = 130
 VIEW = {"scale": 0.75, "offset": [260, 185]}  # for hosts that open a template as it was saved
-HEIGHTS = {  # pixels below the title: what the page wants for the node, with its picture if that comes before a run
+HEIGHTS = {  # pixels below the title: what either drawing wants for the node, with its picture if that comes before a run
     "MarkdownNote": 88,
-    "CheckpointLoaderSimple": 98,
-    "UNETLoader": 82,
-    "CLIPLoader": 106,
-    "DualCLIPLoader": 130,
+    "CheckpointLoaderSimple": 102,
+    "UNETLoader": 90,
+    "CLIPLoader": 114,
+    "DualCLIPLoader": 142,
     "VAELoader": 58,
-    "CLIPTextEncode": 88,
-    "TextEncodeQwenImageEditPlus": 176,
+    "CLIPTextEncode": 102,
+    "TextEncodeQwenImageEditPlus": 182,
     "LoadImage": 326,
     "LoadVideo": 82,
     "SaveImage": 70,
@@ -35,17 +41,17 @@ HEIGHTS = {  # pixels below the title: what the page wants for the node, with it
     "KSampler": 264,
     "KSamplerSelect": 62,
     "BasicScheduler": 118,
-    "Flux2Scheduler": 106,
-    "RandomNoise": 82,
-    "CFGGuider": 98,
+    "Flux2Scheduler": 118,
+    "RandomNoise": 98,
+    "CFGGuider": 102,
     "SamplerCustomAdvanced": 106,
-    "ImagePadForOutpaint": 188,
+    "ImagePadForOutpaint": 194,
     "ModelSamplingSD3": 62,
     "ModelSamplingAuraFlow": 62,
     "LatentRepaint_BlendSampler": 140,
-    "LatentRepaint_MatchSampler": 140,
-    "LatentRepaint_RePaintSampler": 212,
-    "LatentRepaint_InpaintModel": 128,
+    "LatentRepaint_MatchSampler": 162,
+    "LatentRepaint_RePaintSampler": 218,
+    "LatentRepaint_InpaintModel": 134,
     "LatentRepaint_KSampler": 316,
     "LatentRepaint_MaskToLatent": 444,
     "LatentRepaint_Schedule": 290,
@@ -56,6 +62,7 @@ HEIGHTS = {  # pixels below the title: what the page wants for the node, with it
 }
 COLOURS = {"note": ("#432", "#653"), "positive": ("#232", "#353"), "negative": ("#322", "#533")}
 STEP_COLOUR = "#3f789e"
+OURS = "LatentRepaint_"
 
 
 @dataclass
@@ -89,6 +96,11 @@ class Step:
     rows: Sequence[Row]
 
 
+def pairs(*nodes: Node) -> list[Row]:
+    """Folded nodes, two beside each other."""
+    return [nodes[i : i + 2] for i in range(0, len(nodes), 2)]
+
+
 def _row(row: Row) -> tuple[Node | int, ...]:
     return row if isinstance(row, tuple) else (row,)
 
@@ -97,6 +109,16 @@ def _height(row: Row) -> int:
     """Pixels below the titles of a row."""
     nodes = [node for node in _row(row) if isinstance(node, Node)]
     return max(0 if node.data["flags"] else node.height for node in nodes)
+
+
+def _folded(row: Row) -> bool:
+    return _height(row) == 0
+
+
+def _badge(row: Row) -> bool:
+    """Whether a folded node of ours is among them."""
+    nodes = [node.data for node in _row(row) if isinstance(node, Node)]
+    return any(node["flags"] and node["type"].startswith(OURS) for node in nodes)
 
 
 @dataclass
@@ -169,7 +191,7 @@ class Graph:
     def _append(
         self, kind: str, title: str, inputs: list[Any], outputs: list[Any], values: list[Any], height: int
     ) -> Node:
-        ours = kind.startswith("LatentRepaint_")
+        ours = kind.startswith(OURS)
         origin = {"cnr_id": "latent-repaint", "ver": "0.2.0"} if ours else {"cnr_id": "comfy-core", "ver": "0.3.75"}
         number = len(self.nodes) + 1
         data = {
@@ -203,7 +225,7 @@ class Graph:
         return node
 
     def columns(
-        self, *columns: Sequence[Row | Step], stretch: Sequence[Node] = (), widths: Sequence[int] = (424, 424, 424)
+        self, *columns: Sequence[Row | Step], stretch: Sequence[Node] = (), widths: Sequence[int] = (456, 456, 366)
     ) -> None:
         """Place every node: columns from left to right, in each the rows from top to bottom.
 
@@ -211,7 +233,7 @@ class Graph:
             stretch: The rows with one of these, or with a node that saves, get the height that is left in their column.
 
         Raises:
-            ValueError: If a column is too tall, or a node is in none.
+            ValueError: If a column is too tall, a node too narrow, or in no column.
         """
         stretch = [*stretch, *(node for node in self.nodes if node.data["type"].startswith("Save"))]
         placed: list[Node] = []
@@ -219,7 +241,8 @@ class Graph:
         for number, (column, width) in enumerate(zip(columns, widths, strict=True)):
             parts = [part if isinstance(part, Step) else Step("", [part]) for part in column]
             rows = [row for part in parts for row in part.rows]
-            taken = sum(_height(row) + TITLE + GAP for row in rows) - GAP
+            badges = [0, *(BADGE if _folded(above) and _badge(row) else 0 for above, row in pairwise(rows))]
+            taken = sum(_height(row) + TITLE + GAP for row in rows) - GAP + sum(badges)
             taken += sum(HEAD + MARGIN for part in parts if part.title)
             if (left := HEIGHT - taken) < 0:
                 raise ValueError(f"{self.name}: column {number + 1} is {-left} pixels too tall")
@@ -229,6 +252,7 @@ class Graph:
                 above = top
                 top += HEAD if part.title else 0
                 for row in part.rows:
+                    top += badges.pop(0)
                     height = _height(row) + (left // len(tall) if row in tall else 0)
                     placed += self._place(row, x, top, width, height)
                     top += TITLE + height + GAP
@@ -247,6 +271,8 @@ class Graph:
         nodes = [cell for cell in cells if isinstance(cell, Node)]
         free = sum(cell for cell in cells if isinstance(cell, int))
         share = (width - free - GAP * (len(nodes) - 1)) // len(nodes)
+        if share < NARROWEST:
+            raise ValueError(f"{self.name}: {len(nodes)} nodes beside each other are too narrow")
         for cell in cells:
             if isinstance(cell, Node):
                 cell.data["pos"] = [x, top + TITLE]

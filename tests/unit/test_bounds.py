@@ -8,8 +8,6 @@ from latent_repaint.pixels.composite import Blending
 from latent_repaint.pixels.crop_stitch import Cut, crop, stitch_crops
 from latent_repaint.pixels.placement import Framing, PlacedCrop
 from latent_repaint.pixels.region import Box
-from latent_repaint.samplers.mathematics.moves import MAX_EVALUATIONS
-from latent_repaint.samplers.methods import RePaint
 
 
 @pytest.mark.parametrize(
@@ -34,9 +32,3 @@ def test_what_is_repeated_or_put_back_is_bounded():
     cut = Cut(picture, picture[..., 0], [PlacedCrop(range(1), Box(0, 0, 4096, 4096))], 8, 8)
     with pytest.raises(ValueError, match=f"input generated: found .* wanted at most {MAX_PIXELS} pixels"):
         stitch_crops(cut, torch.zeros(32, 8, 8, 3), Blending())
-
-
-def test_a_walk_is_bounded_before_it_is_planned():
-    method = RePaint(jump_length=1, jump_n_sample=100)
-    with pytest.raises(ValueError, match=f"wanted at most {MAX_EVALUATIONS}"):
-        method.moves([None] * 10_001, range(10_000), 64)
