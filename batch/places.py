@@ -25,7 +25,7 @@ PARTS = ".latent-repaint-parts"  # under OUT, for files that are being written; 
 STRIPS = "report"  # under OUT, for the small pictures of the report
 
 
-class Place:
+class Folder:
     """A folder, by path or by URL; Refused is raised if no filesystem is known for that. It can be sent to another
     machine, which must be able to reach it too. `shown` is how a person may see it, without keys."""
 
@@ -165,14 +165,14 @@ class Place:
         except OSError:
             return  # there is none, or something of someone else's is in it
 
-    def holds(self, other: "Place") -> bool:
+    def holds(self, other: "Folder") -> bool:
         """Whether the other folder is this one or lies below it, by whatever name."""
         if self.local and other.local:
             there = [at for at in (other.local, *other.local.parents) if at.exists() and self.local.exists()]
             return any(at.samefile(self.local) for at in there)
         return not (self.local or other.local) and self.contains(other, "")
 
-    def contains(self, place: "Place", name: str) -> bool:
+    def contains(self, place: "Folder", name: str) -> bool:
         """Whether a file of another folder lies in this one."""
         if self.local and place.local:
             return _lies_in(place.path(name), self.root)

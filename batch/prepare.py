@@ -11,7 +11,7 @@ from comfyui_host.prompt import address, converted, described, parse, split
 
 from . import Refused
 from .check import Task
-from .places import Place
+from .places import Folder
 from .table import OWN, Source, find
 from .workflow import Workflow, understood
 
@@ -31,8 +31,8 @@ def prepare(options: argparse.Namespace) -> Task:
 
 
 def _prepared(options: argparse.Namespace, flow: Workflow) -> Task:
-    source, out = find(options.pictures), Place(options.out)
-    masks = Place(options.masks) if options.masks else None
+    source, out = find(options.pictures), Folder(options.out)
+    masks = Folder(options.masks) if options.masks else None
     if masks and masks.local and not masks.local.is_dir():
         raise Refused(f"--masks {masks.shown} is no folder")
     _keep_apart(source, masks, out)
@@ -126,7 +126,7 @@ def _keep_free(flow: Workflow, key: str, what: str) -> None:
         )
 
 
-def _keep_apart(source: Source, masks: Place | None, out: Place) -> None:
+def _keep_apart(source: Source, masks: Folder | None, out: Folder) -> None:
     """Results must not be taken for pictures the next time, nor overwrite any."""
     for place in filter(None, (source.root, masks)):
         if out.holds(place):

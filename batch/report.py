@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from tqdm import tqdm
 
-from .places import STRIPS, Place, strip_name
+from .places import STRIPS, Folder, strip_name
 
 A_PAGE, FAILURES = 500, 1000
 SECONDS_BETWEEN_LINES = 30.0
@@ -68,7 +68,7 @@ def preview(lines: Iterable[str], shown: Iterable[tuple[str, bytes]]) -> str:
 
 
 def report(
-    done: Iterable[dict[str, Any]], count: int, failed: Iterable[str], pictures: Place, summary: list[tuple[str, str]]
+    done: Iterable[dict[str, Any]], count: int, failed: Iterable[str], pictures: Folder, summary: list[tuple[str, str]]
 ) -> Iterator[tuple[str, str]]:
     """The pages of the report, by name: every result beside its original and mask, 500 a page, from so many entries of
     the manifest; with what is to be said of each picture that is not done, and a summary of labels and texts."""
@@ -82,7 +82,7 @@ def report(
         yield name, _page("Pictures", "\n".join([head, *links, "<br>", *figures, *links]))
 
 
-def _figure(entry: dict[str, Any], pictures: Place, up: str) -> str:
+def _figure(entry: dict[str, Any], pictures: Folder, up: str) -> str:
     name, result = (str(entry.get(key, "")) for key in ("name", "result"))
     link = (pictures.local / name).as_uri() if pictures.local else pictures.link(name)
     at, facts = f"{up}{quote(result)}", escape(f"seed {entry.get('seed')}, {entry.get('seconds')} s")

@@ -49,7 +49,7 @@ def run(options: argparse.Namespace, task: Task, stop: Stop) -> int:
         if subprocess.run([sys.executable, f"{task.repository}/comfyui_host", "--install"]).returncode:
             raise Refused("the embedded ComfyUI cannot be installed; use --comfyui DIR or --host URL")
     with Manifest(out, write=not options.dry_run) as manifest, Cluster(options.address) as cluster:
-        this = Run(options, task, stop, cluster, manifest)
+        this = BatchRun(options, task, stop, cluster, manifest)
         try:
             this.plan()
             this.show()
@@ -71,7 +71,7 @@ def unlike_versions(facts: list[dict[str, str]]) -> str:
 
 
 @dataclass
-class Run:
+class BatchRun:
     """What one call of the command does."""
 
     options: argparse.Namespace

@@ -18,7 +18,7 @@ from typing import Any
 from comfyui_host.client import clean
 
 from . import BadPicture, Refused
-from .places import Place
+from .places import Folder
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 TABLES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -50,7 +50,7 @@ class Counts:
 class Source:
     """Where the pictures are named."""
 
-    root: Place  # the folder that their names are relative to
+    root: Folder  # the folder that their names are relative to
     kind: str  # "folder", "csv" or "jsonl"
     file: str = ""  # the table's name in the root
     pattern: str = "**"  # what names must match in a folder
@@ -93,18 +93,18 @@ class Source:
 def find(url: str) -> Source:
     """What the user means by PICTURES. Raises Refused if there is no such folder, or no table with a column "image"."""
     kind = TABLES.get(PurePosixPath(url.partition("?")[0]).suffix.lower())
-    if kind and not Place(url).filesystem.get_file_info(Place(url).path("")).is_file:
-        raise Refused(f"there is no table {Place(url).shown}")
+    if kind and not Folder(url).filesystem.get_file_info(Folder(url).path("")).is_file:
+        raise Refused(f"there is no table {Folder(url).shown}")
     if kind:
         base, mark, query = url.partition("?") if "://" in url else (Path(url).as_posix(), "", "")
         folder, slash, file = base.rpartition("/")
-        root = Place((folder or slash or ".") + mark + query)
+        root = Folder((folder or slash or ".") + mark + query)
         return Source(root, kind, file, columns=_columns(root, file, kind))
     if any(mark in url for mark in "*?[") and "://" not in url and not Path(url).exists():
         parts = PurePosixPath(Path(url).as_posix()).parts
         first = next(i for i, part in enumerate(parts) if any(mark in part for mark in "*?["))
-        return Source(Place(str(PurePosixPath(".", *parts[:first]))), "folder", pattern="/".join(parts[first:]))
-    place = Place(url)
+        return Source(Folder(str(PurePosixPath(".", *parts[:first]))), "folder", pattern="/".join(parts[first:]))
+    place = Folder(url)
     if place.local and not place.local.is_dir():
         raise Refused(f"{place.shown} is neither a folder, nor a pattern, nor a table (.csv, .jsonl)")
     return Source(place, "folder")
@@ -136,7 +136,7 @@ class Lines:
 
 
 @contextmanager
-def _reading(root: Place, file: str) -> Iterator[Lines]:
+def _reading(root: Folder, file: str) -> Iterator[Lines]:
     try:
         with root.open(file) as stream:
             yield Lines(stream)
@@ -182,7 +182,7 @@ def _parsed(line: str, number: int) -> Row:
     return row
 
 
-def _columns(root: Place, file: str, kind: str) -> tuple[str, ...]:
+def _columns(root: Folder, file: str, kind: str) -> tuple[str, ...]:
     with _reading(root, file) as lines:
         if kind == "csv":
             columns = next(csv.reader(lines), [])

@@ -1,7 +1,6 @@
 """Bytes of the saved picture that differ where they must not: random pictures, masks and settings of every kind."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -86,7 +85,7 @@ def levels(picture: Tensor) -> np.ndarray:
     return np.clip(255 * picture.numpy(), 0, 255).astype(np.uint8)
 
 
-def exactness(_: Path) -> Table:
+def exactness() -> Table:
     kinds: dict[str, Callable[[Case], Composited]] = {
         "Composite, the mask as drawn": by_mask,
         "Composite, painted_mask": by_painted_mask,

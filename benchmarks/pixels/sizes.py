@@ -18,7 +18,6 @@ from latent_repaint.nodes.composite import Composite
 from latent_repaint.nodes.crop_stitch import Crop, Stitch
 
 from ..report import Table
-from .pictures import square
 
 SIDES, MASKS = (1024, 2048, 4096, 8192), (256, 1536)
 BLENDING = (0, 16, "multiband", 1.0)
@@ -81,6 +80,13 @@ class Ours:
 
     def composite(self) -> Any:
         return Composite.execute(self.picture, self._generated, self.mask, *BLENDING)
+
+
+def square(size: int, side: int) -> Tensor:
+    """A mask in the middle of the picture, (1, size, size)."""
+    mask, start = torch.zeros(1, size, size), (size - side) // 2
+    mask[:, start : start + side, start : start + side] = 1
+    return mask
 
 
 def warm_up() -> None:

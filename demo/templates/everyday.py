@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .layout import CORNER, Graph, Node, Row, Source, Step
+from .layout import CORNER, Graph, Node, Row, Source, Step, pairs
 
 CHECKPOINT = "sd_xl_base_1.0.safetensors"
 PICTURE = "example.png"  # ComfyUI brings it
@@ -28,8 +28,8 @@ def prompts(graph: Graph, clip: Source, prompt: str, unwanted: str = UNWANTED) -
     return graph.colour(positive, "positive"), graph.colour(negative, "negative")
 
 
-def picture(graph: Graph, colour: int = DRESS, title: str = "The dress") -> tuple[Node, Source, Row]:
-    """Load Image, its mask, and the row of nodes that make it.
+def picture(graph: Graph, colour: int = DRESS, title: str = "The dress") -> tuple[Node, tuple[Node, ...]]:
+    """Load Image, and the nodes that make its mask, which is the last one's.
 
     So that a template runs as it opens, whatever has one exact colour of ComfyUI's own example counts as painted. A
     photograph has no patches of it: there, what a person paints is all of the mask.
@@ -38,7 +38,7 @@ def picture(graph: Graph, colour: int = DRESS, title: str = "The dress") -> tupl
     patch = graph.add("ImageColorToMask", title, folded=True, image=image, color=colour)
     whole = graph.add("GrowMask", "No specks", folded=True, mask=patch, expand=SPECKS)
     mask = graph.add("MaskComposite", "+ your paint", folded=True, destination=whole, source=image, operation="add")
-    return image, mask, (patch, whole, mask)
+    return image, (patch, whole, mask)
 
 
 def sampled(
@@ -74,7 +74,7 @@ def composited(graph: Graph, vae: Source, latent: Source, original: Source, pain
     last = graph.add(
         "LatentRepaint_Composite", "Composite", folded=True, original=original, generated=decode, mask=painted, **given
     )
-    return [(decode, last), *results(graph, last)]
+    return [decode, last, *results(graph, last)]
 
 
 def cropped(graph: Graph, model: Source, vae: Source, image: Source, mask: Source) -> tuple[Node, Node]:
@@ -103,7 +103,7 @@ def stitch(graph: Graph, vae: Source, sampler: Source, cut: Source, latent: Sour
 def stitched(graph: Graph, vae: Source, sampler: Source, cut: Source, latent: Source, **given: Any) -> list[Row]:
     """VAE Decode and Stitch, and what they lead to."""
     ends = stitch(graph, vae, sampler, cut, latent, **given)
-    return [ends, *results(graph, ends[-1])]
+    return [*ends, *results(graph, ends[-1])]
 
 
 def start_here(graph: Graph) -> None:
@@ -113,13 +113,13 @@ def start_here(graph: Graph) -> None:
         "stays as it was, to the last bit. Several places far apart: unfold *Crop*, set *islands* to **each**.",
     )
     model = checkpoint(graph)
-    image, mask, row = picture(graph)
-    cut, latent = cropped(graph, model, model, image, mask)
+    image, masks = picture(graph)
+    cut, latent = cropped(graph, model, model, image, masks[-1])
     positive, negative = prompts(graph, model, PROMPT)
     sampler = sampled(graph, model, positive, negative, latent)
     graph.columns(
-        [note, Step(FIRST, [model]), Step(SECOND, [image, row])],
-        [(cut, latent), Step(THIRD, [(positive, negative), sampler])],
+        [note, Step(FIRST, [model]), Step(SECOND, [image, masks[:2]])],
+        [*pairs(masks[2], cut, latent), Step(THIRD, [(positive, negative), sampler])],
         stitched(graph, model, sampler, cut, latent),
         stretch=[image, sampler],
     )
@@ -134,13 +134,13 @@ def remove(graph: Graph) -> None:
         "is behind it, and set **cfg** to 7.",
     )
     model = checkpoint(graph)
-    image, mask, row = picture(graph, EARS, "The ears")
-    cut, latent = cropped(graph, model, model, image, mask)
+    image, masks = picture(graph, EARS, "The ears")
+    cut, latent = cropped(graph, model, model, image, masks[-1])
     positive, negative = prompts(graph, model, "", "")
     sampler = sampled(graph, model, positive, negative, latent, cfg=1.0, evaluations_per_step=3.0)
     graph.columns(
-        [note, Step(FIRST, [model]), Step(SECOND, [image, row])],
-        [(cut, latent), Step("3 - Leave the prompts empty, and Run", [(positive, negative), sampler])],
+        [note, Step(FIRST, [model]), Step(SECOND, [image, masks[:2]])],
+        [*pairs(masks[2], cut, latent), Step("3 - Leave the prompts empty, and Run", [(positive, negative), sampler])],
         stitched(graph, model, sampler, cut, latent, mask_expand_pixels=2),
         stretch=[image, sampler],
     )
@@ -194,8 +194,8 @@ def soft_mask(graph: Graph) -> None:
     positive, negative = prompts(graph, model, PROMPT)
     sampler = sampled(graph, model, positive, negative, latent, evaluations_per_step=4.0)
     graph.columns(
-        [note, Step(FIRST, [model]), Step(SECOND, [image, (patch, grey, part)])],
-        [(mask, latent), Step(THIRD, [(positive, negative), sampler])],
+        [note, Step(FIRST, [model]), Step(SECOND, [image, (patch, grey)])],
+        [*pairs(part, mask, latent), Step(THIRD, [(positive, negative), sampler])],
         composited(graph, model, sampler, image, latent),
         stretch=[image, sampler],
     )
@@ -208,14 +208,14 @@ def inpaint_model(graph: Graph) -> None:
         "**Inpaint Model** before it, it inpaints wherever the latent has a mask. " + OWN,
     )
     model = checkpoint(graph)
-    image, mask, row = picture(graph)
-    cut, latent = cropped(graph, model, model, image, mask)
+    image, masks = picture(graph)
+    cut, latent = cropped(graph, model, model, image, masks[-1])
     patched = graph.add("LatentRepaint_InpaintModel", model=model)
     positive, negative = prompts(graph, model, PROMPT)
     sampler = sampled(graph, patched, positive, negative, latent, kind="KSampler")
     graph.columns(
         [Step(FIRST, [model, patched]), Step(SECOND, [image])],
-        [row, (cut, latent), Step(THIRD, [(positive, negative), sampler])],
+        [*pairs(*masks, cut, latent), Step(THIRD, [(positive, negative), sampler])],
         [note, *stitched(graph, model, sampler, cut, latent)],
         stretch=[image, sampler],
     )

@@ -18,7 +18,7 @@ from .everyday import (
     sampled,
     stitched,
 )
-from .layout import CORNER, Graph, Node, Step
+from .layout import CORNER, Graph, Node, Step, pairs
 
 FILES = "Its files are large; the page offers to download them. "
 
@@ -38,13 +38,13 @@ def sd35(graph: Graph) -> None:
         "As *01*, with SD 3.5's own values: **cfg** 4 to 5, *euler*, *sgm_uniform*. " + OWN,
     )
     model = checkpoint(graph, "sd3.5_large_fp8_scaled.safetensors")
-    image, mask, row = picture(graph)
-    cut, latent = cropped(graph, model, model, image, mask)
+    image, masks = picture(graph)
+    cut, latent = cropped(graph, model, model, image, masks[-1])
     positive, negative = prompts(graph, model, PROMPT)
     sampler = sampled(graph, model, positive, negative, latent, cfg=4.0, sampler_name="euler", scheduler="sgm_uniform")
     graph.columns(
-        [note, Step(FIRST, [model]), Step(SECOND, [image, row])],
-        [(cut, latent), Step(THIRD, [(positive, negative), sampler])],
+        [note, Step(FIRST, [model]), Step(SECOND, [image, masks[:2]])],
+        [*pairs(masks[2], cut, latent), Step(THIRD, [(positive, negative), sampler])],
         stitched(graph, model, sampler, cut, latent),
         stretch=[image, sampler],
     )
@@ -60,15 +60,15 @@ def three_files(
     """A model in three files that knows no negative prompt."""
     unet, clip, vae = files
     model = shift or unet
-    image, mask, row = picture(graph)
-    cut, latent = cropped(graph, model, vae, image, mask)
+    image, masks = picture(graph)
+    cut, latent = cropped(graph, model, vae, image, masks[-1])
     positive = graph.colour(graph.add("CLIPTextEncode", "Prompt", clip=clip, text=PROMPT), "positive")
     nothing = graph.add("ConditioningZeroOut", "Zeroed", folded=True, conditioning=positive)
     sampler = sampled(graph, model, positive, nothing, latent, **sampling)
-    between = (shift, cut, latent, nothing) if shift else (cut, latent, nothing)
+    shifted = [shift] if shift else []
     graph.columns(
         [Step(FIRST, [unet, (clip, vae)]), Step(SECOND, [image])],
-        [row, between, Step(THIRD, [positive, sampler])],
+        [*pairs(*shifted, *masks, cut, latent, nothing), Step(THIRD, [positive, sampler])],
         [note, *stitched(graph, vae, sampler, cut, latent)],
         stretch=[image, sampler],
     )
@@ -117,8 +117,8 @@ def qwen(graph: Graph) -> None:
         "qwen_image_vae.safetensors",
     )
     shift = graph.add("ModelSamplingAuraFlow", "Shift 3", folded=True, model=unet, shift=3.0)
-    image, mask, row = picture(graph)
-    cut, latent = cropped(graph, shift, vae, image, mask)
+    image, masks = picture(graph)
+    cut, latent = cropped(graph, shift, vae, image, masks[-1])
     texts = [
         graph.add("TextEncodeQwenImageEditPlus", title, clip=clip, vae=vae, image1=cut, prompt=text)
         for title, text in (("Prompt", "make the dress red, with white flowers"), ("Negative prompt", ""))
@@ -126,8 +126,8 @@ def qwen(graph: Graph) -> None:
     positive, negative = graph.colour(texts[0], "positive"), graph.colour(texts[1], "negative")
     sampler = sampled(graph, shift, positive, negative, latent, cfg=4.0, sampler_name="euler", scheduler="simple")
     graph.columns(
-        [Step(FIRST, [unet, (clip, vae)]), Step(SECOND, [image, row])],
-        [(shift, cut, latent), Step("3 - Say what to change, then Run", [(positive, negative), sampler])],
+        [Step(FIRST, [unet, (clip, vae)]), Step(SECOND, [image])],
+        [*pairs(shift, *masks, cut, latent), Step("3 - Say what to change, then Run", [(positive, negative), sampler])],
         [note, *stitched(graph, vae, sampler, cut, latent)],
         stretch=[image, sampler],
     )
@@ -168,8 +168,8 @@ def video(graph: Graph) -> None:
             Step(FIRST, [unet, (clip, vae)]),
             Step("2 - Load a film and its mask", [film, moving]),
         ],
-        [(frames, white, mask), (shift, latent), Step(THIRD, [(positive, negative), sampler])],
-        [(decode, last), joined, save, (report, CORNER)],
+        [*pairs(shift, frames, white, mask, latent), Step(THIRD, [(positive, negative), sampler])],
+        [decode, last, joined, save, (report, CORNER)],
         stretch=[film, sampler],
     )
 

@@ -1,5 +1,8 @@
 """A workflow as the page saves it, written from a description: nodes with their values and links, and three columns.
 
+It suits both ways in which the page draws nodes. Nodes 2.0 wants them taller, and at least NARROWEST wide, folded ones
+too: the first two columns take two beside each other, the last one takes one.
+
 The page fits a template, its groups and 10 pixels around them into three quarters of its window. At WIDTH by HEIGHT
 that is a zoom of 0.75 in a window of 1366x768 pixels, where the page's smallest letters, 12 pixels, come out as 9. Its
 map of the graph then lies over the right CORNER pixels of the last column's lower third.
@@ -14,20 +17,21 @@ from typing import Any
 
 from .models import MODELS
 
-WIDTH, HEIGHT = 1330, 740
-GAP, BETWEEN, TITLE = 8, 28, 30
-HEAD, MARGIN = 30, 8  # of a step: above its first node's title, and around the nodes
+WIDTH, HEIGHT = 1334, 742
+NARROWEST = 225
+GAP, BETWEEN, TITLE = 6, 28, 30
+HEAD, MARGIN = 30, 6  # of a step: above its first node's title, and around the nodes
 CORNER = 130
 VIEW = {"scale": 0.75, "offset": [260, 185]}  # for hosts that open a template as it was saved
-HEIGHTS = {  # pixels below the title: what the page wants for the node, with its picture if that comes before a run
+HEIGHTS = {  # pixels below the title: what either drawing wants for the node, with its picture if that comes before a run
     "MarkdownNote": 88,
-    "CheckpointLoaderSimple": 98,
-    "UNETLoader": 82,
-    "CLIPLoader": 106,
-    "DualCLIPLoader": 130,
+    "CheckpointLoaderSimple": 102,
+    "UNETLoader": 90,
+    "CLIPLoader": 114,
+    "DualCLIPLoader": 142,
     "VAELoader": 58,
-    "CLIPTextEncode": 88,
-    "TextEncodeQwenImageEditPlus": 176,
+    "CLIPTextEncode": 102,
+    "TextEncodeQwenImageEditPlus": 182,
     "LoadImage": 326,
     "LoadVideo": 82,
     "SaveImage": 70,
@@ -35,17 +39,17 @@ HEIGHTS = {  # pixels below the title: what the page wants for the node, with it
     "KSampler": 264,
     "KSamplerSelect": 62,
     "BasicScheduler": 118,
-    "Flux2Scheduler": 106,
-    "RandomNoise": 82,
-    "CFGGuider": 98,
+    "Flux2Scheduler": 118,
+    "RandomNoise": 98,
+    "CFGGuider": 102,
     "SamplerCustomAdvanced": 106,
-    "ImagePadForOutpaint": 188,
+    "ImagePadForOutpaint": 194,
     "ModelSamplingSD3": 62,
     "ModelSamplingAuraFlow": 62,
     "LatentRepaint_BlendSampler": 140,
-    "LatentRepaint_MatchSampler": 140,
-    "LatentRepaint_RePaintSampler": 212,
-    "LatentRepaint_InpaintModel": 128,
+    "LatentRepaint_MatchSampler": 162,
+    "LatentRepaint_RePaintSampler": 218,
+    "LatentRepaint_InpaintModel": 134,
     "LatentRepaint_KSampler": 316,
     "LatentRepaint_MaskToLatent": 444,
     "LatentRepaint_Schedule": 290,
@@ -87,6 +91,11 @@ class Step:
 
     title: str
     rows: Sequence[Row]
+
+
+def pairs(*nodes: Node) -> list[Row]:
+    """Folded nodes, two beside each other."""
+    return [nodes[i : i + 2] for i in range(0, len(nodes), 2)]
 
 
 def _row(row: Row) -> tuple[Node | int, ...]:
@@ -203,7 +212,7 @@ class Graph:
         return node
 
     def columns(
-        self, *columns: Sequence[Row | Step], stretch: Sequence[Node] = (), widths: Sequence[int] = (424, 424, 424)
+        self, *columns: Sequence[Row | Step], stretch: Sequence[Node] = (), widths: Sequence[int] = (456, 456, 366)
     ) -> None:
         """Place every node: columns from left to right, in each the rows from top to bottom.
 
@@ -211,7 +220,7 @@ class Graph:
             stretch: The rows with one of these, or with a node that saves, get the height that is left in their column.
 
         Raises:
-            ValueError: If a column is too tall, or a node is in none.
+            ValueError: If a column is too tall, a node too narrow, or in no column.
         """
         stretch = [*stretch, *(node for node in self.nodes if node.data["type"].startswith("Save"))]
         placed: list[Node] = []
@@ -247,6 +256,8 @@ class Graph:
         nodes = [cell for cell in cells if isinstance(cell, Node)]
         free = sum(cell for cell in cells if isinstance(cell, int))
         share = (width - free - GAP * (len(nodes) - 1)) // len(nodes)
+        if share < NARROWEST:
+            raise ValueError(f"{self.name}: {len(nodes)} nodes beside each other are too narrow")
         for cell in cells:
             if isinstance(cell, Node):
                 cell.data["pos"] = [x, top + TITLE]

@@ -16,21 +16,21 @@ from .everyday import (
     stitch,
 )
 from .further import loaders
-from .layout import CORNER, Graph, Node, Row, Source, Step
+from .layout import CORNER, Graph, Node, Source, Step, pairs
 
 BYPASSED = 4
 
 
 def custom_sampler(
     graph: Graph, texts: tuple[Node, Node], model: Source, latent: Source, sampler: Source, sigmas: Source, cfg: float
-) -> tuple[Node, Row]:
-    """SamplerCustomAdvanced, and the row with its noise and its guider."""
+) -> tuple[Node, Node, Node]:
+    """Noise, guider, and SamplerCustomAdvanced, which they lead to."""
     noise = graph.add("RandomNoise", noise_seed=1)
     guider = graph.add("CFGGuider", model=model, positive=texts[0], negative=texts[1], cfg=cfg)
     sampled = graph.add(
         "SamplerCustomAdvanced", noise=noise, guider=guider, sampler=sampler, sigmas=sigmas, latent_image=latent
     )
-    return sampled, (noise, guider)
+    return noise, guider, sampled
 
 
 def klein(graph: Graph) -> None:
@@ -41,18 +41,18 @@ def klein(graph: Graph) -> None:
         "flux2",
         "flux2-vae.safetensors",
     )
-    image, mask, row = picture(graph)
-    cut, latent = cropped(graph, unet, vae, image, mask)
+    image, masks = picture(graph)
+    cut, latent = cropped(graph, unet, vae, image, masks[-1])
     texts = prompts(graph, clip, PROMPT, "")
     solver = graph.add("KSamplerSelect", sampler_name="euler")
     sigmas = graph.add("Flux2Scheduler", steps=20, width=1024, height=1024)
     ours = graph.add("LatentRepaint_MatchSampler", "Match Sampler", sampler=solver)
-    sampled, around = custom_sampler(graph, texts, unet, latent, ours, sigmas, 5.0)
+    noise, guider, sampled = custom_sampler(graph, texts, unet, latent, ours, sigmas, 5.0)
     ends = stitch(graph, vae, sampled, cut, latent)
     graph.columns(
-        [Step("1 - Load Flux 2 Klein (ComfyUI of 2026)", [unet, (clip, vae)]), Step(SECOND, [image, row])],
-        [(cut, latent), Step(THIRD, [texts, (solver, sigmas), ours, around])],
-        [sampled, ends, (saved(graph, ends[-1]), CORNER)],
+        [Step("1 - Load Flux 2 Klein (ComfyUI of 2026)", [unet, (clip, vae)]), Step(SECOND, [image])],
+        [*pairs(*masks, cut, latent), Step(THIRD, [texts, (solver, sigmas), (ours, guider)])],
+        [noise, sampled, *ends, (saved(graph, ends[-1]), CORNER)],
         stretch=[image, texts[0], sampled],
     )
 
@@ -65,8 +65,8 @@ def all_samplers(graph: Graph) -> None:
         "Blend takes no extra time.",
     )
     model = checkpoint(graph)
-    image, mask, row = picture(graph)
-    cut, latent = cropped(graph, model, model, image, mask)
+    image, masks = picture(graph)
+    cut, latent = cropped(graph, model, model, image, masks[-1])
     defaults = graph.defaults("LatentRepaint_KSampler")
     texts = prompts(graph, model, PROMPT, UNWANTED)
     solver = graph.add("KSamplerSelect", sampler_name=defaults["sampler_name"])
@@ -76,12 +76,12 @@ def all_samplers(graph: Graph) -> None:
     for bypassed in (blend, repaint):
         bypassed.data["mode"] = BYPASSED
     ours = graph.add("LatentRepaint_MatchSampler", "Match Sampler", sampler=repaint)
-    sampled, around = custom_sampler(graph, texts, model, latent, ours, sigmas, defaults["cfg"])
+    noise, guider, sampled = custom_sampler(graph, texts, model, latent, ours, sigmas, defaults["cfg"])
     ends = stitch(graph, model, sampled, cut, latent)
     graph.columns(
-        [note, Step(FIRST, [model]), Step(SECOND, [image, row])],
-        [(cut, latent), Step(THIRD, [texts, (solver, sigmas), (blend, repaint), ours, around])],
-        [sampled, ends, (saved(graph, ends[-1]), CORNER)],
+        [note, Step(FIRST, [model]), Step(SECOND, [image, masks[:2]])],
+        [*pairs(masks[2], cut, latent), Step(THIRD, [texts, (solver, sigmas), (blend, repaint), (ours, guider)])],
+        [noise, sampled, *ends, (saved(graph, ends[-1]), CORNER)],
         stretch=[image, texts[0], sampled],
     )
 
@@ -93,9 +93,9 @@ def mask_and_cost(graph: Graph) -> None:
         "**Schedule** draws the run: a dot is one model evaluation.",
     )
     model = checkpoint(graph)
-    image, mask, row = picture(graph)
+    image, masks = picture(graph)
     encoded = graph.add("VAEEncode", folded=True, pixels=image, vae=model)
-    latent = graph.add("LatentRepaint_MaskToLatent", mask=mask, samples=encoded, vae=model, image=image)
+    latent = graph.add("LatentRepaint_MaskToLatent", mask=masks[-1], samples=encoded, vae=model, image=image)
     defaults = graph.defaults("LatentRepaint_KSampler")
     solver = graph.add("KSamplerSelect", sampler_name=defaults["sampler_name"])
     sigmas = graph.add("BasicScheduler", model=model, scheduler=defaults["scheduler"], steps=defaults["steps"])
@@ -103,9 +103,9 @@ def mask_and_cost(graph: Graph) -> None:
     plot = graph.add("LatentRepaint_Schedule", model=model, sampler=ours, sigmas=sigmas)
     save = saved(graph, latent)
     graph.columns(
-        [note, Step(FIRST, [model]), Step(SECOND, [image, row])],
-        [encoded, latent, (solver, sigmas)],
-        [ours, plot, (save, CORNER)],
+        [note, Step(FIRST, [model]), Step(SECOND, [image, masks[:2]])],
+        [(masks[2], encoded), latent, (solver, sigmas)],
+        [save, plot, (ours, CORNER)],
         stretch=[image, save, latent],
     )
 

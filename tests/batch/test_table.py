@@ -10,7 +10,7 @@ from batch import BadPicture, Refused
 from batch.check import seed_of
 from batch.command import parsed
 from batch.pictures import read
-from batch.places import PARTS, Place, digest
+from batch.places import PARTS, Folder, digest
 from batch.prepare import prepare
 from batch.table import find, matches
 from benchmarks.batch.trial import DEMO_MODEL, make_mask, make_picture
@@ -307,7 +307,7 @@ def test_without_a_workflow_checkpoint_and_prompt_are_wanted(pictures, tmp_path)
 
 
 def test_a_file_is_whole_or_not_there_and_none_is_replaced_but_the_one_that_is_known(tmp_path, monkeypatch):
-    place = Place(str(tmp_path))
+    place = Folder(str(tmp_path))
     place.write("a/b.png", b"old")
     for replaces in ("", digest(b"another")):
         with pytest.raises(BadPicture, match="is there already"):
@@ -331,8 +331,8 @@ def broken(*_):
 
 
 def test_a_file_that_is_made_by_another_meanwhile_is_not_replaced(tmp_path, monkeypatch):
-    place = Place(str(tmp_path))
-    monkeypatch.setattr(Place, "taken", lambda *_: False)
+    place = Folder(str(tmp_path))
+    monkeypatch.setattr(Folder, "taken", lambda *_: False)
     (tmp_path / "a.png").write_bytes(b"a user's")
     with pytest.raises(BadPicture, match="is there already"):
         place.write("a.png", b"new")
@@ -340,7 +340,7 @@ def test_a_file_that_is_made_by_another_meanwhile_is_not_replaced(tmp_path, monk
 
 
 def test_our_own_pages_replace_only_their_like(tmp_path):
-    place = Place(str(tmp_path))
+    place = Folder(str(tmp_path))
     place.write_own("report.html", b"<mark>1", b"<mark>")
     place.write_own("report.html", b"<mark>2", b"<mark>")
     (tmp_path / "preview.html").write_bytes(b"a user's")
@@ -351,7 +351,7 @@ def test_our_own_pages_replace_only_their_like(tmp_path):
 
 
 def test_a_folder_far_away_is_a_place_like_any_other():
-    place = Place("memory://bucket/x")
+    place = Folder("memory://bucket/x")
     assert place.local is None
     place.write("x y/\u00fc.png", b"1")
     assert place.names() == [("x y/\u00fc.png", "")]
@@ -360,11 +360,11 @@ def test_a_folder_far_away_is_a_place_like_any_other():
     place.write("x y/\u00fc.png", b"2", digest(b"1"))
     assert place.read("x y/\u00fc.png") == b"2"
     with pytest.raises(Refused, match="cannot open"):
-        Place("nonsense://x/y")
-    shown = Place("s3://KEY:SECRET@bucket/in?endpoint_override=localhost&region=x")
+        Folder("nonsense://x/y")
+    shown = Folder("s3://KEY:SECRET@bucket/in?endpoint_override=localhost&region=x")
     assert shown.shown == "s3://bucket/in" and "SECRET" not in shown.link("a.png")
 
 
 def test_a_table_far_away_is_read_line_by_line():
-    Place("memory://tables").write("t.csv", 'image,prompt\n\u00fc.png,"a\nb"\n'.encode("utf-8-sig"))
+    Folder("memory://tables").write("t.csv", 'image,prompt\n\u00fc.png,"a\nb"\n'.encode("utf-8-sig"))
     assert list(find("memory://tables/t.csv").rows(True)) == [{"image": "\u00fc.png", "prompt": "a\nb"}]

@@ -6,8 +6,8 @@ import math
 import pytest
 import torch
 
-from benchmarks.exactness import random_mixtures
-from benchmarks.exactness.random_command import Bench
+from benchmarks.exactness.as_run import PosteriorTrial
+from benchmarks.exactness.fields import draw
 from benchmarks.quality.inexact import Scenes
 from comfyui_host.passes import counted
 from latent_repaint.nodes.ksampler import KSampler
@@ -20,9 +20,10 @@ SEED = 4  # of the mixtures: not one that the method was chosen on
 @pytest.mark.parametrize("number", [0, 7])
 @torch.inference_mode()
 def test_nearer_to_the_truth_than_the_host_and_never_farther_with_more_steps(number):
-    bench = Bench(random_mixtures.draw(SEED, number))
+    problem = draw(SEED, number)
+    trial = PosteriorTrial(problem, problem.given(8), 16)
     host, few, many, most = (
-        bench.run(method, "euler", budget)
+        trial.run(method, "euler", budget)
         for method, budget in (("host", "20x2"), ("match", "10x2"), ("match", "20x2"), ("match", "40x2"))
     )
     assert few.energy < 0.5 * host.energy  # at half the evaluations

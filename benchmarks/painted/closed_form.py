@@ -17,42 +17,21 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from comfyui_host.tiny import patcher  # starts the host, which the next stand on
-
-import comfy.latent_formats  # isort: skip
-import comfy.model_base  # isort: skip
-import comfy.supported_models_base  # isort: skip
+from ..denoiser_model import patcher
 
 HEIGHT, WIDTH, LENGTH = 4, 4, 3.0  # cells, and how far they are alike
 KEPT = WIDTH // 2  # columns
 
 
-class GaussianModel(comfy.model_base.BaseModel):
-    """A host model that predicts the mean of all pictures that x may be: eps (as SD 1.x), or a rectified flow.
-
-    A latent of C channels holds C pictures that know nothing of each other.
-    """
-
-    def __init__(self, flow: bool = False):
-        config = comfy.supported_models_base.BASE({"disable_unet_model_creation": True})
-        config.latent_format = comfy.latent_formats.LatentFormat()
-        super().__init__(config, comfy.model_base.ModelType.FLOW if flow else comfy.model_base.ModelType.EPS)
-        self.diffusion_model = torch.nn.Identity()
-        self.diffusion_model.dtype = torch.float32
-        self.flow = flow
-        self.values, self.vectors = torch.linalg.eigh(covariance())
-
-    def _apply_model(self, x: Tensor, t: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        sigma = t.double().view(-1, 1, 1)
-        a = (1 - sigma).clamp(min=1e-4) if self.flow else torch.ones_like(sigma)
-        shrink = self.values / (self.values + (sigma / a) ** 2)
-        pictures = x.double().flatten(2) / a
-        return self.diffusion_model((((pictures @ self.vectors) * shrink) @ self.vectors.T).view_as(x).to(x.dtype))
-
-
 def model(prediction: str) -> Any:
-    """The MODEL, "eps" or "flow"."""
-    return patcher(GaussianModel(flow=prediction == "flow"))
+    """The MODEL, "eps" or "flow"; a latent of C channels holds C pictures that know nothing of each other."""
+    values, vectors = torch.linalg.eigh(covariance())
+
+    def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+        shrink = values / (values + sigma.double()[:, None] ** 2)
+        return (((x.double() @ vectors) * shrink) @ vectors.T).to(x.dtype)
+
+    return patcher(denoise, flow=prediction == "flow")
 
 
 def covariance() -> Tensor:
@@ -110,8 +89,8 @@ def unconditional_law(samples: Tensor) -> Law:
 def spread(residual: Tensor, wanted: Tensor, pull: float) -> Law:
     found = residual.T @ residual / len(residual)
     scaled, exact = correlation(found), correlation(wanted)
-    near = exact > 0.5 * exact[~torch.eye(len(exact), dtype=torch.bool)].max()
-    near &= ~torch.eye(len(exact), dtype=torch.bool)
+    others = ~torch.eye(len(exact), dtype=torch.bool)
+    near = (exact > 0.5 * exact[others].max()) & others
     return Law(pull, (found.trace() / wanted.trace()).item(), (scaled - exact)[near].mean().item())
 
 

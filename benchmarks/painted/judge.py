@@ -1,4 +1,4 @@
-"""The matrix of the painted part: method x solver x scheduler x prediction x kind of run, on a model in closed form.
+"""What is painted, cell by cell: method x solver x scheduler x prediction x kind of run, on a model in closed form.
 
     for cell in cells():
         found = judge(cell)         # found.wrong is "" where the painted part is what it should be
@@ -12,27 +12,27 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from math import log
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from comfyui_host.tiny import ksampler  # starts the host, which the next stand on
 from latent_repaint.samplers.host import combine
-from latent_repaint.samplers.methods import Blend
+from latent_repaint.samplers.methods import Blend, Match, RePaint
 
-from . import closed_form
-from .cells import METHODS, SCHEDULERS, SOLVERS
-from .closed_form import Law, conditional_law, model, pictures, unconditional_law
+from ..host import HOST
+from .closed_form import Law, conditional_law, mask, model, pictures, unconditional_law
 
-import comfy.sample  # isort: skip
-import comfy.samplers  # isort: skip
-
-HOST = Blend(known_noise="fixed")
-PLAIN = "plain"
+METHODS = {
+    "Blend": Blend(),
+    "RePaint": RePaint(jump_length=1, jump_n_sample=2),
+    "Match": Match(inner_steps=1.0),
+}
+COMPARED = {**METHODS, "host": Blend(known_noise="fixed"), "plain": None}  # and what they are compared with
+SOLVERS = HOST.comfy.samplers.SAMPLER_NAMES
+SCHEDULERS = ("karras", "normal", "sgm_uniform", "beta")
 PREDICTIONS = ("eps", "flow")
 KINDS = ("whole", "two stages", "denoise .6", "soft mask")
 OLD_CONTENT = KINDS[2:]  # begin with some, drawn from the law: much of the pull is there already
@@ -74,8 +74,7 @@ class Cell(NamedTuple):
     kind: str
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """What a cell came to.
 
     Attributes:
@@ -102,7 +101,7 @@ def judge(cell: Cell) -> Found:
         law = law_of(cell)
     except ValueError as refusal:
         return Found(refused=str(refusal))
-    plain, host = law_of(cell._replace(method=PLAIN)), law_of(cell._replace(method="host"))
+    plain, host = (law_of(cell._replace(method=name)) for name in ("plain", "host"))
     if not 0.5 < plain.variance < 2:
         return Found(law, host=True)
     return Found(law, wrong=off(law, cell, plain, host))
@@ -123,22 +122,12 @@ def off(law: Law, cell: Cell, plain: Law, host: Law) -> str:
     return ""
 
 
-@functools.cache
-def patched(prediction: str) -> Any:
-    return model(prediction)
+network = functools.cache(model)
 
 
 @functools.cache
 def given() -> Tensor:
     return pictures(COUNT)
-
-
-def mask_of(kind: str) -> Tensor:
-    """(1, 1, HEIGHT, WIDTH); a soft one has every second row of painted cells join half-way."""
-    mask = closed_form.mask()
-    if kind == "soft mask":
-        mask[..., ::2, :] *= 0.5
-    return mask
 
 
 @functools.lru_cache(maxsize=4096)
@@ -149,32 +138,33 @@ def law_of(cell: Cell) -> Law:
     Raises:
         ValueError: if the pack refuses.
     """
-    alone = cell.method == PLAIN
-    solver = ksampler(cell.solver)
-
-    def sampler(kept: Tensor | None) -> Any:
-        method = HOST if cell.method == "host" else METHODS[cell.method]
-        return combine(solver, method, "matrix", kept=kept)
-
-    samples = sampled(cell, (lambda kept: solver) if alone else sampler, None if alone else mask_of(cell.kind))
+    samples = sampled(cell)
     if not samples.isfinite().all():
         return Law(0.0, float("inf"), 1.0)
-    return unconditional_law(samples) if alone else conditional_law(samples, given())
+    return unconditional_law(samples) if cell.method == "plain" else conditional_law(samples, given())
 
 
-def sampled(cell: Cell, sampler: Callable[[Tensor | None], Any], mask: Tensor | None) -> Tensor:
+def sampled(cell: Cell) -> Tensor:
     """By the host's own schedule and guider; two stages as SplitSigmas makes them, the second with the clean latent."""
-    network, latent = patched(cell.prediction), given()
+    latent, method = given(), COMPARED[cell.method]
     denoise = 0.6 if cell.kind == "denoise .6" else 1.0
-    sigmas = comfy.samplers.KSampler(network, STEPS, "cpu", cell.solver, cell.scheduler, denoise).sigmas
+    sampling = HOST.comfy.samplers.KSampler(
+        network(cell.prediction), STEPS, "cpu", cell.solver, cell.scheduler, denoise
+    )
+    noise_mask = None if method is None else mask()
+    if noise_mask is not None and cell.kind == "soft mask":
+        noise_mask[..., ::2, :] *= 0.5  # every second row of painted cells joins half-way
 
     def stage(sigmas: Tensor, latent: Tensor, noise: Tensor, kept: Tensor | None = None) -> Tensor:
-        return comfy.sample.sample_custom(
-            network, noise, 1.0, sampler(kept), sigmas, CONDITIONING, CONDITIONING, latent, noise_mask=mask,
-            disable_pbar=True, seed=3,
+        sampler: Any = HOST.custom_sampler.KSamplerSelect.execute(cell.solver)[0]
+        if method is not None:
+            sampler = combine(sampler, method, "painted", kept=kept)
+        return HOST.comfy.sample.sample_custom(
+            network(cell.prediction), noise, 1.0, sampler, sigmas, CONDITIONING, CONDITIONING, latent,
+            noise_mask=noise_mask, disable_pbar=True, seed=3,
         )  # fmt: skip
 
-    noise = comfy.sample.prepare_noise(latent, 3)
+    sigmas, noise = sampling.sigmas, HOST.comfy.sample.prepare_noise(latent, 3)
     if cell.kind != "two stages":
         return stage(sigmas, latent, noise)
     middle = len(sigmas) // 2

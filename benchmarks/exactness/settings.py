@@ -19,8 +19,8 @@ from latent_repaint.samplers.host import combine, evaluations
 from latent_repaint.samplers.mathematics.noise_level import noise_level
 from latent_repaint.samplers.methods import Blend, Match, RePaint
 
-from .analytic_model import sigmas, solver
 from .langevin import inner_steps_within, langevin
+from .sampling import sigmas, solver
 
 SCHEDULERS = ("karras", "normal")
 SOLVERS = ("euler", "euler_ancestral", "ddpm", "dpmpp_2m")
