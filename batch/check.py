@@ -7,6 +7,7 @@ that paints nothing, or everything, is to be known before the run.
 import functools
 import hashlib
 import json
+import re
 import tempfile
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -16,16 +17,17 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from comfyui_host.client import clean
-from comfyui_host.prompt import MOST_SEED, converted, is_whole
+from comfyui_host.prompt import MOST_SEED, converted
 
 from . import BadPicture, pictures
 from .pictures import Picture
-from .places import PARTS, Place, digest
+from .places import PARTS, Folder, digest
 from .table import OWN, PICTURES, Row, Source
 from .workflow import Workflow
 
 THREADS = 8  # far filesystems answer slowly, and several requests at a time
 LARGEST = 1 << 30  # bytes of one file
+WHOLE = re.compile(r"\s*(\d{1,20})(?:\.0)?\s*", re.ASCII)  # 7.0 is what pandas makes of a 7 above an empty cell
 _masks: dict[tuple[str, str], tuple[int, int] | BadPicture] = {}
 """Sizes of masks, or what is wrong with them: often many pictures have one mask. One such table a process of Ray."""
 
@@ -104,8 +106,8 @@ class Task:
 
     workflow: Workflow
     source: Source
-    masks: Place | None  # the folder of masks with equal names, if the user gave one
-    out: Place
+    masks: Folder | None  # the folder of masks with equal names, if the user gave one
+    out: Folder
     addresses: dict[str, str] = field(default_factory=dict)  # where each column of the table goes, "node.input"
     seed: int = 0  # what the seeds of all pictures follow from, beside their names
     own_format: bool = False  # results in the picture's own format, not in PNG
@@ -129,7 +131,7 @@ class Task:
             return pictures.mask_of(picture, job.name)
         return pictures.scaled(pictures.read_mask(content, job.mask), picture.pixels.size, job.mask)
 
-    def mask_place(self, job: Job) -> Place:
+    def mask_place(self, job: Job) -> Folder:
         return self.masks if job.in_masks and self.masks else self.source.root
 
     def _job(self, row: Row) -> Job:
@@ -149,7 +151,7 @@ class Task:
 
     def _read_row(self, job: Job, row: dict[str, Any]) -> str:
         """Take in all that a row says; the mask that it names is returned."""
-        given, mask = row.get("image") or "", row.get("mask") or ""
+        given, mask = ("" if row.get(key) is None else row[key] for key in ("image", "mask"))
         if not (isinstance(given, str) and isinstance(mask, str) and given):
             raise BadPicture("rows without a picture", "a row of the table names no image, or no mask that is a name")
         if given != given.encode("utf-8", "replace").decode():
@@ -165,7 +167,7 @@ class Task:
         job.recipe = digest(_json([self._base, job.settings, job.seed, self.own_format]))
         return (self.masks or root).check_inside(mask) if mask and self.workflow.wants_mask else ""
 
-    def _keep_out(self, place: Place, name: str) -> None:
+    def _keep_out(self, place: Folder, name: str) -> None:
         if PARTS in PurePosixPath(name).parts or self.out.contains(place, name):
             raise BadPicture("pictures in OUT", f"{name} lies in {self.out.shown}, where results could replace it")
 
@@ -178,13 +180,9 @@ class Task:
         if unknown := sorted(set(row) - set(self.addresses) - set(OWN)):
             said = f"the first row of the table has no '{unknown[0]}': give every row the same keys"
             raise BadPicture("rows with other columns", said)
-        given = {self.addresses[key]: value for key, value in row.items() if key in self.addresses}
+        given = {at: row[key] for key, at in self.addresses.items() if row.get(key) not in ("", None)}
         try:
-            return {
-                key: converted(self.workflow.prompt, key, value)
-                for key, value in given.items()
-                if value not in ("", None)
-            }
+            return {at: converted(self.workflow.prompt, at, value) for at, value in given.items()}
         except ValueError as error:
             raise BadPicture("values that cannot be set", str(error)) from None
 
@@ -192,11 +190,9 @@ class Task:
         given = row.get("seed")
         if given in ("", None):
             return seed_of(name, self.seed) if self.workflow.seeds else None
-        try:
-            seed = int(given) if isinstance(given, str) and len(given) < 25 else given
-        except ValueError:
-            seed = -1
-        if not is_whole(seed) or not 0 <= seed <= MOST_SEED:
+        whole = WHOLE.fullmatch(str(given))
+        seed = int(whole[1]) if whole else -1
+        if not 0 <= seed <= MOST_SEED:
             said = f"seed: found {str(given)[:80]!r}, wanted a whole number from 0 to {MOST_SEED}"
             raise BadPicture("seeds that cannot be", said)
         return seed

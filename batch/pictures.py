@@ -25,13 +25,11 @@ STRIP_HEIGHT = 160
 ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)
 DESCRIBING = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, 0x8769, 0x8825)
 """The tags of a TIFF that say something of the picture, not of the file."""
-COLOUR = (b"gAMA", b"cHRM", b"sRGB", b"cICP")  # what a PNG says of its colours without a profile
+COLOUR = (b"cICP", b"gAMA", b"cHRM", b"sRGB")  # what a PNG says of its colours beside a profile, or without one
 FINE: dict[str, dict[str, Any]] = {
-    "JPEG": {"quality": 95, "subsampling": 0},
-    "WEBP": {"quality": 95, "exact": True},
-    "TIFF": {"compression": "tiff_lzw"},
-    "BMP": {},
-}
+    "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95, "exact": True},
+    "TIFF": {"compression": "tiff_lzw"}, "BMP": {},
+}  # fmt: skip
 
 
 @dataclass
@@ -72,7 +70,8 @@ def read(content: bytes, name: str) -> Picture:
     described: dict[str, Any] = {"icc_profile": profile, "exif": image.info["exif"]}
     if isinstance(dpi, tuple) and len(dpi) == 2 and all(1 < value < 1e6 for value in dpi):
         described["dpi"] = tuple(map(float, dpi))
-    colour = [] if image.info.get("icc_profile") else [chunk for chunk in _chunks(content) if chunk[0] in COLOUR]
+    said = COLOUR[:1] if image.info.get("icc_profile") else COLOUR
+    colour = [chunk for chunk in _chunks(content) if chunk[0] in said]
     opaque = alpha is None or alpha.getextrema()[0] == 255
     return Picture(pixels, None if opaque else alpha, {key: value for key, value in described.items() if value}, colour)
 
@@ -83,8 +82,7 @@ def read_mask(content: bytes, name: str) -> Image.Image:
     Raises BadPicture if it is broken, paints nothing or everything, or seems to mean something else."""
     image = _decoded(content, name)
     shown = image.convert("RGB")
-    if shown.getcolors(4096) is None:
-        raise BadPicture("masks that are pictures", f"{name} has the colours of a picture: save it as white on black")
+    _check_hue(shown, name)
     red, green, blue = shown.split()
     grey = ImageChops.lighter(ImageChops.lighter(red, green), blue)
     if image.has_transparency_data:
@@ -216,7 +214,7 @@ def _decoded(content: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> I
         if upright.mode.startswith("I"):
             deep, info = np.asarray(upright).astype(np.int64), upright.info
             upright = Image.fromarray(((deep + 128) // 257).clip(0, 255).astype(np.uint8))
-            upright.info = {key: value for key, value in info.items() if key != "transparency"}
+            upright.info = info
         upright.info, upright.format = {**upright.info, "exif": exif}, image.format
         return upright
     except BadPicture:
@@ -225,12 +223,31 @@ def _decoded(content: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> I
         raise BadPicture("broken files", f"{name} is broken: {_plain(error)}") from None
 
 
-def _check_kind(image: Image.Image, name: str) -> None:
+def _check_kind(image: Any, name: str) -> None:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # a photo with a second view or a depth map beside it
         raise BadPicture("files of several frames", f"{name} has {frames} frames: save one as a file of its own")
     if image.mode == "F" or image.mode == "I" and image.format != "PNG":
         raise BadPicture("files of 32 bits", f"{name} has 32 bits a channel: save it with 8 or 16 bits")
+    # What Pillow reads of 16 bits, but not as it is meant.
+    white_is_0 = image.format == "TIFF" and image.mode.startswith("I") and getattr(image, "tag_v2", {}).get(262) == 0
+    if white_is_0 or image.format == "PNG" and "transparency" in image.info and "16" in str(image.tile[0][3]):
+        said = "its white is 0" if white_is_0 else "one of its colours is transparent"
+        raise BadPicture("files of 16 bits", f"{name} has 16 bits a channel, and {said}: save it with 8 bits")
+
+
+def _check_hue(shown: Image.Image, name: str) -> None:
+    """Raises BadPicture if a mask has the colours of a picture, or of several classes: a brush has one hue."""
+    found = shown.getcolors(4096)
+    if found is None:
+        raise BadPicture("masks that are pictures", f"{name} has the colours of a picture: save it as white on black")
+    counts, colours = (np.array(part) for part in zip(*found, strict=True))
+    least, spread = colours.min(1, keepdims=True), np.ptp(colours, axis=1)
+    counts, hues = counts * (spread > FLOOR), (colours - least) / np.maximum(spread, 1)[:, None]
+    others = np.abs(hues - hues[counts.argmax()]).max(1) > 0.5
+    if counts[others].sum() > 0.001 * shown.width * shown.height:
+        said = f"{name} has several colours; a class map? What is to be painted must be white"
+        raise BadPicture("masks that can be read in two ways", said)
 
 
 def _in_rgb(image: Image.Image) -> tuple[Image.Image, bytes]:
@@ -256,15 +273,16 @@ def _useful(mask: Image.Image, name: str) -> Image.Image:
     least, most = used[0], used[-1]
     if most <= FLOOR:
         why = f"its brightest value is {most} of 255; a class map?" if most else "it is black everywhere."
-        raise BadPicture(
-            "masks that paint nothing", f"{name} paints nothing: {why} What is to be painted must be white"
-        )
+        said = f"{name} paints nothing: {why} What is to be painted must be white"
+        raise BadPicture("masks that paint nothing", said)
     if least > FLOOR:
         raise BadPicture("masks that paint everything", f"{name} paints everything: what is to be kept must be black")
     if values[0] and len(used) <= 8 and sum(values[1 : FLOOR + 1]) > 0.001 * sum(values):
         said = f"{name} has the values {', '.join(map(str, used))}; a class map? What is to be painted must be white"
         raise BadPicture("masks that can be read in two ways", said)
-    return mask.point(lambda value: value if value > FLOOR else 0)
+    useful = mask.point(lambda value: value if value > FLOOR else 0)
+    useful.info = {}  # the file's transparency is not that of the mask
+    return useful
 
 
 def _exif(image: Image.Image) -> bytes:

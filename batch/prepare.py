@@ -11,7 +11,7 @@ from comfyui_host.prompt import address, converted, described, parse, split
 
 from . import Refused
 from .check import Task
-from .places import Place
+from .places import Folder
 from .table import OWN, Source, find
 from .workflow import Workflow, understood
 
@@ -31,8 +31,8 @@ def prepare(options: argparse.Namespace) -> Task:
 
 
 def _prepared(options: argparse.Namespace, flow: Workflow) -> Task:
-    source, out = find(options.pictures), Place(options.out)
-    masks = Place(options.masks) if options.masks else None
+    source, out = find(options.pictures), Folder(options.out)
+    masks = Folder(options.masks) if options.masks else None
     if masks and masks.local and not masks.local.is_dir():
         raise Refused(f"--masks {masks.shown} is no folder")
     _keep_apart(source, masks, out)
@@ -89,10 +89,9 @@ def _workflow(options: argparse.Namespace) -> Workflow:
         if not mark or "." not in key:
             raise Refused(f"--set {key}{mark}{value}: wanted NODE.INPUT=VALUE")
         settings.append((address(flow.prompt, key), value))
-    if options.prompt is not None:
-        settings.append((flow.text("positive"), options.prompt))
-    if options.negative is not None:
-        settings.append((flow.text("negative"), options.negative))
+        _keep_free(flow, settings[-1][0], f"--set {key}")
+    for side, text in (("positive", options.prompt), ("negative", options.negative)):
+        settings += [(flow.text(side), text)] if text is not None else []
     if options.checkpoint:
         settings.append((flow.checkpoint(), options.checkpoint))
     for key, value in settings:
@@ -103,7 +102,10 @@ def _workflow(options: argparse.Namespace) -> Workflow:
 
 def _addresses(source: Source, flow: Workflow) -> dict[str, str]:
     """Where each column goes: "node.input", by the column's name."""
-    found = {name: address(flow.prompt, name) for name in source.columns if name not in OWN}
+    others = [name for name in source.columns if name not in OWN]
+    if strange := [name for name in others if "." not in name]:
+        raise Refused(f"the table has a column '{strange[0]}'; there are {', '.join(OWN)} and NODE.INPUT")
+    found = {name: address(flow.prompt, name) for name in others}
     for column, side in (("prompt", "positive"), ("negative", "negative")):
         if column in source.columns:
             found[column] = flow.text(side)
@@ -111,14 +113,20 @@ def _addresses(source: Source, flow: Workflow) -> dict[str, str]:
         raise Refused(f"two columns of the table fill one input: {', '.join(found)}")
     for column, key in found.items():
         node, name = split(flow.prompt, key)
-        if node in (flow.image, flow.mask) and name == "image":
-            raise Refused(f"the table's column '{column}' would replace the picture or the mask: call it image or mask")
+        _keep_free(flow, key, f"the table's column '{column}'")
         if isinstance(flow.prompt[node]["inputs"][name], str) and any(word in name.lower() for word in FILES):
             raise Refused(f"the table's column '{column}' would name files of the host's: only --set may do that")
     return found
 
 
-def _keep_apart(source: Source, masks: Place | None, out: Place) -> None:
+def _keep_free(flow: Workflow, key: str, what: str) -> None:
+    if key in (f"{flow.image}.image", f"{flow.mask}.image"):
+        raise Refused(
+            f"{what} would replace the picture or the mask: PICTURES, the columns image and mask or --masks do"
+        )
+
+
+def _keep_apart(source: Source, masks: Folder | None, out: Folder) -> None:
     """Results must not be taken for pictures the next time, nor overwrite any."""
     for place in filter(None, (source.root, masks)):
         if out.holds(place):

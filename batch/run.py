@@ -13,17 +13,19 @@ import subprocess
 import sys
 import unicodedata
 from array import array
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 
+from comfyui_host.client import clean
+
 from . import BadPicture, Refused, pictures
 from .check import Job, Jobs, Task
-from .cluster import Cluster, Crew, gpus, ray, share_of_gpu
+from .cluster import Cluster, Crew, ray, share_of_gpu
 from .manifest import DONE, FAILED, Manifest, key_of
 from .places import strip_name
 from .prepare import findings
@@ -35,23 +37,19 @@ PASSES = 3
 AT_A_TIME = 2  # pictures that a worker has: one that its host paints, and one that waits, so that the host never does
 AHEAD = 100  # pictures among which one is looked for that a worker has not tried yet
 PREVIEWED, SCHEDULE = 8, "LatentRepaint_Schedule"
-BEFORE = "that failed before (--retry-failed tries again)"
 
 
 def run(options: argparse.Namespace, task: Task, stop: Stop) -> int:
     """Plan, paint, report; the exit code. Raises Refused if that cannot go on, KeyboardInterrupt if it is stopped."""
     out, prompt = task.out, task.workflow.prompt
-    try:
-        out.check_writable()
-    except OSError as error:
-        raise Refused(f"cannot write to {out.shown}: {error}") from error
+    out.check_writable()
     schedule = next((node for node in prompt if prompt[node]["class_type"] == SCHEDULE), "")
     if not (options.host or options.comfyui) and (schedule or not options.dry_run):
         # Have the embedded ComfyUI before several workers want it at once.
         if subprocess.run([sys.executable, f"{task.repository}/comfyui_host", "--install"]).returncode:
             raise Refused("the embedded ComfyUI cannot be installed; use --comfyui DIR or --host URL")
     with Manifest(out, write=not options.dry_run) as manifest, Cluster(options.address) as cluster:
-        this = Run(options, task, stop, cluster, manifest)
+        this = BatchRun(options, task, stop, cluster, manifest)
         try:
             this.plan()
             this.show()
@@ -73,7 +71,7 @@ def unlike_versions(facts: list[dict[str, str]]) -> str:
 
 
 @dataclass
-class Run:
+class BatchRun:
     """What one call of the command does."""
 
     options: argparse.Namespace
@@ -100,7 +98,8 @@ class Run:
             if before == DONE and job.result_at:
                 self.skipped += 1
             elif before == FAILED and not self.options.retry_failed:
-                self._set_aside(job, BadPicture(BEFORE, str(job.before.get("error"))))
+                kind = "that failed before (--retry-failed tries again)"
+                self._set_aside(job, BadPicture(kind, str(job.before.get("error"))))
             elif job.result_at and not (job.before.get("result") == job.result or out.taken(strip_name(job.result))):
                 self._set_aside(job, out.occupied(job.result))
             else:
@@ -130,7 +129,7 @@ class Run:
         """Say picture by picture what would be done, and how many model evaluations the node `schedule` counts."""
         else_mask = "its alpha" if self.task.workflow.wants_mask else "none"
         for job in self.todo:
-            say(f"  {job.name} -> {job.result}, mask {job.mask or else_mask}, seed {job.seed}")
+            say("  " + clean(f"{job.name} -> {job.result}, mask {job.mask or else_mask}, seed {job.seed}"))
         if not schedule:
             say("Model evaluations: not known; a Schedule (Latent RePaint) node in the workflow would count them")
             return
@@ -181,11 +180,12 @@ class Run:
             crew.close()
 
     def _pass(self, crew: Crew, at_a_time: int) -> Jobs:
-        """Give every picture that is to do to a worker, once, and return those that are not done yet.
+        """Give every picture that is to do to one worker, and return those that are not done yet.
 
-        A picture comes back from its worker with an entry for the manifest: "done", "failed" for one that no other
-        worker could do either, or something else where it may still be done. If the worker's process or its machine is
-        gone, Ray says so in place of the entry. The crew starts the host again; no other picture waits for it.
+        A picture comes back with an entry for the manifest. "done" is its end, and so is "failed", where no worker
+        could do better. Any other state leaves it for the next pass: a node raised, its host died, or its worker's
+        process or machine is gone, which Ray says in the worker's place. A host that died is started again by the crew,
+        and gets nothing until it answers; the other workers go on.
         """
         queue, not_done, cannot_write = Queue(self.todo), Jobs(), ""
         while True:
@@ -193,7 +193,7 @@ class Run:
                 for seat in crew.free(has):
                     if not crew.stopping and (job := queue.take(seat.number, crew.ready)):
                         seat.paint(job)
-            if not crew.painting and (crew.stopping or queue.is_empty):
+            if not crew.painting and (crew.stopping or not queue.near):
                 break
             for seat, job, entry in crew.ended():
                 if entry["state"] in (DONE, FAILED):
@@ -203,7 +203,7 @@ class Run:
                     crew.stopping, cannot_write = True, entry["error"]
                 job.error, job.tried = entry["error"], [*job.tried, seat.number]
                 not_done.add(job)
-        for job in queue.rest():
+        for job in queue:  # the run is stopping
             not_done.add(job)
         if cannot_write:
             raise Refused(cannot_write)
@@ -212,17 +212,18 @@ class Run:
     def _end(self, job: Job, entry: dict[str, Any]) -> None:
         """Note what became of a picture: from here on it is done, or set aside."""
         self.manifest.add(entry)
-        self.hosts[entry.get("host", "none")] += 1
+        if host := entry.get("host"):
+            self.hosts[host] += 1
         self.progress.update()
         if entry["state"] == DONE:
             self.done += 1
             return
         self._set_aside(job, BadPicture("that failed", entry["error"]))
-        say(f"failed: {job.name}: {job.error}")
+        say(clean(f"failed: {job.name}: {job.error}"))
 
     def _crew(self, at_most: int) -> Crew:
         """The workers: one for each host that was named, or as many as were asked for, or one a GPU, or one."""
-        found = 0 if self.options.host else gpus()
+        found = 0 if self.options.host else int(ray.cluster_resources().get("GPU", 0))
         wanted = min(len(self.options.host) or self.options.workers or found or 1, at_most)
         addresses = (self.options.host or [""] * wanted)[:wanted]
         arguments = [(self.task, address) for address in addresses]
@@ -283,28 +284,21 @@ class Queue:
     """The pictures of one pass, in their order, but for those that a worker has tried already."""
 
     def __init__(self, jobs: Jobs):
-        self._jobs, self._next = iter(jobs), deque[Job]()
+        self._jobs = iter(jobs)
+        self.near = list(islice(self._jobs, AHEAD))
 
     def take(self, worker: int, ready: set[int]) -> Job | None:
         """The next picture for a worker: one that it has not tried, or that all others have."""
-        job = (
-            None
-            if self.is_empty
-            else next((job for job in self._next if worker not in job.tried or ready <= set(job.tried)), None)
-        )
-        if job:
-            self._next.remove(job)
-        return job
+        for job in self.near:
+            if worker not in job.tried or ready <= set(job.tried):
+                self.near.remove(job)
+                self.near.extend(islice(self._jobs, 1))
+                return job
+        return None
 
-    @property
-    def is_empty(self) -> bool:
-        self._next.extend(islice(self._jobs, AHEAD - len(self._next)))
-        return not self._next
-
-    def rest(self) -> Iterator[Job]:
-        waiting, self._next = self._next, deque()
-        yield from waiting
-        yield from self._jobs
+    def __iter__(self) -> Iterator[Job]:
+        """Those that nobody has taken."""
+        return chain(self.near, self._jobs)
 
 
 def _key_of_result(job: Job) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 from comfyui_host.client import HostFailed, HostGone, PromptError, clean
 from comfyui_host.hosts import RunningHost, StartedHost
-from comfyui_host.prompt import described, misfits, upstream
+from comfyui_host.prompt import Prompt, described, misfits, upstream
 
 from . import BadPicture, Refused, pictures
 from .check import Job, Task
@@ -24,9 +24,7 @@ FOLDER = "batch"  # among the host's inputs, for the pictures and masks
 
 
 class Worker:
-    """Arguments:
-    address: A ComfyUI that runs already; empty to start one.
-    """
+    """`address` is a ComfyUI that runs already; empty to start one."""
 
     def __init__(self, task: Task, address: str = ""):
         self.task, self.address, self._ended = task, address, 0.0
@@ -39,14 +37,10 @@ class Worker:
         flow = self.task.workflow
         self.host.start(flow.prompt)
         self.known = self.host.client.object_info()
-        if wrong := misfits(flow.prompt, self.known, [(node, "image") for node in (flow.image, flow.mask)]):
+        if wrong := self._misfits(flow.prompt):
             raise Refused("\n".join(map(clean, wrong)))
-        node = socket.gethostname()
-        try:
-            self.task.out.check_writable()
-        except OSError as error:
-            raise Refused(f"{node} cannot write to {self.task.out.shown}: {error}") from error
-        name = self.address or f"{node} {self.host.client.address.rpartition(':')[2]}"
+        self.task.out.check_writable()
+        name = self.address or f"{socket.gethostname()} {self.host.client.address.rpartition(':')[2]}"
         self.facts = {"host": name, "version": clean(self.host.client.version())}
         return self.facts
 
@@ -85,6 +79,10 @@ class Worker:
 
     def stop(self) -> None:
         self.host.stop()
+
+    def _misfits(self, prompt: Prompt) -> list[str]:
+        flow = self.task.workflow
+        return misfits(prompt, self.known, [(node, "image") for node in (flow.image, flow.mask)])
 
     def _paint(self, job: Job) -> dict[str, Any]:
         content = self.task.source.root.read(job.name)
@@ -136,10 +134,12 @@ class Worker:
         files = {f"{key}.png": pictures.for_image_loader(picture, mask if flow.mask_in_alpha else None)}
         if mask and flow.mask:
             files[f"{key}_mask.png"] = pictures.for_mask_loader(mask)
-        for name, content in files.items():
-            client.put(name, content, FOLDER, overwrite=True)
         names = [f"{FOLDER}/{name}" for name in files]
         prompt, seeds = flow.filled(names[0], names[-1], job.seed or 0, job.settings, self.known)
+        if job.settings and (wrong := self._misfits(prompt)):
+            raise BadPicture("values that the host cannot use", wrong[0])
+        for name, content in files.items():
+            client.put(name, content, FOLDER, overwrite=True)
         run = client.run(prompt)
         results = run.pictures(flow.result)
         if len(results) != 1:

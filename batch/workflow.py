@@ -55,7 +55,7 @@ class Workflow:
         for key, value in settings.items():
             node, name = split(prompt, key)
             prompt[node]["inputs"][name] = value
-            used.pop(key, None)
+            used |= {key: value} if key in used else {}
         return prompt, used
 
     def text(self, side: str) -> str:
@@ -71,7 +71,7 @@ class Workflow:
         if len(found) != 1:
             raise Refused(
                 f"{len(found)} texts of the workflow lead to '{side}', so it is not clear which is meant: give "
-                f"NODE.text instead. The nodes: {listed(self.prompt)}"
+                f"NODE.INPUT instead. The nodes: {listed(self.prompt)}"
             )
         return ".".join(found.pop())
 

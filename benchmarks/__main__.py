@@ -12,32 +12,23 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # the rooms are packages
 
 from comfyui_host import in_process, install  # noqa: E402
 
-COMMANDS = {
-    "exactness": ("exactness.command", "how far each sampler is from the exact answer"),
-    "few_steps": ("exactness.few_steps", "large pictures and few steps, against the exact answer"),
-    "trained_few_steps": ("trained_few_steps", "few steps of the demo model, and of its distilled form"),
-    "defaults": ("exactness.defaults", "what decided the defaults"),
-    "learnt": ("exactness.learnt", "trains the small network that `exactness` also samples with"),
-    "quality": ("quality.command", "any checkpoint of yours: seams, and the model's own judgement of pictures"),
-    "pixels": ("pixels.command", "seams, leaks, exactness and cost in pixel space"),
-    "matrix": ("matrix.command", "every model family, method, solver and scheduler: is each promise kept?"),
-    "painted": ("matrix.painted_command", "what is painted, against a law known in closed form"),
-    "cost": ("cost.command", "time, memory and waiting beside the host's own sampler"),
-    "batch": ("batch.command", "many pictures: scaling, losses when processes are killed, a table of a million rows"),
-    "old_content": ("old_content", "what denoise below 1 and soft masks leave of the old content"),
-    "gpu": ("gpu.command", "all that needs a GPU to mean something, or small on a CPU"),
-    "endurance": ("endurance.command", "hundreds of mixed jobs through the queue"),
+COMMANDS = {  # each is the command.py of the folder of that name
+    "exactness": "how far each sampler is from the exact answer",
+    "quality": "any checkpoint of yours: seams, and the model's own judgement of pictures",
+    "pixels": "what Crop, Stitch and Composite change, and what they cost",
+    "painted": "what is painted, against a law known in closed form",
+    "cost": "time, memory and waiting beside the host's own sampler",
+    "batch": "many pictures: scaling, losses when processes are killed, a table of a million rows",
 }
 
 USAGE = "usage: python benchmarks NAME [--help]\n" + "\n".join(
-    f"  {name:18} {purpose}" for name, (_, purpose) in COMMANDS.items()
+    f"  {name:18} {purpose}" for name, purpose in COMMANDS.items()
 )
 
 
 def help_of(name: str) -> str:
     """A benchmark's docstring and its options, read off its source: to import it takes a whole ComfyUI."""
-    path = Path(__file__).parent / f"{COMMANDS[name][0].replace('.', '/')}.py"
-    module = ast.parse(path.read_text(encoding="utf-8"))
+    module = ast.parse((Path(__file__).parent / name / "command.py").read_text(encoding="utf-8"))
     lines = [ast.get_docstring(module) or "", ""]
     for call in ast.walk(module):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "add_argument":
@@ -57,7 +48,7 @@ def main() -> None:
     in_process.start()  # so that a benchmark can import it and the pack in any order
     name = sys.argv.pop(1)
     sys.argv[0] = f"python benchmarks {name}"
-    sys.exit(importlib.import_module(f"benchmarks.{COMMANDS[name][0]}").main())
+    sys.exit(importlib.import_module(f"benchmarks.{name}.command").main())
 
 
 if __name__ == "__main__":

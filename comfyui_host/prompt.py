@@ -96,20 +96,21 @@ def address(prompt: Prompt, key: str) -> str:
 
 def converted(prompt: Prompt, key: str, value: Any) -> Any:
     """A value from a table or a command line, as the kind of thing that stands at "node.input" now. Raises ValueError
-    if it cannot be one."""
+    if it cannot be one. Whether a number must be whole only the host knows: ComfyUI's page writes 1.0 as 1."""
     node, name = split(prompt, key)
-    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    kinds = {bool: "true or false", int: "a number", float: "a number", str: "a text of whole characters"}
     wanted: Any = next((kind for kind in kinds if isinstance(prompt[node]["inputs"][name], kind)), None)
     if wanted is None:
         raise ValueError(f"input {key}: it is neither a number nor a text, and cannot be set")
     if isinstance(value, str) or isinstance(value, (int, float)) and abs(value) < math.inf:
-        if wanted is str:
-            return str(value)
         try:
+            if wanted is str:
+                return str(value).encode().decode()
             made = json.loads(str(value).lower() if wanted is bool else str(value))
-            fits = isinstance(made, bool) == (wanted is bool) and isinstance(made, (int, wanted))
+            fits = isinstance(made, bool) == (wanted is bool) and isinstance(made, (int, float))
             if fits and abs(made) < math.inf:
-                return float(made) if wanted is float else made
+                whole = wanted is int and made == int(made)
+                return int(made) if whole else float(made) if wanted is float else made
         except (ValueError, OverflowError, RecursionError):
             pass
     raise ValueError(f"input {key}: found {str(value)[:80]!r}, wanted {kinds[wanted]}")
@@ -169,7 +170,8 @@ def texts(prompt: Prompt, side: str) -> set[Address]:
 
 
 def misfits(prompt: Prompt, known: dict[str, Any], but: Iterable[Address] = ()) -> list[str]:
-    """What a host does not have of a prompt: nodes, and files or other choices that it names.
+    """What a host cannot do of a prompt: nodes, files or other choices that it lacks, and fractions where it would cut
+    them off without a word.
 
     Arguments:
         known: The host's answer to /object_info.
@@ -182,9 +184,11 @@ def misfits(prompt: Prompt, known: dict[str, Any], but: Iterable[Address] = ()) 
             wrong.append(f"the host does not know node {described(prompt, node)}: install its node pack there")
         for name, spec in (specs or {}).items():
             value, choices = content["inputs"].get(name), _choices(spec)
+            where = f"node {described(prompt, node)}, input {name}"
+            if isinstance(value, float) and isinstance(spec, list) and spec[:1] == ["INT"] and value % 1:
+                wrong.append(f"{where}: found {value}, wanted a whole number")
             if isinstance(value, str) and choices is not None and value not in choices and (node, name) not in but:
                 some = ", ".join(map(str, choices[:8])) + (", ..." if len(choices) > 8 else "")
-                where = f"node {described(prompt, node)}, input {name}"
                 wrong.append(f"{where}: found '{value}', the host has: {some or 'none'}")
     return wrong
 

@@ -1,7 +1,7 @@
 """What stands in the masked area while the picture is encoded.
 
 An encoder sees hundreds of pixels around each latent cell, so whatever is masked also marks the cells that are kept.
-A fill that continues the surroundings leaves them as they will be; see `benchmarks/results/pixels/leak.md`.
+A fill that continues the surroundings leaves them as they will be; see `docs/notebook.md`, Pixels.
 """
 
 from collections.abc import Callable

@@ -13,7 +13,7 @@ from .region import BLOCK, bounding_box, grown, masked_blocks
 
 STEP, CUT = 32 / 255, 0.08
 """A step that a person sees; and the share of the edge with such a step from which on the whole looks cut. Both from
-labelled pictures, see `benchmarks/results/pixels/cut.md`."""
+labelled pictures, see `docs/notebook.md`, Pixels."""
 
 EDGE, NEAR = 2, 7
 """Pixels outside the mask that are looked at, and the side of the square in which both sides of the edge are averaged.
@@ -25,7 +25,7 @@ pixels beyond these that are looked at."""
 
 FOREIGN, ALIKE = 12.0, 0.9
 """Levels of 255 and the correlation from which on, and below which, two pictures show something else. Trained VAEs stay
-below 7.5 and above 0.97 on photographs (`benchmarks/results/pixels/real.md`); a poor one keeps what rises and falls."""
+below 7.5 and above 0.97 on photographs (`docs/notebook.md`); a poor one keeps what rises and falls."""
 
 SAMPLE, LEAST, MOST_TIMES = 1024, 16, 8
 """Blocks that are compared at most, and at least; how many times as long their sides may become."""

@@ -1,4 +1,9 @@
-"""The methods: each is a walk over the noise levels, and a noise of the known part."""
+"""The methods: each is a walk over the noise levels (`mathematics/moves.py`), and a noise of the known part
+(`mathematics/known_noise.py`).
+
+A new method is a subclass of `Method` here. If it shows the known part under another noise, that is a subclass of
+`FixedNoise` there, and a name in `KNOWN_NOISE` offers it to the nodes.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +15,6 @@ from torch import Tensor
 from .mathematics.known_noise import FixedNoise, FreshNoise, MatchedNoise, PredictedNoise
 from .mathematics.moves import (
     Descend,
-    Jump,
     Move,
     check_length,
     itinerary,
@@ -29,20 +33,10 @@ SIDE = 12.0  # cells: the side of a picture up to which MAX_RATIO holds
 
 
 class Walk(NamedTuple):
-    """What a run visits.
-
-    Arguments:
-        levels: the NoiseLevel of every sigma, with float coefficients.
-        moves: from the first of them to the last.
-    """
+    """What a run visits: the level of each sigma, with float coefficients, and the moves from the first to the last."""
 
     levels: list[NoiseLevel]
     moves: list[Move]
-
-    @property
-    def steps(self) -> int:
-        """The steps of the solver and the extra evaluations."""
-        return steps_walked(self.moves)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +82,6 @@ class Method:
         inside = [i for i, sigma in enumerate(sigmas[:-1].tolist()) if lowest <= sigma <= highest]
         moves = self.moves(levels, range(inside[0], inside[-1] + 1) if inside else range(0), cells)
         check_length(steps_walked(moves))
-        for move in set(moves):
-            if isinstance(move, Jump):
-                levels[move.start].transition(levels[move.stop])
         return Walk(levels, moves)
 
 
@@ -105,8 +96,8 @@ class Blend(Method):
 class Resampling(Method):
     """Walks with jumps back up, so that the regenerated part can agree with the known part.
 
-    A jump gives old content back as it was (`Run.jump`). What the repeated evaluations are good for there is the
-    noise of the known part, so it is predicted and not drawn anew.
+    A jump gives old content back as it was (`InpaintingRun.jump`). There, the repeated evaluations can only make the
+    noise of the known part better, so it is predicted and not drawn anew.
     """
 
     known_noise: str = "fresh"
@@ -146,7 +137,7 @@ class RePaint(Resampling):
 class RePaintBudget(Resampling):
     """Resampling of single steps, spread evenly so that the walk has exactly round(steps * evaluations_per_step).
 
-    The noisiest quarter is left out: jumps there cost as much and gain least (benchmarks/results/defaults.md).
+    The noisiest quarter is left out: jumps there cost as much and gain least (docs/notebook.md, Defaults).
     """
 
     evaluations_per_step: float

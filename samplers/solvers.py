@@ -1,4 +1,8 @@
-"""Solvers, the host's and other packs': what a KSAMPLER is, which are refused, and how one runs piece by piece."""
+"""Solvers, the host's and other packs': which are refused, and how one runs piece by piece.
+
+Another pack's solver is run as it is, with the options and the noise that its user chose. A sampler around a sampler is
+called once, over the whole schedule. What a solver does wrong is found out while it runs, and said with its name.
+"""
 
 import functools
 import inspect
@@ -14,7 +18,7 @@ from comfy.k_diffusion import sampling as k_diffusion
 from torch import Tensor
 
 from .guider import Guided
-from .mathematics.moves import Descend, Move, Refine
+from .mathematics.moves import Descend, Move, Refine, steps_walked
 from .mathematics.noise_level import noise_level
 from .mathematics.seeds import derive_seed
 
@@ -39,21 +43,17 @@ class SolverError(ValueError):
     """A solver failed, or is refused while it runs; says which, and what to do."""
 
 
-def check_solver(sampler: Any, node: str, name: str = "sampler") -> None:
+def check_solver(sampler: Any, node: str) -> None:
     """Raises ValueError if `sampler` cannot be walked over given sigmas."""
     if not isinstance(sampler, KSAMPLER):
         raise ValueError(
             f"{node}: input sampler: found {type(sampler).__name__}, wanted a KSAMPLER; use KSamplerSelect"
         )
-    found = name_of(unwrapped(sampler)[-1])
     for solver in CHOOSES_ITS_STEPS:
-        if solver in found:
-            raise ValueError(f"{node}: input {name}: {refusal(solver)}")
-
-
-def refusal(solver: str) -> str:
-    """Why one of `CHOOSES_ITS_STEPS` is refused."""
-    return f"found {solver}, which chooses its own steps, wanted any other sampler"
+        if solver in name_of(unwrapped(sampler)[-1]):
+            raise ValueError(
+                f"{node}: input sampler: found {solver}, which chooses its own steps, wanted any other sampler"
+            )
 
 
 def check_for_model(sampler: Any, model_sampling: Any) -> None:
@@ -134,34 +134,25 @@ class Solver:
         if self.host_name in STANDS_STILL and len(sigmas) == 2:
             function, options = k_diffusion.sample_euler, {}
         elif self.host_name in MAY_STOP_SHORT and sigmas[-1] > 0 and stops_short(function, denoise, sigmas):
-            (before, last), asked = sigmas[-2:].clone(), Asked(denoise.inner_model, sigmas, denoise)
-            x = function(asked, x, sigmas, extra_args=extra_args, callback=callback, disable=True, **options)
-            return x + k_diffusion.to_d(x, before, asked.denoised) * (last - before)
+            (before, last), recorder = sigmas[-2:].clone(), Recorder(denoise.inner_model, sigmas, denoise)
+            x = function(recorder, x, sigmas, extra_args=extra_args, callback=callback, disable=True, **options)
+            return x + k_diffusion.to_d(x, before, recorder.denoised) * (last - before)
         return function(denoise, x, sigmas, extra_args=extra_args, callback=callback, disable=True, **options)
 
     def options(self, x: Tensor, sigmas: Tensor, seeds: list[int], piece: int) -> dict:
         """The solver's options, with noise for this piece."""
-        options = dict(self.sampler.extra_options)
-        if takes_noise_sampler(self.sampler):
-            options["noise_sampler"] = noise_sampler(self.sampler.sampler_function, x, sigmas, seeds)
-        elif piece > 0 and self.host_name is None:
+        function, options = self.sampler.sampler_function, dict(self.sampler.extra_options)
+        if self.host_name and "noise_sampler" in inspect.signature(function).parameters.keys() - options.keys():
+            options["noise_sampler"] = noise_sampler(self.host_name, x, sigmas, seeds)
+        elif piece > 0 and not self.host_name:
             torch.manual_seed(seeds[0])  # where some take their noise from
             options = {name: moved_on(name, value, piece) for name, value in options.items()}
         return options
 
 
-def takes_noise_sampler(solver: Any) -> bool:
-    """Whether it is one of the host's solvers that takes a source of noise, and was not given one."""
-    if not of_the_host(solver):
-        return False
-    named = inspect.signature(solver.sampler_function).parameters
-    return "noise_sampler" in named and "noise_sampler" not in solver.extra_options
-
-
-def noise_sampler(function: Callable, x: Tensor, sigmas: Tensor, seeds: list[int]) -> Callable[..., Tensor]:
-    """The noise sampler that a host's solver makes for itself, one for each image: a Brownian tree for the DPM++ SDE
-    family, which asks for overlapping stretches, independent draws for all others."""
-    name = getattr(function, "__name__", "")
+def noise_sampler(name: str, x: Tensor, sigmas: Tensor, seeds: list[int]) -> Callable[..., Tensor]:
+    """The noise sampler that the host's solver `name` makes for itself, one for each image: a Brownian tree for the
+    DPM++ SDE family, which asks for overlapping stretches, independent draws for all others."""
     if "dpmpp" in name and "sde" in name:
         on_cpu = not name.endswith("_gpu")
         lowest, highest = sigmas[sigmas > 0].min(), sigmas.max()
@@ -177,12 +168,12 @@ def moved_on(name: str, value: Any, piece: int) -> Any:
 
 
 @contextmanager
-def blamed(sampler: Any, guided: Guided, piece: int | None = None) -> Iterator[None]:
+def naming_solver(sampler: Any, guided: Guided, piece: int | None = None) -> Iterator[None]:
     """Turns whatever a sampler raises into an error that names it and a way out; errors of the model stay theirs.
 
     Arguments:
         guided: which knows whether the model was at work.
-        piece: the steps that the sampler was given, if the walk is cut into pieces.
+        piece: the steps that the sampler was given, if the run is cut into pieces.
     """
     not_the_solvers = (
         SolverError, comfy.model_management.OOM_EXCEPTION, comfy.model_management.InterruptProcessingException,
@@ -192,18 +183,18 @@ def blamed(sampler: Any, guided: Guided, piece: int | None = None) -> Iterator[N
     except Exception as error:
         if guided.asking or isinstance(error, not_the_solvers):
             raise
-        found = f"input sampler: found {name_of(sampler)}, which failed with {type(error).__name__}: {error}"
-        if piece is None:
-            raise SolverError(
-                f"{found}, wanted a sampler that runs with this model; take euler, for example"
-            ) from error
-        raise SolverError(
-            f"{found}, on a piece of {piece} of the run's steps, wanted a sampler that can run in pieces; take euler, "
-            "for example, or the method Blend (Blend Sampler), which runs any sampler in one piece"
-        ) from error
+        failed = f"input sampler: found {name_of(sampler)}, which failed with {type(error).__name__}: {error}"
+        advice = "wanted a sampler that runs with this model; take euler, for example"
+        if piece is not None:
+            failed += f", on a piece of {piece} of the run's steps"
+            advice = (
+                "wanted a sampler that can run in pieces; take euler, for example, or the method Blend (Blend Sampler)"
+                ", which runs any sampler in one piece"
+            )
+        raise SolverError(f"{failed}, {advice}") from error
 
 
-class Asked(comfy.samplers.KSamplerX0Inpaint):
+class Recorder(comfy.samplers.KSamplerX0Inpaint):
     """The host's denoiser as a solver sees it, which notes what it was asked.
 
     Arguments:
@@ -237,8 +228,8 @@ def one_cell(x: Tensor, sigma: Tensor, model_options: dict | None = None, **extr
 def stops_short(function: Callable[..., Tensor], denoise: Any, sigmas: Tensor) -> bool:
     """Whether the solver leaves out the last step, found by letting it take that step alone with one cell."""
     cell, sigmas = torch.ones(1, 1, 1, 1), sigmas[-2:].cpu()
-    asked = Asked(denoise.inner_model, sigmas, one_cell)
-    return torch.equal(function(asked, cell, sigmas, extra_args={"seed": 0}, disable=True), cell)
+    recorder = Recorder(denoise.inner_model, sigmas, one_cell)
+    return torch.equal(function(recorder, cell, sigmas, extra_args={"seed": 0}, disable=True), cell)
 
 
 def visited(sampler: Any, moves: list[Move], sigmas: Tensor, model_sampling: Any) -> list[float]:
@@ -246,12 +237,10 @@ def visited(sampler: Any, moves: list[Move], sigmas: Tensor, model_sampling: Any
 
     Of another pack's solver, and where there are more than MAX_WALKED steps to walk, it is the sigma of every step.
     """
-    solver, levels = unwrapped(sampler)[-1], sigmas.float().cpu()
+    solver, levels, found = unwrapped(sampler)[-1], sigmas.float().cpu(), list[float]()
     pieces = {move: levels[move.start : move.stop + 1] for move in moves if isinstance(move, Descend)}
-    asked = {move: piece[:-1].tolist() for move, piece in pieces.items()}
-    if of_the_host(solver) and sum(map(len, asked.values())) <= MAX_WALKED:
-        asked = {move: asked_by(solver, piece, model_sampling) for move, piece in pieces.items()}
-    found: list[float] = []
+    walked = of_the_host(solver) and steps_walked(pieces) <= MAX_WALKED
+    asked = {move: asked_by(solver, p, model_sampling) if walked else p[:-1].tolist() for move, p in pieces.items()}
     for move in moves:
         if isinstance(move, Descend):
             found += asked[move]
@@ -264,6 +253,6 @@ def asked_by(solver: Any, sigmas: Tensor, model_sampling: Any) -> list[float]:
     """The sigma of every model evaluation of one of the host's solvers over `sigmas`."""
     patcher = SimpleNamespace(get_model_object=lambda name: model_sampling)
     guider = SimpleNamespace(inner_model=SimpleNamespace(model_sampling=model_sampling), model_patcher=patcher)
-    asked = Asked(guider, sigmas, one_cell)
-    Solver(solver, [0]).descend(asked, torch.ones(1, 1, 1, 1), sigmas, {"model_options": {}}, 0, lambda report: None)
-    return [float(sigma[0]) for sigma in asked.asked]
+    recorder = Recorder(guider, sigmas, one_cell)
+    Solver(solver, [0]).descend(recorder, torch.ones(1, 1, 1, 1), sigmas, {"model_options": {}}, 0, lambda report: None)
+    return [float(sigma[0]) for sigma in recorder.asked]

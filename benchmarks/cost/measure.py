@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from latent_repaint.samplers.host import combine, evaluations
 from latent_repaint.samplers.methods import Blend, Match, Method, RePaint
 
-from . import HOST
+from ..host import HOST
 
 METHODS: dict[str, Method | None] = {
     "host": None,
@@ -28,12 +28,11 @@ METHODS: dict[str, Method | None] = {
     "Match 0": Match(inner_steps=0.0),
     "Match 1": Match(inner_steps=1.0),
 }
-MODEL = "the model"  # its place in a profile
 READS = {"item", "tolist", "numpy", "cpu", "nonzero", "masked_select", "__bool__", "__float__", "__int__", "__index__"}
 
 
 @dataclass
-class Case:
+class TimedModel:
     """A model with all that a run needs.
 
     Arguments:
@@ -65,16 +64,14 @@ class Case:
     @contextmanager
     def clocked(self) -> Iterator[None]:
         """Hooks of the network, not a patch: around a patch Match takes no pass of one prompt alone."""
-        within: list[tuple[float, Any]] = []
+        start = 0.0
 
         def begin(*args: Any) -> None:
+            nonlocal start
             self.on_evaluation()
-            within.append((clock(), torch.profiler.record_function(MODEL)))
-            within[-1][1].__enter__()
+            start = clock()
 
         def end(*args: Any) -> None:
-            start, record = within.pop()
-            record.__exit__(None, None, None)
             self.inside += clock() - start
 
         hooks = self.network.register_forward_pre_hook(begin), self.network.register_forward_hook(end)
@@ -101,8 +98,7 @@ class Case:
     @torch.inference_mode()
     def sample(self, method: Method | None) -> Tensor:
         """The samples of one run."""
-        sampler = self.sampler(method)
-        arguments = (self.noise, self.guider, sampler, self.sigmas, self.latent)
+        arguments = (self.noise, self.guider, self.sampler(method), self.sigmas, self.latent)
         return HOST.custom_sampler.SamplerCustomAdvanced.execute(*arguments)[0]["samples"]
 
 
@@ -118,47 +114,39 @@ def clock() -> float:
 
 
 @torch.inference_mode()
-def times(case: Case, methods: dict[str, Method | None], repeats: int) -> dict[str, tuple[float, float]]:
-    """For each method the medians of the time per evaluation, whole and outside the model; runs are taken in turn."""
-    counts = {name: case.evaluations(method) for name, method in methods.items()}
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in methods}
+def times(timed: TimedModel, names: list[str], repeats: int) -> dict[str, tuple[float, float]]:
+    """For each of METHODS named, the medians of the time per evaluation, whole and outside the model.
+
+    Runs are taken in turn, and the first round, which warms up, does not count.
+    """
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
     for repeat in range(repeats + 1):
-        for name, method in methods.items():
-            seconds = case.run(method)
-            if repeat:  # the first round warms up
-                taken[name].append((seconds[0] / counts[name], seconds[1] / counts[name]))
+        for name in names:
+            whole, outside = timed.run(METHODS[name])
+            if repeat:
+                count = timed.evaluations(METHODS[name])
+                taken[name].append((whole / count, outside / count))
     return {name: tuple(statistics.median(part) for part in zip(*runs, strict=True)) for name, runs in taken.items()}
 
 
 @torch.inference_mode()
-def peak_memory(case: Case, method: Method | None) -> float:
+def peak_memory(timed: TimedModel, method: Method | None) -> float:
     """The largest memory that tensors of the run take at one time, in latents."""
-    latent = case.latent["samples"].numel() * 4
-    case.run(method)
+    latent = timed.latent["samples"].numel() * 4
+    timed.run(method)
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
-        case.run(method)
+        timed.run(method)
         return (torch.cuda.max_memory_allocated() - before) / latent
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
-        case.run(method)
+        timed.run(method)
     events = profile.profiler.kineto_results.events()
     total = largest = 0
     for event in sorted((event for event in events if event.name() == "[memory]"), key=lambda e: e.start_ns()):
         total += event.nbytes()
         largest = max(largest, total)
     return largest / latent
-
-
-@torch.inference_mode()
-def operators(case: Case, method: Method | None) -> tuple[float, float]:
-    """By torch.profiler, an evaluation: how many of torch's operators run outside the model, and their milliseconds."""
-    case.run(method)
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
-        case.run(method)
-    outside = [event for event in profile.events() if event.cpu_parent is None and event.name != MODEL]
-    count = case.evaluations(method)
-    return len(outside) / count, sum(event.cpu_time_total for event in outside) / 1000 / count
 
 
 class Waits(TorchFunctionMode):
@@ -175,7 +163,7 @@ class Waits(TorchFunctionMode):
 
 
 @torch.inference_mode()
-def waits(case: Case, method: Method | None) -> int:
+def waits(timed: TimedModel, method: Method | None) -> int:
     """How often the CPU waits for the GPU between the first model evaluation and the last.
 
     By CUDA's own count where there is a GPU. Before the first evaluation a run is planned, which reads its sigmas once.
@@ -185,12 +173,12 @@ def waits(case: Case, method: Method | None) -> int:
         torch.cuda.set_sync_debug_mode("warn")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            case.on_evaluation = lambda: counts.append(sum("synchroniz" in str(w.message) for w in caught))
-            case.run(method)
+            timed.on_evaluation = lambda: counts.append(sum("synchroniz" in str(w.message) for w in caught))
+            timed.run(method)
         torch.cuda.set_sync_debug_mode("default")
     else:
         with Waits() as reads:
-            case.on_evaluation = lambda: counts.append(reads.count)
-            case.run(method)
-    case.on_evaluation = lambda: None
+            timed.on_evaluation = lambda: counts.append(reads.count)
+            timed.run(method)
+    timed.on_evaluation = lambda: None
     return counts[-1] - counts[0]

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import HOST
+from ..host import HOST
 
 SHAPES: dict[str, dict[str, Any]] = {  # as the host finds them in the checkpoints
     "sd15": {
@@ -34,16 +34,8 @@ SHAPES: dict[str, dict[str, Any]] = {  # as the host finds them in the checkpoin
         "image_model": "wan2.1", "model_type": "t2v", "dim": 1536, "ffn_dim": 8960, "num_heads": 12, "num_layers": 30,
     },
 }  # fmt: skip
-SMALL: dict[str, dict[str, Any]] = {  # the same networks, narrow and shallow, for a machine without a GPU
-    "sd15": {"model_channels": 32},
-    "sdxl": {
-        "model_channels": 64, "transformer_depth": [0, 0, 1, 1, 1, 1], "transformer_depth_middle": 1,
-        "transformer_depth_output": [0, 0, 0, 1, 1, 1, 1, 1, 1],
-    },
-    "flux": {"hidden_size": 128, "num_heads": 1, "depth": 1, "depth_single_blocks": 1},
-    "wan": {"dim": 128, "ffn_dim": 256, "num_heads": 1, "num_layers": 1},
-}  # fmt: skip
 CONTEXT = {"sd15": (77, 768, 768), "sdxl": (77, 2048, 1280), "flux": (256, 4096, 768), "wan": (512, 4096, 768)}
+LATENTS = {"sd15": (1, 4, 64, 64), "sdxl": (1, 4, 128, 128), "flux": (1, 16, 128, 128), "wan": (1, 16, 21, 60, 104)}
 
 
 class Instant(torch.nn.Module):
@@ -55,13 +47,12 @@ class Instant(torch.nn.Module):
         return 0.9 * x
 
 
-def load(name: str, dtype: torch.dtype, small: bool = False) -> tuple[Any, list, list]:
+def load(name: str, dtype: torch.dtype = torch.float32) -> tuple[Any, list, list]:
     """The host's MODEL with a positive and a negative conditioning for it.
 
     Arguments:
         name: of SHAPES, or demo, or instant.
         dtype: of the weights of a full-size model.
-        small: a narrow one of its kind.
     """
     if name == "demo":
         model, clip, _ = HOST.nodes.CheckpointLoaderSimple().load_checkpoint(HOST.demo_checkpoint)
@@ -70,7 +61,7 @@ def load(name: str, dtype: torch.dtype, small: bool = False) -> tuple[Any, list,
     comfy, shape = HOST.comfy, "sd15" if name == "instant" else name
     families = comfy.supported_models
     family = {"sd15": families.SD15, "sdxl": families.SDXL, "flux": families.Flux, "wan": families.WAN21_T2V}[shape]
-    config = family({**SHAPES[shape], **(SMALL[shape] if small else {}), "dtype": dtype})
+    config = family({**SHAPES[shape], "dtype": dtype})
     if name == "instant":
         config.unet_config["disable_unet_model_creation"] = True
     device = comfy.model_management.get_torch_device()

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .analytic_model import comfy
+from ..host import HOST
 
 
 class LangevinModel:
@@ -60,7 +60,7 @@ def langevin(inner: Any, n: float, guidance: float = 5.0, step: float = 0.2) -> 
         wrapped = LangevinModel(model, n, guidance, step)
         return inner.sampler_function(wrapped, x, sigmas, extra_args=extra_args, **kwargs, **inner.extra_options)
 
-    return comfy.samplers.KSAMPLER(sample)
+    return HOST.comfy.samplers.KSAMPLER(sample)
 
 
 def inner_steps_within(budget: int, schedule: Tensor) -> float | None:

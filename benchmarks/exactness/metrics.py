@@ -51,11 +51,6 @@ def mode_total_variation(x: Tensor, posterior: GaussianMixture) -> float:
     return 0.5 * (share - posterior.weights).abs().sum().item()
 
 
-def log_density_gap(x: Tensor, reference: Tensor, posterior: GaussianMixture) -> float:
-    """E_exact[log p] - E_samples[log p] in nats: negative means over-smoothed, positive means off the data."""
-    return (posterior.log_density(reference).mean() - posterior.log_density(x).mean()).item()
-
-
 def seam(x: Tensor, reference: Tensor, y: Tensor, problem: Problem) -> float:
     """The pack's `seam_energy`, over exact samples: above 1 a visible seam, below 1 smeared."""
 
@@ -75,13 +70,18 @@ class Judge:
         self.problem, self.y, self.posterior = problem, y, problem.posterior(y)
         self.reference = self.posterior.sample(size, torch.Generator().manual_seed(seed))
         self.reference_self = self_distance(self.reference)
+        self.reference_density = self.posterior.log_density(self.reference).mean().item()
+
+    def gap(self, x: Tensor) -> float:
+        """E_exact[log p] - E_samples[log p] in nats: negative means over-smoothed, positive means off the data."""
+        return self.reference_density - self.posterior.log_density(x).mean().item()
 
     def measure(self, x: Tensor) -> dict[str, float]:
         measures = {
             "energy": energy_distance(x, self.reference, self.reference_self),
             "sliced": sliced_wasserstein(x, self.reference),
             "modes": mode_total_variation(x, self.posterior),
-            "gap": log_density_gap(x, self.reference, self.posterior),
+            "gap": self.gap(x),
         }
         if self.problem.is_picture:
             measures["seam"] = seam(x, self.reference, self.y, self.problem)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -39,23 +38,10 @@ class GaussianMixture:
         self._roots = axes * eigenvalues.clamp_min(0).sqrt()[:, None, :]  # S_j = R_j R_j^T, for sampling
         self._eigenvalues = eigenvalues.clamp_min(1e-8).float()  # (J, d)
         self._axes = axes.permute(1, 0, 2).flatten(1).float()  # (d, J*d): one product projects on all components
-        self._move(weights, means)
-
-    def _move(self, weights: Tensor, means: Tensor) -> None:
         self.weights, self.means = weights.double(), means.double()
         self._means, self._log_weights = self.means.float(), self.weights.log().float()
-        axes = self._axes.unflatten(1, self._eigenvalues.shape)
-        self._centres = torch.einsum("jd,dje->je", self._means, axes)  # (J, d): Q_j^T mu_j
-
-    def moved(self, weights: Tensor, means: Tensor) -> GaussianMixture:
-        """The same covariances, not factorised again, around other means."""
-        other = copy(self)
-        other._move(weights, means)
-        return other
-
-    @property
-    def dimension(self) -> int:
-        return self.means.shape[1]
+        self._centres = torch.einsum("jd,jde->je", self._means, axes.float())  # (J, d): Q_j^T mu_j
+        self.dimension = means.shape[1]
 
     def _components(self, x: Tensor, sigma: Tensor | float) -> tuple[Tensor, Tensor, Tensor]:
         """Projections Q_j^T (x - mu_j), variances, both (B, J, d), and log w_j N(x; mu_j, S_j + sigma^2), (B, J)."""

@@ -40,10 +40,15 @@ CHECKPOINT = WEIGHTS / "latent-repaint-demo-next.safetensors"
 SCENES = 16384
 CROP = 96  # pixels a side
 DEVIATION = 0.8  # of the latents, in each channel
-UNET = networks.UNET | {  # 32, 16 and 8 cells wide; attention where it is cheap
-    "channel_mult": [1, 1, 2],
-    "transformer_depth": [0, 0, 1],
-    "transformer_depth_output": [0, 0, 0, 0, 0, 1],
+UNET = networks.UNET | {  # 32, 16, 8 and 4 cells wide: version 2's with a level around it, and deeper at 16 and 8
+    "num_res_blocks": [1, 2, 2, 1],
+    "channel_mult": [1, 1, 1, 1],
+    "transformer_depth": [0, 0, 0, 1, 1, 1],
+    "transformer_depth_output": [0, 0, 0, 0, 0, 1, 1, 1, 1, 1],
+}
+BORROWED = {  # blocks of this UNet, and the blocks of version 2's that they begin as
+    "input_blocks": {0: 0, 3: 1, 5: 2, 6: 3, 8: 4, 9: 5},
+    "output_blocks": {0: 0, 1: 1, 3: 2, 4: 3, 6: 4, 7: 5},
 }
 
 
@@ -159,7 +164,7 @@ def train_denoiser(to: Sitting) -> None:
     empty = networks.tokenize([""]).to(device)
     sigmas = networks.model_sampling().sigmas.to(device)
     denoiser = networks.Denoiser(vocabulary(), UNET)
-    begun = load_exported_denoiser(denoiser) if CHECKPOINT.exists() else borrow_text_model(denoiser)
+    begun = load_exported_denoiser(denoiser) if CHECKPOINT.exists() else borrow(denoiser)
     denoiser.vocabulary = denoiser.vocabulary.to(device)
     fit = Fit(to.work / "unet.pt", denoiser.to(device), rate=1e-3)
     if fit.step == 0:
@@ -185,15 +190,55 @@ def train_denoiser(to: Sitting) -> None:
     fit.run(loss, to.batch, to.minutes, to.finish)
 
 
-def borrow_text_model(denoiser: networks.Denoiser) -> dict[str, float]:
-    """Begins with the text model of version 2, and with its rows for the words that both know."""
-    prefix = "cond_stage_model.transformer.text_model."
-    model, name = denoiser.text.transformer.text_model, "embeddings.token_embedding.weight"
+def borrow(denoiser: networks.Denoiser) -> dict[str, float]:
+    """Begins with the UNet and the text model of version 2, and with its rows for the words that both know.
+
+    What is new in the UNet lets pass what comes from the level below.
+    """
+    unet, text = "model.diffusion_model.", "cond_stage_model.transformer.text_model."
+    words = "embeddings.token_embedding.weight"
     with safe_open(ROOT / "demo_model" / "weights" / "latent-repaint-demo.safetensors", "pt") as file:
-        state = {key: file.get_tensor(prefix + key).float() for key in model.state_dict()}
-    rows, own = state[name][denoiser.vocabulary], model.state_dict()[name]
-    model.load_state_dict(state | {name: torch.where(rows.any(dim=1, keepdim=True), rows, own)})
+        state = {name: file.get_tensor(name).float() for name in file.keys()}
+    model = denoiser.text.transformer.text_model
+    rows, own = state[text + words][denoiser.vocabulary], model.state_dict()[words]
+    known = {name: state[text + name] for name in model.state_dict()}
+    model.load_state_dict(known | {words: torch.where(rows.any(dim=1, keepdim=True), rows, own)})
+
+    let_pass(denoiser.unet)
+    for name, weight in denoiser.unet.state_dict().items():
+        kind, _, rest = name.partition(".")
+        if kind in BORROWED:
+            block, _, rest = rest.partition(".")
+            name = f"{kind}.{BORROWED[kind].get(int(block))}.{rest}"
+        if unet + name in state:
+            weight.copy_(state[unet + name])
     return {"step": 0, "seconds": 0.0, "pictures": 0}
+
+
+@torch.no_grad()
+def let_pass(unet: torch.nn.Module) -> None:
+    """Every block passes on what it gets, or its mean, and nothing of what skips the levels below."""
+    for module in unet.modules():
+        kind = type(module).__name__
+        if kind in ("ResBlock", "SpatialTransformer"):
+            last = module.proj_out if kind == "SpatialTransformer" else module.out_layers[-1]
+            last.weight.zero_()
+            last.bias.zero_()
+        if kind == "ResBlock" and isinstance(module.skip_connection, torch.nn.Conv2d):
+            as_it_is(module.skip_connection, 1)
+        elif kind == "Upsample":
+            as_it_is(module.conv, 1)
+        elif kind == "Downsample":
+            as_it_is(module.op, 2)
+
+
+def as_it_is(layer: torch.nn.Conv2d, size: int) -> None:
+    """The first channels as they are, means over `size` x `size` cells."""
+    layer.weight.zero_()
+    layer.bias.zero_()
+    middle = layer.kernel_size[0] // 2
+    for channel in range(layer.out_channels):
+        layer.weight[channel, channel, middle : middle + size, middle : middle + size] = 1 / size**2
 
 
 def load_exported_denoiser(denoiser: networks.Denoiser) -> dict[str, float]:

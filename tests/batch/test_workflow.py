@@ -7,12 +7,9 @@ import pytest
 from batch import Refused
 from batch.__main__ import NEEDS
 from batch.workflow import understood
+from benchmarks.batch.trial import node
 from comfyui_host.install import ROOT
 from comfyui_host.prompt import address, converted, misfits, parse
-
-
-def node(kind, title="", **inputs):
-    return {"class_type": kind, "inputs": inputs, "_meta": {"title": title}}
 
 
 def flow(**nodes):
@@ -191,8 +188,9 @@ def test_both_a_node_and_an_input_may_have_a_dot_in_their_name():
 
 @pytest.mark.parametrize(
     ("now", "given", "wanted"),
-    [(20, "4", 4), (1.5, "2", 2.0), (1.5, 2, 2.0), (True, "False", False), ("a", "7", "7"), ("a", 7, "7")],
-)
+    [(20, "4", 4), (20, "4.0", 4), (20, "1e3", 1000), (1, "4.5", 4.5), (1, 10**30, 10**30), (1.5, "2", 2.0),
+     (1.5, 2, 2.0), (1.5, "1e3", 1000.0), (True, "False", False), ("a", "7", "7"), ("a", 7, "7")],
+)  # fmt: skip
 def test_values_become_what_stands_in_the_workflow(now, given, wanted):
     found = converted(flow(n2=node("A", x=now)), "2.x", given)
     assert found == wanted and type(found) is type(wanted)
@@ -200,7 +198,8 @@ def test_values_become_what_stands_in_the_workflow(now, given, wanted):
 
 @pytest.mark.parametrize(
     ("now", "given"),
-    [(20, "4.5"), (20, "true"), (1.5, "much"), (1.5, "NaN"), (True, "1"), (20, ""),
+    [(20, "true"), (20, "nan"), (20, "1e999"), (20, "0x10"), (20, "1,5"), (1.5, "much"), (1.5, "NaN"), (1.5, "inf"),
+     (1.5, 10**400), (20, "9" * 5000), (True, "1"), (20, ""), ("a", "half \ud800"),
      (20, [1, 0]), ("a", ["1", 0]), (20, float("inf")), (1.5, float("nan")), ("a", {}), (20, "[" * 9999)],
 )  # fmt: skip
 def test_values_that_cannot_be_are_refused(now, given):

@@ -1,5 +1,7 @@
 """What a run may never cost, whatever the machine: a wait for the GPU at every step, or memory that grows."""
 
+import gc
+
 import pytest
 import torch
 
@@ -8,7 +10,7 @@ from benchmarks.cost import measure, models
 
 @pytest.fixture(scope="module")
 def instant():
-    return models.load("instant", torch.float32)
+    return models.load("instant")
 
 
 @pytest.mark.parametrize("method", [name for name in measure.METHODS if name != "host"])
@@ -16,7 +18,7 @@ def test_no_step_waits_for_the_gpu(instant, method):
     """But Match once a run, to learn whether it may leave out extra evaluations."""
     waits = 1 if method == "Match 1" else 0
     for steps in (6, 12):
-        assert measure.waits(measure.Case(instant, steps=steps), measure.METHODS[method]) == waits
+        assert measure.waits(measure.TimedModel(instant, steps=steps), measure.METHODS[method]) == waits
 
 
 def test_a_value_that_is_read_counts_as_a_wait():
@@ -28,5 +30,18 @@ def test_a_value_that_is_read_counts_as_a_wait():
 
 @pytest.mark.parametrize("method", ["Blend predicted", "RePaint 1/2", "Match 1"])
 def test_four_latents_of_memory_more_than_the_host_at_most(instant, method):
-    case = measure.Case(instant, shape=(2, 4, 64, 64), steps=6)
-    assert measure.peak_memory(case, measure.METHODS[method]) <= measure.peak_memory(case, None) + 4
+    timed = measure.TimedModel(instant, shape=(2, 4, 64, 64), steps=6)
+    assert measure.peak_memory(timed, measure.METHODS[method]) <= measure.peak_memory(timed, None) + 4
+
+
+def test_no_tensor_stays_when_a_run_is_over(instant):
+    def alive():
+        gc.collect()
+        return sum(type(found) is torch.Tensor for found in gc.get_objects())
+
+    timed, counts = measure.TimedModel(instant, steps=4), []
+    for _ in range(3):
+        for method in measure.METHODS.values():
+            timed.sample(method)
+        counts.append(alive())
+    assert counts[0] == counts[1] == counts[2]

@@ -1,10 +1,11 @@
-"""The fast part of the matrix of the painted part, and that it would tell. See `benchmarks/matrix/painted.py`."""
+"""The fast part of the matrix of the painted part, and that it would tell. See `benchmarks/painted/judge.py`."""
 
 import pytest
 import torch
 
-from benchmarks.matrix import closed_form, painted
-from benchmarks.matrix.painted import KINDS, METHODS, PREDICTIONS, SCHEDULERS, Cell, cells, judge
+from benchmarks.painted import closed_form
+from benchmarks.painted import judge as painted
+from benchmarks.painted.judge import KINDS, METHODS, PREDICTIONS, SCHEDULERS, Cell, cells, judge
 from latent_repaint.samplers.solvers import CHOOSES_ITS_STEPS, NOT_FOR_FLOW
 
 STRIDE = 61  # a prime that divides no side of the matrix
@@ -70,5 +71,5 @@ def test_the_way_of_the_host_does_not_pass_for_blend_or_match(prediction):
     """Under Euler too, whose cells were once compared with themselves."""
     for method in ("Blend", "Match"):
         cell = Cell(method, "euler", "normal", prediction, "whole")
-        plain, host = painted.law_of(cell._replace(method=painted.PLAIN)), painted.law_of(cell._replace(method="host"))
+        plain, host = painted.law_of(cell._replace(method="plain")), painted.law_of(cell._replace(method="host"))
         assert painted.off(host, cell, plain, host).startswith("pull")

@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
-from benchmarks.endurance.jobs import CENSUS
 from comfyui_host import install
 from comfyui_host.client import Client
 from comfyui_host.server_process import Server, serve
@@ -16,15 +14,10 @@ from comfyui_host.server_process import Server, serve
 PROMPTS = install.ROOT / "demo" / "prompts"
 Prompt = dict[str, Any]
 
-# An example is a prompt that goes through the queue.
-settings.register_profile("short", max_examples=12, deadline=None)
-settings.register_profile("long", max_examples=400, deadline=None)
-settings.load_profile("short")
-
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    with serve(install.find_host(), pack_name="some folder 1.0", plugin=CENSUS) as server:
+    with serve(install.find_host(), pack_name="some folder 1.0") as server:
         yield server
 
 

@@ -1,15 +1,49 @@
-"""A small endurance run; `python benchmarks endurance` is the long one, and its table is committed."""
+"""Jobs of mixed settings by two clients at once, some interrupted and queued again: each is what it is alone."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 
-from benchmarks.endurance.jobs import endure, mixed_jobs
+from comfyui_host.client import Client, PromptError
+
+NAMES = ("blend", "repaint", "match", "ksampler", "two_stages", "soft_mask")
+SETTINGS = {
+    "steps": (3, 4, 5),
+    "cfg": (1.0, 7.0),
+    "scheduler": ("karras", "sgm_uniform", "beta"),
+    "sampler_name": ("euler", "euler_ancestral", "ddpm", "heun", "dpmpp_2m", "dpmpp_sde", "uni_pc", "res_multistep"),
+    "method": ("match", "repaint", "blend"),
+    "spatial_method": ("max", "area"),
+    "fill": ("diffuse", "noise", "original"),
+    "blend": ("feather", "multiband"),
+}
 
 
-def test_mixed_jobs_of_two_clients_with_interrupts_are_what_they_are_alone_and_leave_nothing(server):
-    tally = endure(server, mixed_jobs(9, random.Random(0)), rounds=2, jobs=10, clients=2, interrupts=0.3)
-    assert not tally.wrong
-    assert tally.done == 20 and tally.interrupted > 0
-    _, before, after = tally.memory
-    # newer hosts keep a varying few of the last results
-    assert after.tensors <= before.tensors + 5 and after.held <= before.held + 1, tally.memory
-    assert after.resident < before.resident + 50, tally.memory
+def test_mixed_jobs_of_two_clients_with_interrupts_are_what_they_are_alone(server, client, prompt):
+    rng, interrupted = random.Random(0), []
+    chosen = [{name: rng.choice(values) for name, values in SETTINGS.items()} for _ in range(2 * len(NAMES))]
+    jobs = [prompt(NAMES[k % len(NAMES)], seed=k, noise_seed=k, **settings) for k, settings in enumerate(chosen)]
+
+    def picture(number, interrupt=False):
+        own = Client(server.address)
+
+        def stop(node, value, total):
+            nonlocal interrupt
+            if interrupt and node == "sample":
+                interrupt = False
+                own.interrupt()  # whichever of the two is running
+
+        while True:
+            try:
+                (file,) = own.run(jobs[number], stop).outputs["save"]["images"]
+                return own.fetch(file)
+            except PromptError as error:
+                assert error.kind == "interrupted"
+                interrupted.append(number)
+
+    alone = [picture(number) for number in range(len(jobs))]
+    assert not interrupted
+    order = rng.sample(range(len(jobs)), len(jobs)) + rng.sample(range(len(jobs)), len(jobs))
+    with ThreadPoolExecutor(2) as clients:
+        together = list(clients.map(picture, order, [k % 3 == 0 for k in range(len(order))]))
+    assert interrupted
+    assert together == [alone[number] for number in order]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import random
 
-from latent_repaint.checks import FLOOR, check_image, check_latent, check_mask, match_batches, scaling_note
+from latent_repaint.checks import check_image, check_latent, check_mask, match_batches, scaling_note
 
 
 def test_batches_repeat_in_order_or_are_refused():
@@ -87,21 +87,13 @@ def test_a_mask_of_one_value_fits_every_picture():
     assert torch.equal(check_mask("mask", torch.ones(8, 9), image), torch.ones(1, 8, 9))
 
 
-def test_a_mask_is_cut_to_its_limits_and_copied_for_nothing_else():
-    image, mask = torch.zeros(1, 8, 9, 3), (0.2 + random(1, 8, 9)).clamp(max=1)
-    mask[:, :4] = 0
-    assert check_mask("mask", mask, image) is mask
-    for beyond in (2 * mask, mask - 0.5):
-        before = beyond.clone()
-        cut = torch.where(beyond > FLOOR, beyond.clamp(0, 1), 0)
-        assert torch.equal(check_mask("mask", beyond, image), cut) and torch.equal(beyond, before)
-
-
-def test_what_is_faint_is_black():
+def test_what_is_faint_is_black_and_what_is_beyond_white_is_white():
     """A resaved file's black of 1, a video's of 16, and what a person can see."""
-    image = torch.zeros(1, 1, 4, 3)
-    mask = torch.tensor([[[1, 16, 25, 26]]]) / 255
-    assert torch.equal(check_mask("mask", mask, image), torch.tensor([[[0, 0, 0, 26 / 255]]]))
+    image = torch.zeros(1, 1, 6, 3)
+    mask = torch.tensor([[[1, 16, 25, 26, -3, 300]]]) / 255
+    before = mask.clone()
+    assert torch.equal(check_mask("mask", mask, image), torch.tensor([[[0, 0, 0, 26 / 255, 0, 1]]]))
+    assert torch.equal(mask, before)
     assert not check_mask("mask", torch.full((1, 64, 64), 16 / 255), image).any()  # nothing, so of any size
     assert scaling_note("mask", torch.full((1, 2, 8), 16 / 255), image) == ""
 

@@ -1,4 +1,4 @@
-"""Where a crop lies, and that the way back is exact."""
+"""Crops: where they lie, that nothing is lost or seen twice, and that the way back is exact."""
 
 import pytest
 import torch
@@ -6,14 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import block, images, masks, random, sizes
 
-from latent_repaint.pixels.composite import Blending
-from latent_repaint.pixels.crop_stitch import crop, scale, stitch_crops
-from latent_repaint.pixels.placement import Framing, place
-from latent_repaint.pixels.region import Box, Work, bounding_box, fill_holes
+from latent_repaint.checks import FLOOR
+from latent_repaint.pixels.composite import BLENDS, Blending
+from latent_repaint.pixels.crop_stitch import crop, stitch_crops
+from latent_repaint.pixels.placement import MAX_ISLANDS, Framing, check_not_video, find_islands, place
+from latent_repaint.pixels.region import Box, Work, fill_holes
+
+UNSCALED = Framing(1.0, 0, 0, 8)
+HARD = Blending(0, 0, "feather", 0.0)
 
 
 @st.composite
-def boxes(draw) -> tuple[Box, Box]:
+def boxes(draw: st.DrawFn) -> tuple[Box, Box]:
     """Anything masked in a picture of any size, borders included."""
     height, width = draw(st.integers(1, 1500)), draw(st.integers(1, 1500))
     top, left = draw(st.integers(0, height - 1)), draw(st.integers(0, width - 1))
@@ -54,52 +58,63 @@ def test_a_size_that_fits_exactly_is_not_rounded_up(side, target):
         assert place(picture, picture, Framing(1.2, *size, 32)) == (picture, target, target)
 
 
-def check_round_trip(image, mask, factor, target_width, target_height):
-    """An unchanged crop gives the picture back: outside the mask always, everywhere where nothing was scaled."""
-    before = image.clone(), mask.clone()
-    cut, cropped, cropped_mask = crop(image, mask, Framing(factor, target_width, target_height, 8))
-    assert cropped.shape[:3] == cropped_mask.shape == (len(image), cut.height, cut.width)
-    assert cropped.min() >= 0 and cropped.max() <= 1 and (cropped_mask.max() > 0) == bool(mask.any())
-    result = stitch_crops(cut, cropped, Blending(2, 16, "multiband", 1.0))
+@st.composite
+def scattered(draw: st.DrawFn, batch: int, height: int, width: int) -> torch.Tensor:
+    """Rectangles of every size, anywhere, hard or soft."""
+    mask = torch.zeros(batch, height, width)
+    for one in mask:
+        for _ in range(draw(st.integers(0, 5))):
+            top, left = draw(st.integers(0, height - 1)), draw(st.integers(0, width - 1))
+            value = draw(st.sampled_from([1.0, 0.3]))
+            one[top : top + draw(st.integers(1, 30)), left : left + draw(st.integers(1, 30))] = value
+    return mask
 
-    scaled = (cut.height, cut.width) != (cut.places[0].box.height, cut.places[0].box.width)
-    assert scaled or torch.equal(result.image, image)
+
+@given(st.data(), sizes(), st.sampled_from([3, 4]), st.sampled_from(["together", "each", "moving"]))
+@settings(max_examples=150)
+def test_every_masked_pixel_is_in_one_crop_and_comes_back_exactly(data, size, channels, islands):
+    batch = data.draw(st.sampled_from([1, 1, 2, 3]))
+    image = data.draw(images(batch, *size, channels))
+    mask = data.draw(st.one_of(masks(batch, *size), scattered(batch, *size)))
+    target = data.draw(st.sampled_from([(0, 0), (64, 64), (96, 0), (0, 72), (8, 8)]))
+    framing = Framing(data.draw(st.floats(1, 2)), *target, data.draw(st.sampled_from([1, 8, 32])))
+    ramps = data.draw(st.integers(0, 20)), data.draw(st.integers(0, 40))
+    blending = Blending(*ramps, data.draw(st.sampled_from(BLENDS)), data.draw(st.floats(0, 1)))
+    before = image.clone(), mask.clone()
+
+    cut, cropped, cropped_mask = crop(image, mask, framing, islands=islands)
+    assert cropped.shape[:3] == cropped_mask.shape == (len(cut.crops), cut.height, cut.width)
+    assert not cut.height % framing.multiple and not cut.width % framing.multiple
+    assert cropped.min() >= 0 and cropped.max() <= 1 and (cropped_mask.max() > 0) == bool(mask.any())
+    seen = torch.zeros_like(mask)
+    for k, box in cut.crops:
+        box.within(*size).of(seen[k : k + 1]).add_(1)
+    assert (seen[mask > FLOOR] == 1).all() and seen.max() <= 1
+
+    painted = data.draw(st.sampled_from([None, torch.ones_like(cropped_mask), (cropped_mask > 0).float()]))
+    result = stitch_crops(cut, 1 - cropped, blending, painted)
     assert torch.equal(result.image[result.mask == 0], image[result.mask == 0])
+    assert not result.mask[seen == 0].any()
+    assert (result.mask[mask > FLOOR] == 1).all() and result.image.shape == image.shape
+    unchanged = stitch_crops(cut, cropped, blending, painted).image
+    scaled = any((p.box.height, p.box.width) != (cut.height, cut.width) for p in cut.places)
+    assert scaled or torch.equal(unchanged, image)
     assert torch.equal(image, before[0]) and torch.equal(mask, before[1])
 
 
-@given(st.data(), sizes(), st.sampled_from([3, 4]))
-@settings(deadline=None, max_examples=100)
-def test_an_unchanged_crop_gives_the_picture_back(data, size, channels):
-    batch = data.draw(st.sampled_from([1, 2]))
-    image, mask = data.draw(images(batch, *size, channels)), data.draw(masks(batch, *size))
-    targets = data.draw(st.sampled_from([(0, 0), (0, 0), (64, 64), (96, 200), (8, 8)]))
-    check_round_trip(image, mask, data.draw(st.floats(1, 3)), *targets)
-
-
-@pytest.mark.parametrize("height, width, corner", [(1500, 1500, 300), (1, 1500, 1), (1500, 1, 30), (1499, 751, 740)])
-@pytest.mark.parametrize("target", [0, 512])
-def test_large_pictures_come_back_too(height, width, corner, target):
-    mask = block(height, width, height - corner, 0, height, corner)
-    check_round_trip(random(1, height, width, 3), mask, 1.2, target, target)
-
-
-def test_a_crop_without_scaling_is_the_picture_there():
-    image, mask = random(1, 200, 300, 3), block(1 * 200, 300, 80, 100, 120, 160)
+def test_a_crop_without_scaling_is_the_picture_there_and_is_mirrored_beyond_it():
+    image, mask = random(1, 200, 300, 3), block(200, 300, 80, 100, 120, 160)
     cut, cropped, cropped_mask = crop(image, mask, Framing(1.2, 0, 0, 8))
     assert (cut.height, cut.width) == (104, 128)  # 40 + 2 * 32 and 60 + 2 * 32, in eights
     assert torch.equal(cropped, cut.places[0].box.of(image)) and torch.equal(cropped_mask, cut.places[0].box.of(mask))
+    cut, cropped, _ = crop(image[:, :40], block(40, 300, 10, 100, 30, 160), Framing(1.0, 0, 0, 64))
+    box = cut.places[0].box
+    assert box.top == -12 and cut.height == 64
+    assert torch.equal(cropped[:, 12:52], image[:, :40, box.left : box.right])
+    assert torch.equal(cropped[:, 11], image[:, 1, box.left : box.right])
 
 
-def test_what_lies_beyond_the_picture_is_mirrored():
-    image, mask = random(1, 40, 300, 3), block(40, 300, 10, 100, 30, 160)
-    cut, cropped, _ = crop(image, mask, Framing(1.0, 0, 0, 64))
-    assert cut.places[0].box.top == -12 and cut.height == 64
-    assert torch.equal(cropped[:, 12:52], image[:, :, cut.places[0].box.left : cut.places[0].box.right])
-    assert torch.equal(cropped[:, 11], image[:, 1, cut.places[0].box.left : cut.places[0].box.right])
-
-
-def test_islands_and_all_frames_share_one_crop():
+def test_all_that_is_masked_in_any_frame_shares_one_crop():
     mask = torch.cat([block(400, 500, 100, 100, 110, 110), block(400, 500, 200, 300, 220, 330)])
     mask[0, 150, 120] = 1
     cut, cropped, cropped_mask = crop(random(2, 400, 500, 3), mask, Framing(1.0, 0, 0, 1))
@@ -108,22 +123,22 @@ def test_islands_and_all_frames_share_one_crop():
 
 
 def test_a_thin_stroke_survives_the_scaling():
-    mask = torch.zeros(1, 1000, 1000)
-    mask[:, 500, 100:900] = 1
+    mask = block(1000, 1000, 500, 100, 501, 900)
     cropped_mask = crop(random(1, 1000, 1000, 3), mask, Framing(1.2, 128, 128, 8))[2]
     assert cropped_mask.max() == 1 and (cropped_mask[0].amax(0) > 0).sum() > 100
 
 
-def test_an_empty_mask_crops_nothing():
-    cut, cropped, cropped_mask = crop(random(1, 96, 64, 3), torch.zeros(1, 96, 64), Framing(1.2, 0, 0, 8))
-    assert cropped.shape == (1, 96, 64, 3) and not cropped_mask.any()
-    assert torch.equal(stitch_crops(cut, 1 - cropped, Blending(0, 16, "feather", 1.0)).image, cut.image)
+@pytest.mark.parametrize("islands", ["together", "each", "moving"])
+def test_with_nothing_masked_each_crop_is_a_whole_picture(islands):
+    image = random(2, 96, 64, 3)
+    cut, cropped, cropped_mask = crop(image, torch.zeros(2, 96, 64), UNSCALED, islands=islands)
+    assert torch.equal(cropped, image) and not cropped_mask.any()
+    assert torch.equal(stitch_crops(cut, 1 - cropped, Blending()).image, image)
 
 
 def test_holes_are_filled_on_request_alone():
     outline = block(100, 100, 20, 20, 60, 60)
     outline[:, 25:55, 25:55] = 0
-    assert torch.equal(fill_holes(outline), block(100, 100, 20, 20, 60, 60))
     image = random(1, 100, 100, 3)
     assert crop(image, outline, Framing(1, 0, 0, 1), True)[2].sum() == 1600
     assert crop(image, outline, Framing(1, 0, 0, 1))[2].sum() == 700
@@ -134,18 +149,8 @@ def test_generated_pixels_land_where_the_mask_is():
     image, mask = torch.zeros(1, 300, 300, 3), block(300, 300, 140, 90, 180, 130)
     cut, cropped, cropped_mask = crop(image, mask, Framing(1.5, 256, 256, 8))
     painted = cropped_mask[..., None].expand_as(cropped).clone()
-    result = stitch_crops(cut, painted, Blending(0, 0, "feather", 0.0)).image[..., 0]
+    result = stitch_crops(cut, painted, HARD).image[..., 0]
     assert result[mask > 0].mean() > 0.95 and not result[mask == 0].any()
-
-
-def test_the_ramp_ends_inside_the_crop():
-    image, mask = random(1, 400, 400, 3), block(400, 400, 180, 180, 220, 220)
-    cut, cropped, _ = crop(image, mask, Framing(1.0, 0, 0, 8))
-    result = stitch_crops(cut, 1 - cropped, Blending(100, 300, "feather", 0.0))
-    inside = cut.places[0].box
-    outside = torch.ones(1, 400, 400, dtype=torch.bool)
-    outside[:, inside.top : inside.bottom, inside.left : inside.right] = False
-    assert not result.mask[outside].any() and torch.equal(result.image[outside], image[outside])
 
 
 def test_a_padded_crop_and_several_results_are_put_back():
@@ -158,18 +163,6 @@ def test_a_padded_crop_and_several_results_are_put_back():
         stitch_crops(cut, cropped[:, :20, :10], Blending(0, 8, "multiband", 1.0))
 
 
-def test_boxes_hold_everything_masked_and_no_more():
-    assert bounding_box(torch.zeros(2, 5, 5)) is None
-    assert bounding_box(block(50, 60, 3, 7, 20, 9)) == Box(3, 7, 20, 9)
-    assert Box(3, 7, 20, 9).grown(5).within(22, 60) == Box(0, 2, 22, 14)
-
-
-def test_scaling_to_the_same_size_changes_nothing():
-    image = random(1, 5, 7, 3)
-    assert scale(image, 5, 7) is image
-    assert scale(image, 50, 70).amax() <= 1 and scale(image, 50, 70).amin() >= 0
-
-
 def test_cancel_is_asked_before_each_crop():
     image, mask = torch.rand(1, 200, 300, 3), torch.zeros(1, 200, 300)
     mask[:, 20:30, 20:30], mask[:, 150:160, 250:260] = 1, 1
@@ -177,3 +170,101 @@ def test_cancel_is_asked_before_each_crop():
     with pytest.raises(IndexError):  # one crop is made, then the user has cancelled
         crop(image, mask, Framing(1.2, 64, 64, 8), islands="each", work=Work(None, left.pop))
     assert not left
+
+
+def test_islands_have_their_own_scale_and_a_common_size():
+    mask = torch.maximum(block(600, 900, 50, 50, 60, 60), block(600, 900, 250, 500, 400, 700))
+    cut, cropped, cropped_mask = crop(random(1, 600, 900, 3), mask, Framing(1.2, 128, 128, 32), islands="each")
+    small, large = (place.box for place in cut.places)
+    assert cropped.shape == (2, 128, 128, 3)
+    assert (small.height, small.width) == (74, 74) and (large.height, large.width) == (264, 264)
+    shares = cropped_mask.mean((1, 2)).tolist()
+    assert shares[0] == pytest.approx(100 / 74**2, rel=0.3) and shares[1] == pytest.approx(30000 / 264**2, rel=0.1)
+
+
+@pytest.mark.parametrize("gap, crops", [(63, 1), (64, 2)])
+def test_islands_whose_context_overlaps_share_a_crop(gap, crops):
+    mask = torch.maximum(block(200, 400, 80, 100, 100, 120), block(200, 400, 80, 120 + gap, 100, 140 + gap))
+    cut, _, _ = crop(random(1, 200, 400, 3), mask, Framing(1.0, 0, 0, 1), islands="each")
+    assert len(cut.places) == crops
+
+
+def test_each_picture_of_a_batch_has_its_own_crop_and_an_unmasked_one_has_none():
+    mask = torch.cat([block(300, 300, 10, 10, 20, 20), torch.zeros(1, 300, 300), block(300, 300, 200, 100, 230, 140)])
+    image = random(3, 300, 300, 3)
+    batch, cropped, _ = crop(image, mask, Framing(1.0, 64, 64, 8), islands="each")
+    assert [place.pictures[0] for place in batch.places] == [0, 2]
+    assert torch.equal(stitch_crops(batch, 1 - cropped, Blending()).image[1], image[1])
+    for k in (0, 2):
+        alone, _, _ = crop(image[k : k + 1], mask[k : k + 1], Framing(1.0, 64, 64, 8), islands="each")
+        assert alone.places[0].box == batch.places[k // 2].box
+
+
+def test_generated_islands_land_in_their_own_places_and_variants_follow_each_other():
+    mask = torch.maximum(block(300, 300, 10, 10, 30, 30), block(300, 300, 200, 220, 230, 250))
+    cut, cropped, _ = crop(torch.zeros(1, 300, 300, 3), mask, UNSCALED, islands="each")
+    colours = torch.tensor([0.2, 0.4, 0.6, 0.8])[:, None, None, None]
+    result = stitch_crops(cut, colours.expand(4, *cropped.shape[1:]), HARD)
+    found = [[float(picture[20, 20, 0]), float(picture[210, 230, 0])] for picture in result.image]
+    assert torch.tensor(found).sub(torch.tensor([[0.2, 0.4], [0.6, 0.8]])).abs().max() < 1e-6
+    assert not result.image[:, 100:180].any()
+    with pytest.raises(ValueError, match="input generated: found 3 pictures, wanted 2, one for each crop"):
+        stitch_crops(cut, cropped[[0, 0, 1]], Blending())
+
+
+@pytest.mark.parametrize("islands", ["together", "each"])
+def test_context_is_in_the_crop_and_is_not_painted(islands):
+    mask, context = block(400, 600, 100, 100, 120, 120), block(400, 600, 300, 380, 310, 400)
+    plain, _, _ = crop(random(1, 400, 600, 3), mask, UNSCALED, islands=islands)
+    cut, _, cropped_mask = crop(random(1, 400, 600, 3), mask, UNSCALED, islands=islands, context_mask=context)
+    box = cut.places[0].box
+    assert box.top <= 68 and box.left <= 68 and box.bottom >= 310 and box.right >= 400
+    assert cropped_mask.sum() == 400 and plain.places[0].box.right < 200
+
+
+def test_context_goes_with_the_nearest_island():
+    mask = torch.maximum(block(300, 900, 100, 100, 120, 120), block(300, 900, 100, 700, 120, 720))
+    context = block(300, 900, 100, 560, 110, 570)
+    cut, _, _ = crop(random(1, 300, 900, 3), mask, UNSCALED, islands="each", context_mask=context)
+    assert [place.box.left <= 560 <= 570 <= place.box.right for place in cut.places] == [False, True]
+
+
+@pytest.mark.parametrize("zoom", [0.5, 1.0, 3.0])
+def test_what_was_painted_beyond_the_mask_is_put_back_where_the_crop_has_room(zoom):
+    image, mask = torch.zeros(1, 500, 500, 3), block(500, 500, 200, 200, 260, 260)
+    side = int(160 * zoom)
+    cut, cropped, cropped_mask = crop(image, mask, Framing(160 / 60, side, side, 8))
+    painted = torch.nn.functional.max_pool2d(cropped_mask, 17, 1, 8)
+    for shown, reach in ((None, 0), (painted, 8 / zoom)):
+        found = stitch_crops(cut, torch.ones_like(cropped), Blending(0, 16, "feather", 0.0), shown).mask
+        assert float(found[0, :, 230].nonzero()[0]) == pytest.approx(200 - reach - 15, abs=2 + 1 / zoom)
+    everything = stitch_crops(cut, torch.ones_like(cropped), Blending(3, 16), torch.ones_like(cropped_mask))
+    box = cut.places[0].box
+    assert box.of(everything.mask)[0, 19:-19, 19:-19].eq(1).all()
+    edge = torch.ones(1, 500, 500, dtype=torch.bool)
+    edge[:, box.top + 1 : box.bottom - 1, box.left + 1 : box.right - 1] = False
+    assert not everything.mask[edge].any()
+
+
+def test_a_painted_mask_that_does_not_fit_is_refused():
+    cut, cropped, cropped_mask = crop(random(2, 90, 90, 3), block(90, 90, 40, 40, 50, 50).expand(2, -1, -1), UNSCALED)
+    with pytest.raises(ValueError, match="input painted_mask: found a batch of 3, wanted one that divides 2"):
+        stitch_crops(cut, cropped, Blending(), cropped_mask[[0, 0, 0]])
+    with pytest.raises(ValueError, match="input painted_mask: found 40x7 pixels"):
+        stitch_crops(cut, cropped, Blending(), torch.ones(1, 7, 40))
+
+
+def test_too_many_islands_and_frames_of_a_video_are_refused():
+    dots = torch.zeros(1, 1700, 1700)
+    dots[:, ::99, ::99] = 1
+    with pytest.raises(ValueError, match=f"input mask: found 324 islands, wanted {MAX_ISLANDS} at most"):
+        find_islands(dots, dots[:0])
+    wide = torch.nn.functional.interpolate(random(1, 3, 12, 12), (80, 120), mode="bicubic").clamp(0, 1)
+    video = torch.stack([wide[0, :, :, 2 * t : 2 * t + 90].movedim(0, -1) for t in range(9)])
+    mask = block(80, 90, 20, 20, 40, 40).expand(9, -1, -1)
+    with pytest.raises(ValueError, match="input islands: found each for 9 pictures that look like .* wanted moving"):
+        crop(video, mask, UNSCALED, islands="each")
+    variants = video[:1].repeat(9, 1, 1, 1)
+    variants[:, 20:40, 20:40] = random(9, 20, 20, 3)  # nine ways to fill one hole
+    for no_video in (video[:4], random(9, 80, 90, 3), variants):
+        check_not_video(no_video)

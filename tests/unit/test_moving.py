@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import random
 
-from latent_repaint.checks import FLOOR
 from latent_repaint.pixels.composite import Blending
 from latent_repaint.pixels.crop_stitch import crop, stitch_crops
 from latent_repaint.pixels.placement import SMOOTHING, Framing, place_moving, place_together
@@ -121,31 +120,16 @@ def test_frames_without_a_mask_lie_on_the_way():
 
 
 def test_the_frames_of_a_video_come_back_each_in_its_own_box():
-    """Colour k in frame k alone, where its mask is; nothing else changes, and an unchanged crop changes nothing."""
+    """Colour k in frame k alone, where its mask is; and variants follow each other."""
     mask = moved([(60 + 5 * t, 80 + 9 * t) if t != 4 else None for t in range(9)], 24, 240)
     video = random(9, 240, 240, 3)
-    for size, blending in (((0, 0), Blending(0, 0, "feather", 0.0)), ((128, 128), Blending(2, 12))):
-        cut, cropped, cropped_mask = crop(video, mask, Framing(1.2, *size, 8), islands="moving")
-        assert len(cropped) == len(cut.places) == 9 and not cropped_mask[4].any()
-        colours = torch.linspace(0.1, 0.9, 9)[:, None, None, None].expand_as(cropped)
-        result = stitch_crops(cut, colours, blending)
-        assert torch.equal(result.image[result.mask == 0], video[result.mask == 0])
-        assert torch.equal(result.image[4], video[4]) and (result.mask[mask > FLOOR] == 1).all()
-        if blending.width == 0:
-            for k, colour in enumerate(torch.linspace(0.1, 0.9, 9)):
-                assert torch.allclose(result.image[k][mask[k] > 0], colour)
-            assert torch.equal(stitch_crops(cut, cropped, blending).image, video)
-            variants = stitch_crops(cut, torch.cat([cropped, colours]), blending).image
-            assert torch.equal(variants, torch.cat([video, result.image]))
-
-
-def test_a_video_with_nothing_masked_is_cut_whole():
-    cut, cropped, _ = crop(random(3, 64, 96, 3), torch.zeros(3, 64, 96), Framing(1.0, 0, 0, 8), islands="moving")
-    assert torch.equal(cropped, cut.image)
-
-
-def test_a_box_at_the_picture_s_edge_stays_inside():
-    mask = moved([(15 + t, 285 - t) for t in range(9)], 20, 300)
-    places = place_moving(mask, None, Framing(1.2, 128, 128, 32))[0]
-    assert all(where.box == where.box.within(300, 300) for where in places)
-    assert (places[0].box.top, places[0].box.right) == (0, 300)
+    cut, cropped, cropped_mask = crop(video, mask, Framing(1.2, 0, 0, 8), islands="moving")
+    assert len(cropped) == len(cut.places) == 9 and not cropped_mask[4].any()
+    levels = torch.linspace(0.1, 0.9, 9)
+    colours = levels[:, None, None, None].expand_as(cropped)
+    result = stitch_crops(cut, colours, Blending(0, 0, "feather", 0.0)).image
+    for k, colour in enumerate(levels):
+        assert torch.allclose(result[k][mask[k] > 0], colour)
+    assert torch.equal(result[4], video[4]) and torch.equal(result[mask == 0], video[mask == 0])
+    variants = stitch_crops(cut, torch.cat([cropped, colours]), Blending(0, 0, "feather", 0.0)).image
+    assert torch.equal(variants, torch.cat([video, result]))

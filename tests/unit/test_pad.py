@@ -26,11 +26,6 @@ def test_padding_mirrors_without_repeating_the_edge():
     assert pad_to_multiple(image, 8)[0, 4].tolist() == [20, 10, 20, 30, 40, 50, 40, 30]
 
 
-def test_masks_are_padded_as_images_are():
-    image = torch.rand(2, 37, 50, 3)
-    assert torch.equal(pad_to_multiple(image[..., 0], 16), pad_to_multiple(image, 16)[..., 0])
-
-
 @given(sides, st.integers(-5000, 5000), st.integers(0, 300))
 @settings(deadline=None)
 def test_reflection_is_even_about_both_ends_however_far(size, start, length):

@@ -1,5 +1,0 @@
-"""What the samplers cost in time, memory and waiting; the host is started first, so that all parts can import it."""
-
-from comfyui_host import in_process
-
-HOST = in_process.start()
