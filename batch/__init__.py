@@ -6,11 +6,8 @@ class Refused(Exception):
 
 
 class BadPicture(Exception):
-    """One picture cannot be done, on whatever host: it is set aside and the run goes on.
-
-    Attributes:
-        kind: In a few words, the same for all pictures that have this trouble.
-    """
+    """One picture cannot be done, on whatever host: it is set aside and the run goes on. `kind` is its trouble in a few
+    words, the same for all pictures that have it."""
 
     def __init__(self, kind: str, message: str):
         super().__init__(kind, message)

@@ -21,7 +21,7 @@ from comfyui_host.prompt import MOST_SEED, converted
 
 from . import BadPicture, pictures
 from .pictures import Picture
-from .places import PARTS, Place, digest
+from .places import PARTS, Folder, digest
 from .table import OWN, PICTURES, Row, Source
 from .workflow import Workflow
 
@@ -106,8 +106,8 @@ class Task:
 
     workflow: Workflow
     source: Source
-    masks: Place | None  # the folder of masks with equal names, if the user gave one
-    out: Place
+    masks: Folder | None  # the folder of masks with equal names, if the user gave one
+    out: Folder
     addresses: dict[str, str] = field(default_factory=dict)  # where each column of the table goes, "node.input"
     seed: int = 0  # what the seeds of all pictures follow from, beside their names
     own_format: bool = False  # results in the picture's own format, not in PNG
@@ -131,7 +131,7 @@ class Task:
             return pictures.mask_of(picture, job.name)
         return pictures.scaled(pictures.read_mask(content, job.mask), picture.pixels.size, job.mask)
 
-    def mask_place(self, job: Job) -> Place:
+    def mask_place(self, job: Job) -> Folder:
         return self.masks if job.in_masks and self.masks else self.source.root
 
     def _job(self, row: Row) -> Job:
@@ -167,7 +167,7 @@ class Task:
         job.recipe = digest(_json([self._base, job.settings, job.seed, self.own_format]))
         return (self.masks or root).check_inside(mask) if mask and self.workflow.wants_mask else ""
 
-    def _keep_out(self, place: Place, name: str) -> None:
+    def _keep_out(self, place: Folder, name: str) -> None:
         if PARTS in PurePosixPath(name).parts or self.out.contains(place, name):
             raise BadPicture("pictures in OUT", f"{name} lies in {self.out.shown}, where results could replace it")
 
@@ -180,13 +180,9 @@ class Task:
         if unknown := sorted(set(row) - set(self.addresses) - set(OWN)):
             said = f"the first row of the table has no '{unknown[0]}': give every row the same keys"
             raise BadPicture("rows with other columns", said)
-        given = {self.addresses[key]: value for key, value in row.items() if key in self.addresses}
+        given = {at: row[key] for key, at in self.addresses.items() if row.get(key) not in ("", None)}
         try:
-            return {
-                key: converted(self.workflow.prompt, key, value)
-                for key, value in given.items()
-                if value not in ("", None)
-            }
+            return {at: converted(self.workflow.prompt, at, value) for at, value in given.items()}
         except ValueError as error:
             raise BadPicture("values that cannot be set", str(error)) from None
 

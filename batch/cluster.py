@@ -97,11 +97,6 @@ class Cluster:
             yield from ray.get(call)
 
 
-def gpus() -> int:
-    """How many GPUs the machine or the cluster has."""
-    return int(ray.cluster_resources().get("GPU", 0))
-
-
 def share_of_gpu(gpus: int, workers: int) -> float:
     """What a worker asks Ray for: a GPU of its own, or an equal part where there are more workers than GPUs."""
     return 1 / math.ceil(workers / gpus) if gpus else 0.0

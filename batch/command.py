@@ -10,12 +10,8 @@ from .prepare import prepare
 from .report import Stop, say
 
 USAGE = "python batch [WORKFLOW.json] PICTURES OUT [options]"
-EPILOG = """examples:
-  python batch flow.json photos results --dry-run       see what would be done, in results/preview.html too
-  python batch flow.json photos results --comfyui ~/ComfyUI
-  python batch flow.json table.csv results --host http://a:8188 --host http://b:8188
-  python batch photos results --checkpoint sd15.safetensors --prompt "a lawn" --comfyui ~/ComfyUI
-  python batch flow.json s3://bucket/in s3://bucket/out --comfyui /opt/ComfyUI --address auto
+EPILOG = """example:
+  python batch flow.json photos results --comfyui ~/ComfyUI --dry-run
 Run the same command again to go on: what is done and did not change is skipped. More in docs/batch.md."""
 
 
@@ -25,8 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     stop = Stop()
     try:
         found = prepare(options)
-        if not options.address:
-            lock_ray()
+        if not options.address:  # Ray runs whatever it is sent, and its ports are open: let it listen to this run alone
+            os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         from .run import run  # Ray reads its settings when it is imported
 
         return run(options, found, stop)
@@ -36,12 +32,6 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("\nEnded. The same command goes on where this one stopped.")
         return 130
-
-
-def lock_ray() -> None:
-    """Ray runs whatever it is sent, and its ports are open to the network: let it listen to this run alone."""
-    os.environ["RAY_AUTH_MODE"] = "token"
-    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -84,10 +74,8 @@ def parser() -> argparse.ArgumentParser:
 def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
     made = parser()
     found = made.parse_args(arguments)
-    if len(found.paths) not in (2, 3):
-        made.error(f"wanted [WORKFLOW.json] PICTURES OUT, found {len(found.paths)}: {' '.join(found.paths)}")
-    if not all(found.paths):
-        made.error("wanted [WORKFLOW.json] PICTURES OUT, found one that is empty")
+    if len(found.paths) not in (2, 3) or not all(found.paths):
+        made.error(f"wanted [WORKFLOW.json] PICTURES OUT, found {found.paths}")
     if len(found.paths) == 2 and found.paths[0].endswith(".json"):
         made.error(f"wanted WORKFLOW.json PICTURES OUT; of PICTURES and OUT one is missing: {' '.join(found.paths)}")
     if found.host and (found.comfyui or found.workers):

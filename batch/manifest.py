@@ -16,11 +16,10 @@ import numpy as np
 import pyarrow.fs
 
 from . import Refused
-from .places import Place, digest
+from .places import Folder, digest
 
 DONE, FAILED = "done", "failed"
-NAME = "manifest.jsonl"
-FOLDER = "manifest"
+NAME, FOLDER = "manifest.jsonl", "manifest"
 LINES_A_FILE, SECONDS_A_FILE = 1000, 5.0
 
 
@@ -32,7 +31,7 @@ class Manifest:
     are kept in files of a thousand under OUT/manifest/, written anew every few seconds.
     """
 
-    def __init__(self, out: Place, write: bool):
+    def __init__(self, out: Folder, write: bool):
         self.out, self.write = out, write
         self._lines: list[str] = []
         self._start, self._number = f"{time.time_ns():020}", 0
@@ -133,7 +132,7 @@ def key_of(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
 
 
-def _lock(file: Any, out: Place) -> None:
+def _lock(file: Any, out: Folder) -> None:
     """Keep a second run away; the lock goes with this process, however that ends."""
     try:
         import fcntl

@@ -27,11 +27,9 @@ DESCRIBING = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, 0x8769, 0x
 """The tags of a TIFF that say something of the picture, not of the file."""
 COLOUR = (b"cICP", b"gAMA", b"cHRM", b"sRGB")  # what a PNG says of its colours beside a profile, or without one
 FINE: dict[str, dict[str, Any]] = {
-    "JPEG": {"quality": 95, "subsampling": 0},
-    "WEBP": {"quality": 95, "exact": True},
-    "TIFF": {"compression": "tiff_lzw"},
-    "BMP": {},
-}
+    "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95, "exact": True},
+    "TIFF": {"compression": "tiff_lzw"}, "BMP": {},
+}  # fmt: skip
 
 
 @dataclass
@@ -275,9 +273,8 @@ def _useful(mask: Image.Image, name: str) -> Image.Image:
     least, most = used[0], used[-1]
     if most <= FLOOR:
         why = f"its brightest value is {most} of 255; a class map?" if most else "it is black everywhere."
-        raise BadPicture(
-            "masks that paint nothing", f"{name} paints nothing: {why} What is to be painted must be white"
-        )
+        said = f"{name} paints nothing: {why} What is to be painted must be white"
+        raise BadPicture("masks that paint nothing", said)
     if least > FLOOR:
         raise BadPicture("masks that paint everything", f"{name} paints everything: what is to be kept must be black")
     if values[0] and len(used) <= 8 and sum(values[1 : FLOOR + 1]) > 0.001 * sum(values):

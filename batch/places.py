@@ -8,6 +8,7 @@ import functools
 import hashlib
 import os
 import re
+import socket
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -24,7 +25,7 @@ PARTS = ".latent-repaint-parts"  # under OUT, for files that are being written; 
 STRIPS = "report"  # under OUT, for the small pictures of the report
 
 
-class Place:
+class Folder:
     """A folder, by path or by URL; Refused is raised if no filesystem is known for that. It can be sent to another
     machine, which must be able to reach it too. `shown` is how a person may see it, without keys."""
 
@@ -145,10 +146,13 @@ class Place:
         return BadPicture("files of yours with the name of a result", said)
 
     def check_writable(self) -> None:
-        """Write a file and delete it. Raises OSError if that cannot be done."""
+        """Write a file and delete it. Raises Refused if that cannot be done."""
         name = f"{PARTS}/{os.urandom(16).hex()}.part"
-        self.write(name, b"")
-        self.filesystem.delete_file(self.path(name))
+        try:
+            self.write(name, b"")
+            self.filesystem.delete_file(self.path(name))
+        except OSError as error:
+            raise Refused(f"{socket.gethostname()} cannot write to {self.shown}: {error}") from error
 
     def tidy(self, parts: bool = True) -> None:
         """Delete what writes that were cut off have left, and nothing else."""
@@ -161,14 +165,14 @@ class Place:
         except OSError:
             return  # there is none, or something of someone else's is in it
 
-    def holds(self, other: "Place") -> bool:
+    def holds(self, other: "Folder") -> bool:
         """Whether the other folder is this one or lies below it, by whatever name."""
         if self.local and other.local:
             there = [at for at in (other.local, *other.local.parents) if at.exists() and self.local.exists()]
             return any(at.samefile(self.local) for at in there)
         return not (self.local or other.local) and self.contains(other, "")
 
-    def contains(self, place: "Place", name: str) -> bool:
+    def contains(self, place: "Folder", name: str) -> bool:
         """Whether a file of another folder lies in this one."""
         if self.local and place.local:
             return _lies_in(place.path(name), self.root)

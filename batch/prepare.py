@@ -11,7 +11,7 @@ from comfyui_host.prompt import address, converted, described, parse, split
 
 from . import Refused
 from .check import Task
-from .places import Place
+from .places import Folder
 from .table import OWN, Source, find
 from .workflow import Workflow, understood
 
@@ -31,8 +31,8 @@ def prepare(options: argparse.Namespace) -> Task:
 
 
 def _prepared(options: argparse.Namespace, flow: Workflow) -> Task:
-    source, out = find(options.pictures), Place(options.out)
-    masks = Place(options.masks) if options.masks else None
+    source, out = find(options.pictures), Folder(options.out)
+    masks = Folder(options.masks) if options.masks else None
     if masks and masks.local and not masks.local.is_dir():
         raise Refused(f"--masks {masks.shown} is no folder")
     _keep_apart(source, masks, out)
@@ -90,10 +90,8 @@ def _workflow(options: argparse.Namespace) -> Workflow:
             raise Refused(f"--set {key}{mark}{value}: wanted NODE.INPUT=VALUE")
         settings.append((address(flow.prompt, key), value))
         _keep_free(flow, settings[-1][0], f"--set {key}")
-    if options.prompt is not None:
-        settings.append((flow.text("positive"), options.prompt))
-    if options.negative is not None:
-        settings.append((flow.text("negative"), options.negative))
+    for side, text in (("positive", options.prompt), ("negative", options.negative)):
+        settings += [(flow.text(side), text)] if text is not None else []
     if options.checkpoint:
         settings.append((flow.checkpoint(), options.checkpoint))
     for key, value in settings:
@@ -123,10 +121,12 @@ def _addresses(source: Source, flow: Workflow) -> dict[str, str]:
 
 def _keep_free(flow: Workflow, key: str, what: str) -> None:
     if key in (f"{flow.image}.image", f"{flow.mask}.image"):
-        raise Refused(f"{what} would replace the picture or the mask: PICTURES, the columns image and mask or --masks do")
+        raise Refused(
+            f"{what} would replace the picture or the mask: PICTURES, the columns image and mask or --masks do"
+        )
 
 
-def _keep_apart(source: Source, masks: Place | None, out: Place) -> None:
+def _keep_apart(source: Source, masks: Folder | None, out: Folder) -> None:
     """Results must not be taken for pictures the next time, nor overwrite any."""
     for place in filter(None, (source.root, masks)):
         if out.holds(place):

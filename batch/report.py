@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from tqdm import tqdm
 
-from .places import STRIPS, Place, strip_name
+from .places import STRIPS, Folder, strip_name
 
 A_PAGE, FAILURES = 500, 1000
 SECONDS_BETWEEN_LINES = 30.0
@@ -24,9 +24,8 @@ STYLE = """
     table { border-collapse: collapse } td, th { padding: .2em 1em .2em 0; text-align: left; vertical-align: top }
     figure { display: inline-block; margin: 0 1.5em 1.5em 0; vertical-align: top; max-width: 40em }
     img { height: 160px; display: block; background: #eee } figcaption { overflow-wrap: anywhere }
-    li { color: #a00 }
+    li { color: #a00 } pre { white-space: pre-wrap }
 """
-Lines = list[tuple[str, str]]
 
 
 def say(text: str) -> None:
@@ -69,7 +68,7 @@ def preview(lines: Iterable[str], shown: Iterable[tuple[str, bytes]]) -> str:
 
 
 def report(
-    done: Iterable[dict[str, Any]], count: int, failed: Iterable[str], pictures: Place, summary: Lines
+    done: Iterable[dict[str, Any]], count: int, failed: Iterable[str], pictures: Folder, summary: list[tuple[str, str]]
 ) -> Iterator[tuple[str, str]]:
     """The pages of the report, by name: every result beside its original and mask, 500 a page, from so many entries of
     the manifest; with what is to be said of each picture that is not done, and a summary of labels and texts."""
@@ -83,7 +82,7 @@ def report(
         yield name, _page("Pictures", "\n".join([head, *links, "<br>", *figures, *links]))
 
 
-def _figure(entry: dict[str, Any], pictures: Place, up: str) -> str:
+def _figure(entry: dict[str, Any], pictures: Folder, up: str) -> str:
     name, result = (str(entry.get(key, "")) for key in ("name", "result"))
     link = (pictures.local / name).as_uri() if pictures.local else pictures.link(name)
     at, facts = f"{up}{quote(result)}", escape(f"seed {entry.get('seed')}, {entry.get('seconds')} s")
@@ -94,7 +93,7 @@ def _figure(entry: dict[str, Any], pictures: Place, up: str) -> str:
     )
 
 
-def _summary(summary: Lines, failed: Iterable[str]) -> str:
+def _summary(summary: list[tuple[str, str]], failed: Iterable[str]) -> str:
     rows = "".join(f"<tr><th>{escape(label)}</th><td>{escape(text)}</td></tr>" for label, text in summary)
     lines = list(islice(failed, FAILURES + 1))
     if len(lines) > FAILURES:

@@ -25,7 +25,7 @@ from comfyui_host.client import clean
 
 from . import BadPicture, Refused, pictures
 from .check import Job, Jobs, Task
-from .cluster import Cluster, Crew, gpus, ray, share_of_gpu
+from .cluster import Cluster, Crew, ray, share_of_gpu
 from .manifest import DONE, FAILED, Manifest, key_of
 from .places import strip_name
 from .prepare import findings
@@ -37,23 +37,19 @@ PASSES = 3
 AT_A_TIME = 2  # pictures that a worker has: one that its host paints, and one that waits, so that the host never does
 AHEAD = 100  # pictures among which one is looked for that a worker has not tried yet
 PREVIEWED, SCHEDULE = 8, "LatentRepaint_Schedule"
-BEFORE = "that failed before (--retry-failed tries again)"
 
 
 def run(options: argparse.Namespace, task: Task, stop: Stop) -> int:
     """Plan, paint, report; the exit code. Raises Refused if that cannot go on, KeyboardInterrupt if it is stopped."""
     out, prompt = task.out, task.workflow.prompt
-    try:
-        out.check_writable()
-    except OSError as error:
-        raise Refused(f"cannot write to {out.shown}: {error}") from error
+    out.check_writable()
     schedule = next((node for node in prompt if prompt[node]["class_type"] == SCHEDULE), "")
     if not (options.host or options.comfyui) and (schedule or not options.dry_run):
         # Have the embedded ComfyUI before several workers want it at once.
         if subprocess.run([sys.executable, f"{task.repository}/comfyui_host", "--install"]).returncode:
             raise Refused("the embedded ComfyUI cannot be installed; use --comfyui DIR or --host URL")
     with Manifest(out, write=not options.dry_run) as manifest, Cluster(options.address) as cluster:
-        this = Run(options, task, stop, cluster, manifest)
+        this = BatchRun(options, task, stop, cluster, manifest)
         try:
             this.plan()
             this.show()
@@ -75,7 +71,7 @@ def unlike_versions(facts: list[dict[str, str]]) -> str:
 
 
 @dataclass
-class Run:
+class BatchRun:
     """What one call of the command does."""
 
     options: argparse.Namespace
@@ -102,7 +98,8 @@ class Run:
             if before == DONE and job.result_at:
                 self.skipped += 1
             elif before == FAILED and not self.options.retry_failed:
-                self._set_aside(job, BadPicture(BEFORE, str(job.before.get("error"))))
+                kind = "that failed before (--retry-failed tries again)"
+                self._set_aside(job, BadPicture(kind, str(job.before.get("error"))))
             elif job.result_at and not (job.before.get("result") == job.result or out.taken(strip_name(job.result))):
                 self._set_aside(job, out.occupied(job.result))
             else:
@@ -196,7 +193,7 @@ class Run:
                 for seat in crew.free(has):
                     if not crew.stopping and (job := queue.take(seat.number, crew.ready)):
                         seat.paint(job)
-            if not crew.painting and (crew.stopping or queue.is_empty):
+            if not crew.painting and (crew.stopping or not queue.near):
                 break
             for seat, job, entry in crew.ended():
                 if entry["state"] in (DONE, FAILED):
@@ -226,7 +223,7 @@ class Run:
 
     def _crew(self, at_most: int) -> Crew:
         """The workers: one for each host that was named, or as many as were asked for, or one a GPU, or one."""
-        found = 0 if self.options.host else gpus()
+        found = 0 if self.options.host else int(ray.cluster_resources().get("GPU", 0))
         wanted = min(len(self.options.host) or self.options.workers or found or 1, at_most)
         addresses = (self.options.host or [""] * wanted)[:wanted]
         arguments = [(self.task, address) for address in addresses]
@@ -288,24 +285,20 @@ class Queue:
 
     def __init__(self, jobs: Jobs):
         self._jobs = iter(jobs)
-        self._next = list(islice(self._jobs, AHEAD))
+        self.near = list(islice(self._jobs, AHEAD))
 
     def take(self, worker: int, ready: set[int]) -> Job | None:
         """The next picture for a worker: one that it has not tried, or that all others have."""
-        for job in self._next:
+        for job in self.near:
             if worker not in job.tried or ready <= set(job.tried):
-                self._next.remove(job)
-                self._next.extend(islice(self._jobs, 1))
+                self.near.remove(job)
+                self.near.extend(islice(self._jobs, 1))
                 return job
         return None
 
-    @property
-    def is_empty(self) -> bool:
-        return not self._next
-
     def __iter__(self) -> Iterator[Job]:
         """Those that nobody has taken."""
-        return chain(self._next, self._jobs)
+        return chain(self.near, self._jobs)
 
 
 def _key_of_result(job: Job) -> int:

@@ -10,6 +10,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from comfyui_host.client import clean
 
 from . import BadPicture, Refused
-from .places import Place
+from .places import Folder
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 TABLES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -41,7 +42,7 @@ class Counts:
 
     def lines(self, said: str) -> Iterator[str]:
         for kind, count in sorted(self.counts.items()):
-            yield from [f"{said}: {count} {kind}", *(f"    {what}" for what in self.first[kind])]
+            yield from [f"{said} ({count}): {kind}", *(f"    {what}" for what in self.first[kind])]
             yield from ["    ..."] if count > 3 else []
 
 
@@ -49,7 +50,7 @@ class Counts:
 class Source:
     """Where the pictures are named."""
 
-    root: Place  # the folder that their names are relative to
+    root: Folder  # the folder that their names are relative to
     kind: str  # "folder", "csv" or "jsonl"
     file: str = ""  # the table's name in the root
     pattern: str = "**"  # what names must match in a folder
@@ -62,14 +63,8 @@ class Source:
         if self.kind == "folder":
             yield from self._pictures(masks_beside)
             return
-        try:
-            with self.root.open(self.file) as stream:
-                lines = Lines(stream)
-                yield from _csv_rows(lines, self.columns) if self.kind == "csv" else _json_rows(lines)
-        except UnicodeDecodeError:
-            raise Refused(NOT_UTF8.format(self.file)) from None
-        except OSError as error:
-            raise Refused(f"cannot read {self.root.link(self.file)}: {error}") from error
+        with _reading(self.root, self.file) as lines:
+            yield from _csv_rows(lines, self.columns) if self.kind == "csv" else _json_rows(lines)
 
     def _pictures(self, masks_beside: bool) -> Iterator[Row]:
         pattern = self.pattern.split("/")
@@ -95,24 +90,21 @@ class Source:
             raise Refused("\n".join([f"no picture in {self.root.shown}", *self.left_out.lines("left out")]))
 
 
-NOT_UTF8 = "the table {} is not UTF-8: save it as CSV UTF-8"
-
-
 def find(url: str) -> Source:
     """What the user means by PICTURES. Raises Refused if there is no such folder, or no table with a column "image"."""
     kind = TABLES.get(PurePosixPath(url.partition("?")[0]).suffix.lower())
-    if kind and not Place(url).filesystem.get_file_info(Place(url).path("")).is_file:
-        raise Refused(f"there is no table {Place(url).shown}")
+    if kind and not Folder(url).filesystem.get_file_info(Folder(url).path("")).is_file:
+        raise Refused(f"there is no table {Folder(url).shown}")
     if kind:
         base, mark, query = url.partition("?") if "://" in url else (Path(url).as_posix(), "", "")
         folder, slash, file = base.rpartition("/")
-        root = Place((folder or slash or ".") + mark + query)
+        root = Folder((folder or slash or ".") + mark + query)
         return Source(root, kind, file, columns=_columns(root, file, kind))
     if any(mark in url for mark in "*?[") and "://" not in url and not Path(url).exists():
         parts = PurePosixPath(Path(url).as_posix()).parts
         first = next(i for i, part in enumerate(parts) if any(mark in part for mark in "*?["))
-        return Source(Place(str(PurePosixPath(".", *parts[:first]))), "folder", pattern="/".join(parts[first:]))
-    place = Place(url)
+        return Source(Folder(str(PurePosixPath(".", *parts[:first]))), "folder", pattern="/".join(parts[first:]))
+    place = Folder(url)
     if place.local and not place.local.is_dir():
         raise Refused(f"{place.shown} is neither a folder, nor a pattern, nor a table (.csv, .jsonl)")
     return Source(place, "folder")
@@ -141,6 +133,17 @@ class Lines:
             while len(rest) == LONGEST_LINE and not rest.endswith("\n"):
                 self.cut, line, rest = True, line[:80] + "\n", self.text.readline(LONGEST_LINE)
             yield line
+
+
+@contextmanager
+def _reading(root: Folder, file: str) -> Iterator[Lines]:
+    try:
+        with root.open(file) as stream:
+            yield Lines(stream)
+    except UnicodeDecodeError:
+        raise Refused(f"the table {file} is not UTF-8: save it as CSV UTF-8") from None
+    except (OSError, csv.Error) as error:
+        raise Refused(f"cannot read {root.link(file)}: {error}") from error
 
 
 def _csv_rows(lines: Lines, columns: Sequence[str]) -> Iterator[Row]:
@@ -179,19 +182,13 @@ def _parsed(line: str, number: int) -> Row:
     return row
 
 
-def _columns(root: Place, file: str, kind: str) -> tuple[str, ...]:
-    try:
-        with root.open(file) as stream:
-            lines = Lines(stream)
-            if kind == "csv":
-                columns = next(csv.reader(lines), [])
-            else:
-                first: Any = next((_parsed(line, lines.number) for line in lines if line.strip()), {})
-                columns = [] if isinstance(first, BadPicture) else list(first)
-    except UnicodeDecodeError:
-        raise Refused(NOT_UTF8.format(file)) from None
-    except (OSError, csv.Error) as error:
-        raise Refused(f"cannot read {root.link(file)}: {error}") from error
+def _columns(root: Folder, file: str, kind: str) -> tuple[str, ...]:
+    with _reading(root, file) as lines:
+        if kind == "csv":
+            columns = next(csv.reader(lines), [])
+        else:
+            first: Any = next(_json_rows(lines), {})
+            columns = [] if isinstance(first, BadPicture) else list(first)
     if not lines.number:
         raise Refused(f"{file} is empty")
     if "image" not in columns:

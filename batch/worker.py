@@ -24,9 +24,7 @@ FOLDER = "batch"  # among the host's inputs, for the pictures and masks
 
 
 class Worker:
-    """Arguments:
-    address: A ComfyUI that runs already; empty to start one.
-    """
+    """`address` is a ComfyUI that runs already; empty to start one."""
 
     def __init__(self, task: Task, address: str = ""):
         self.task, self.address, self._ended = task, address, 0.0
@@ -41,12 +39,8 @@ class Worker:
         self.known = self.host.client.object_info()
         if wrong := self._misfits(flow.prompt):
             raise Refused("\n".join(map(clean, wrong)))
-        node = socket.gethostname()
-        try:
-            self.task.out.check_writable()
-        except OSError as error:
-            raise Refused(f"{node} cannot write to {self.task.out.shown}: {error}") from error
-        name = self.address or f"{node} {self.host.client.address.rpartition(':')[2]}"
+        self.task.out.check_writable()
+        name = self.address or f"{socket.gethostname()} {self.host.client.address.rpartition(':')[2]}"
         self.facts = {"host": name, "version": clean(self.host.client.version())}
         return self.facts
 

@@ -11,7 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # the rooms are packages of the repository
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # the folders of the repository are packages
 
 from comfyui_host import install, pip_step  # noqa: E402
 

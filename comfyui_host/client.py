@@ -51,7 +51,7 @@ class PromptError(HostFailed):
 
 
 @dataclass
-class Run:
+class FinishedPrompt:
     """A prompt that came to its end.
 
     Attributes:
@@ -113,7 +113,7 @@ class Client:
         form.add_field("image", content, filename=name, content_type="application/octet-stream")
         return str(_parsed(self._do(self._ask("POST", "/upload/image", data=form))).get("name"))
 
-    def run(self, prompt: dict[str, Any], on_progress: Progress | None = None) -> Run:
+    def run(self, prompt: dict[str, Any], on_progress: Progress | None = None) -> FinishedPrompt:
         """Queue a prompt in API form and wait for its end, however long that takes.
 
         Raises:
@@ -180,7 +180,7 @@ class Client:
                     raise HostFailed(f"the host at {self.address} answers {path.partition('?')[0]} without an end")
             return answer.status, bytes(body)
 
-    async def _run(self, prompt: dict[str, Any], on_progress: Progress | None) -> Run:
+    async def _run(self, prompt: dict[str, Any], on_progress: Progress | None) -> FinishedPrompt:
         client_id = uuid.uuid4().hex
         async with self._session() as session:
             # Connect first: what is said before anyone listens is lost.
@@ -191,7 +191,7 @@ class Client:
                 reply = _parsed(body)
                 if status != 200:
                     raise _refusal(reply)
-                run = Run(str(reply.get("prompt_id")))
+                run = FinishedPrompt(str(reply.get("prompt_id")))
                 entry = await self._finished(session, socket, run, on_progress)
         _check_success(entry)
         outputs = entry.get("outputs")
@@ -199,7 +199,7 @@ class Client:
         return run
 
     async def _finished(
-        self, session: aiohttp.ClientSession, socket: Any, run: Run, on_progress: Progress | None
+        self, session: aiohttp.ClientSession, socket: Any, run: FinishedPrompt, on_progress: Progress | None
     ) -> dict[str, Any]:
         """Wait for the end of a prompt and return its entry in the host's history. A quiet host is asked now and then:
         connections break without a word, and a host that was restarted has forgotten the prompt."""
@@ -230,7 +230,7 @@ def clean(text: str, most: int = 2000) -> str:
     return re.sub(r"[\ud800-\udfff]", "\ufffd", re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)).strip()[:most]
 
 
-async def _follow(socket: Any, run: Run, on_progress: Progress | None) -> bool:
+async def _follow(socket: Any, run: FinishedPrompt, on_progress: Progress | None) -> bool:
     """Read messages until one says that a prompt is done; False if the connection ends before.
 
     Raises:

@@ -13,7 +13,7 @@ from pathlib import Path
 from .client import Client, HostFailed, HostGone
 from .prompt import Prompt
 
-ROOM = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parent
 
 
 class RunningHost:
@@ -38,11 +38,11 @@ class StartedHost:
 
     Arguments:
         comfyui: The folder of a ComfyUI, with its models and node packs; empty for the embedded one.
-        room: The folder comfyui_host/ of the repository that has the embedded one.
+        folder: The folder comfyui_host/ of the repository that has the embedded one.
     """
 
-    def __init__(self, comfyui: str = "", room: Path = ROOM):
-        self.comfyui, self.room = comfyui, ROOM if comfyui else room
+    def __init__(self, comfyui: str = "", folder: Path = FOLDER):
+        self.comfyui, self.folder = comfyui, FOLDER if comfyui else folder
         self.client: Client
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -58,7 +58,7 @@ class StartedHost:
         own = ["--own", self.comfyui] if self.comfyui else []
         said = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
-            [sys.executable, str(self.room), *own], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
+            [sys.executable, str(self.folder), *own], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
             start_new_session=True,  # so that Ctrl-C lets it finish what it is at
         )  # fmt: skip
         for line in self._process.stdout or ():

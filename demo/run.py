@@ -19,7 +19,7 @@ from PIL import Image
 from safetensors.numpy import load
 
 from comfyui_host import install
-from comfyui_host.client import Client, HostGone, PromptError, Run
+from comfyui_host.client import Client, FinishedPrompt, HostGone, PromptError
 from comfyui_host.server_process import PACK, HostError, Server, serve
 
 from .collage import carrying, side_by_side
@@ -94,7 +94,7 @@ def prompt(method: str) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) | TO_COMPARE
 
 
-def known_difference(client: Client, run: Run) -> float:
+def known_difference(client: Client, run: FinishedPrompt) -> float:
     """The largest |after - before| over the latent cells that the mask does not touch."""
     files = [run.outputs[node]["latents"][0] for node in ("before", "after")]
     before, after = (load(client.fetch(file))["latent_tensor"] for file in files)

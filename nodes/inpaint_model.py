@@ -7,7 +7,7 @@ from comfy.patcher_extension import WrapperExecutor, WrappersMP
 from comfy_api.v0_0_2 import io
 
 from ..checks import naming
-from ..samplers.host import Combinator, combine
+from ..samplers.host import InpaintingSampler, combine
 from ..samplers.methods import Method
 from ..samplers.solvers import check_for_model, check_solver
 from .schema import checked, kept_input, kept_latent, method_inputs, method_of, schema
@@ -53,15 +53,15 @@ class InpaintModel(io.ComfyNode):
 
 
 def inpainting(method: Method, clean: Any) -> Any:
-    """The host's wrapper around a sampler's `sample` that puts our combinator in its place.
+    """The host's wrapper around a sampler's `sample` that puts our sampler in its place.
 
-    Without a mask, around a combinator of ours, and around a sampler that cannot be walked it does nothing.
+    Without a mask, around a sampler of ours, and around a sampler that cannot be walked it does nothing.
     """
 
     def sample(executor, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, *rest):
         arguments = (model_wrap, sigmas, extra_args, callback, noise, latent_image, denoise_mask, *rest)
         sampler = executor.class_obj
-        if denoise_mask is None or isinstance(sampler, Combinator):
+        if denoise_mask is None or isinstance(sampler, InpaintingSampler):
             return executor(*arguments)
         try:
             check_solver(sampler, ID)

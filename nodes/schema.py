@@ -79,7 +79,8 @@ def check_input(slot: io.Input, value: Any) -> None:
     elif slot.io_type in ("INT", "FLOAT"):
         wanted = "a whole number" if slot.io_type == "INT" else "a number"
         numbers = int if slot.io_type == "INT" else (int, float)
-        if not (isinstance(value, numbers) and slot.min <= value <= slot.max):  # NaN compares false
+        is_number = isinstance(value, numbers) and not isinstance(value, bool)  # to Python True is the whole number 1
+        if not (is_number and slot.min <= value <= slot.max):  # NaN compares false
             raise ValueError(f"input {slot.id}: found {value!r:.80}, wanted {wanted} from {slot.min} to {slot.max}")
     elif slot.io_type in ("IMAGE", "MASK", "SIGMAS"):
         if not isinstance(value, Tensor):

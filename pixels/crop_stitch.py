@@ -10,7 +10,7 @@ from torch import Tensor
 from ..checks import check_mask, check_pixels, match_batches, same_aspect
 from .composite import Blending, Composited, composite_into, limits, measure
 from .pad import fits_padded, made_to_fit, reflected, unpad
-from .placement import Framing, Place, check_not_video, place_each, place_moving, place_together
+from .placement import Framing, PlacedCrop, check_not_video, place_each, place_moving, place_together
 from .region import HERE, Box, Work, bounding_box, fill_holes
 from .report import APART, CROP_CUT_OFF, Measured, compare_kept, report
 
@@ -34,7 +34,7 @@ class Cut(NamedTuple):
 
     image: Tensor
     mask: Tensor
-    places: list[Place]
+    places: list[PlacedCrop]
     height: int
     width: int
 

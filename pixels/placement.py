@@ -118,7 +118,7 @@ def start_about(first: int, end: int, length: int, limit: int) -> int:
     return min(max((first + end - length) // 2, 0), limit - length)
 
 
-class Place(NamedTuple):
+class PlacedCrop(NamedTuple):
     """A crop of some pictures of a batch, the same box in each of them. The box may reach beyond the picture."""
 
     pictures: range
@@ -132,7 +132,7 @@ class Island(NamedTuple):
     shown: Box | None
 
 
-def place_together(mask: Tensor, context: Tensor | None, framing: Framing) -> tuple[list[Place], int, int]:
+def place_together(mask: Tensor, context: Tensor | None, framing: Framing) -> tuple[list[PlacedCrop], int, int]:
     """One box for all pictures, around everything masked in any of them; around the whole picture if nothing is.
 
     Arguments:
@@ -146,10 +146,10 @@ def place_together(mask: Tensor, context: Tensor | None, framing: Framing) -> tu
     picture = Box(0, 0, *mask.shape[1:])
     shown = None if context is None else bounding_box(context)
     box, height, width = place(bounding_box(mask) or picture, picture, framing, shown)
-    return [Place(range(len(mask)), box)], height, width
+    return [PlacedCrop(range(len(mask)), box)], height, width
 
 
-def place_each(mask: Tensor, context: Tensor | None, framing: Framing) -> tuple[list[Place], int, int]:
+def place_each(mask: Tensor, context: Tensor | None, framing: Framing) -> tuple[list[PlacedCrop], int, int]:
     """A box for each island of each picture. Where boxes of a picture would overlap, their islands share one.
 
     All crops have one size, as a batch must have. Pictures without anything masked have no crop, unless none has.
@@ -169,7 +169,7 @@ def place_each(mask: Tensor, context: Tensor | None, framing: Framing) -> tuple[
         boxes = [[place(one.masked, picture, framing, one.shown, (height, width))[0] for one in g] for g in groups]
         joined = [_joined(group, where, picture) for group, where in zip(groups, boxes, strict=True)]
         if list(map(len, joined)) == list(map(len, groups)):  # each round leaves fewer, or is the last
-            places = [Place(range(k, k + 1), box) for k, group in enumerate(boxes) for box in group]
+            places = [PlacedCrop(range(k, k + 1), box) for k, group in enumerate(boxes) for box in group]
             return places, height, width
         groups = joined
 
@@ -269,7 +269,7 @@ class Path(NamedTuple):
         return np.floor(self.centres - length / 2 + ROUNDING).clip(0, limit - length).astype(int).tolist()
 
 
-def place_moving(mask: Tensor, context: Tensor | None, framing: Framing) -> tuple[list[Place], int, int]:
+def place_moving(mask: Tensor, context: Tensor | None, framing: Framing) -> tuple[list[PlacedCrop], int, int]:
     """A box for each frame around everything masked in it. All are of one size, and their centres move smoothly.
 
     Each shows what `place` would show of its frame alone. A frame with nothing masked has its box on the way between
@@ -292,7 +292,7 @@ def place_moving(mask: Tensor, context: Tensor | None, framing: Framing) -> tupl
     height, width, *size = fitted(vertical.length, horizontal.length, framing)
     corners = zip(vertical.starts(height, picture.height), horizontal.starts(width, picture.width), strict=True)
     places = [
-        Place(range(k, k + 1), Box(top, left, top + height, left + width)) for k, (top, left) in enumerate(corners)
+        PlacedCrop(range(k, k + 1), Box(top, left, top + height, left + width)) for k, (top, left) in enumerate(corners)
     ]
     return places, size[0], size[1]
 

@@ -1,4 +1,8 @@
-"""What a method asks of the host's guider: the guided prediction, and the conditional one alone."""
+"""What a run asks of the host's guider: the guided prediction, and the conditional one.
+
+The conditional prediction is that of the positive prompt alone, before guidance. What the noise of the known part
+learns, it learns from this one.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,75 +23,67 @@ GUIDANCE = (
 )  # fmt: skip
 """What patches put around guidance; a conditional prediction alone has none."""
 
-LIMITS = {"area", "mask", "strength", "timestep_start", "timestep_end"}  # of a prompt, in the host's words
-
-WHISPER = 1e-6
-"""Weight of a prompt in the known cells that its mask leaves out: enough to hear what the model says there."""
+LEAST_WEIGHT = 1e-6
+"""Of a prompt, in the known cells that its mask leaves out. The host divides by the sum of the weights, so the model
+predicts these cells, and what is painted stays the same."""
 
 
 class Guided:
     """A guider, evaluation by evaluation.
 
-    The conditional prediction is copied where the host computes it: what comes later may be another prompt's
-    (DualCFGGuider), altered (APG), or written into. There is none where the guider was not asked (LazyCache).
-    Where a prompt of a region leaves out known cells by its mask, they are given a weight that is next to nothing: the
-    model predicts them anyhow, and the host would throw it away. What is painted does not change.
-
     Arguments:
         guider: the host's; its `conds` hold the positive prompt under that name, or the first prompt that it asks for
             stands for it.
         model_options: the run's, before a solver added to them.
-        free: sigma (B,) -> where the model is free at that level, boolean, broadcasts to x.
         shows_mask: whether a model that reads the mask is shown that of the evaluation, or none.
 
     Attributes:
         asking: whether the guider is at work; it stays so if it raised.
     """
 
-    def __init__(self, guider: Any, model_options: dict, free: Callable[[Tensor], Tensor], shows_mask: bool):
-        self.guider, self.free, self.shows_mask = guider, free, shows_mask
+    def __init__(self, guider: Any, model_options: dict, shows_mask: bool):
+        self.guider, self.shows_mask = guider, shows_mask
         self.positive = getattr(guider, "conds", {}).get("positive")
         self.hooks = list(model_options.get("sampler_post_cfg_function", []))
         self.as_a_whole = self.positive is None or may_remember(model_options)
         self.asking = False
 
     def predict(
-        self,
-        x: Tensor,
-        sigma: Tensor,
-        model_options: dict,
-        seed: int | None,
+        self, x: Tensor, sigma: Tensor, free: Tensor, model_options: dict, seed: int | None,
         placed: Callable[[Tensor, Conditional | None], Tensor],
-    ) -> tuple[Tensor, Conditional | None]:
-        """The guided and the conditional prediction, both of the shape of x; the second None where there is none.
+    ) -> tuple[Tensor, Conditional | None]:  # fmt: skip
+        """The guided and the conditional prediction, both of the shape of x.
+
+        There is no conditional one where the guider answered without asking the model (LazyCache).
 
         Arguments:
+            free: where the model is free at sigma (B,), boolean, broadcasts to x.
             placed: (a prediction, the conditional one or None) -> it with the known part in its place. What a solver's
                 own hook is handed (CFG++) is placed too: the solver draws conclusions from it about the whole state.
         """
-        catch = Catch(self, x, sigma)
-        options = catch.options(model_options)
+        caught = Caught(self, x, free)
+        options = caught.options(model_options)
         options["sampler_post_cfg_function"] = [
-            hook if hook in self.hooks else partial(handed_placed, hook, catch, placed)
+            hook if hook in self.hooks else partial(hooked, hook, caught, placed)
             for hook in model_options.get("sampler_post_cfg_function", [])
         ]
         denoised = self.asked(self.guider, x, sigma, model_options=options, seed=seed)
-        return denoised, catch.conditional
+        return denoised, caught.conditional
 
     def predict_conditional(
-        self, x: Tensor, sigma: Tensor, model_options: dict, seed: int | None
+        self, x: Tensor, sigma: Tensor, free: Tensor, model_options: dict, seed: int | None
     ) -> tuple[Tensor, Conditional | None]:
         """The same in one pass of the model, if it is sure that no patch will take that pass for another: a cache that
         met the guider's whole call before would lay what it remembers of two prompts over one."""
         if self.as_a_whole:
-            return self.predict(x, sigma, model_options, seed, placed=lambda prediction, conditional: prediction)
-        catch = Catch(self, x, sigma)
-        options = catch.options({name: option for name, option in model_options.items() if name not in GUIDANCE})
+            return self.predict(x, sigma, free, model_options, seed, lambda prediction, conditional: prediction)
+        caught = Caught(self, x, free)
+        options = caught.options({name: option for name, option in model_options.items() if name not in GUIDANCE})
         denoised = self.asked(
             comfy.samplers.sampling_function, self.guider.inner_model, x, sigma, None, self.positive, 1.0,
             model_options=options, seed=seed,
         )  # fmt: skip
-        return denoised, catch.conditional
+        return denoised, caught.conditional
 
     def asked(self, ask: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         self.asking = True
@@ -96,114 +92,82 @@ class Guided:
         self.asking = False
         return denoised
 
-    def is_positive(self, cond: list[dict] | None) -> bool:
-        return cond is self.positive if self.positive is not None else cond is not None
 
-    def heard(self, cond: list[dict], sigma: Tensor) -> list[dict]:
-        """The prompts, each with `WHISPER` in the known cells that its mask leaves out."""
-        if not any("mask" in part for part in cond):
-            return cond
-        known = ~self.free(sigma).any(1)  # the host's masks have no channels
-        return [{**part, "mask": with_whisper(part["mask"], known)} if "mask" in part else part for part in cond]
+class Caught:
+    """The conditional prediction of one evaluation, copied where the host has just computed it.
 
-    def shown(self, cond: list[dict] | None, sigma: Tensor) -> list[dict] | None:
-        """The conditioning with the mask of this evaluation in it, if the model reads one from there.
+    What the host makes of it later may be another prompt's (DualCFGGuider), altered (APG), or written into. It is
+    caught around the passes of the model, or, where these are windows of a long video, where the host has put them
+    together. The first is the one: a hook after guidance may ask for more passes of the same prompt (PAG).
 
-        The host leaves the whole run's mask there; a soft one says at no level what is free.
-        """
-        if cond is None or not any("denoise_mask" in part.get("model_conds", {}) for part in cond):
-            return cond
-        free = self.free(sigma) if self.shows_mask else None
-        return [{**part, "model_conds": with_mask(part["model_conds"], free)} for part in cond]
-
-
-class Catch:
-    """Copies the conditional prediction of one evaluation, as soon as the host has it.
-
-    The host's sampling function hands it to hooks before guidance, after context windows were put together. Guiders
-    of three prompts (DualCFG, PerpNeg) do without those hooks: there it is caught around their passes. The first is
-    the one: a hook after guidance may ask for more passes of the same prompt (PAG).
-
-    Arguments:
-        guided: the guider.
-        x, sigma: what it is asked.
+    Attributes:
+        conditional: None where there is none, or not yet.
     """
 
-    def __init__(self, guided: Guided, x: Tensor, sigma: Tensor):
-        self.guided, self.x, self.sigma = guided, x, sigma
-        self.at_guidance: Conditional | None = None
-        self.at_passes: Conditional | None = None
-
-    @property
-    def conditional(self) -> Conditional | None:
-        """The prediction, of the shape of x; None where there is none, or not yet."""
-        return self.at_guidance or self.at_passes
+    def __init__(self, guided: Guided, x: Tensor, free: Tensor):
+        self.guided, self.shape, self.free = guided, x.shape, free
+        self.conditional: Conditional | None = None
 
     def options(self, model_options: dict) -> dict:
-        """The same options, and both hooks."""
-        hooks = [self.before_guidance, *model_options.get("sampler_pre_cfg_function", [])]
-        return {**wrapped(model_options, self.around_passes), "sampler_pre_cfg_function": hooks}
-
-    def before_guidance(self, args: dict) -> list[Tensor]:
-        self.at_guidance = self.at_guidance or self.copied(args["conds"], args["conds_out"])
-        return args["conds_out"]
+        """The same options, with both places where it may be caught; the given ones are left alone."""
+        options = model_options.get("transformer_options", {})
+        wrappers = options.get("wrappers", {})
+        around = {**wrappers.get(CALC_COND_BATCH, {}), "latent_repaint": [self.around_passes]}
+        return {
+            **model_options,
+            "transformer_options": {**options, "wrappers": {**wrappers, CALC_COND_BATCH: around}},
+            "sampler_pre_cfg_function": [self.before_guidance, *model_options.get("sampler_pre_cfg_function", [])],
+        }
 
     def around_passes(self, executor, model, conds: list, x: Tensor, sigma: Tensor, model_options: dict):
-        heard = [self.guided.heard(cond, sigma) if self.guided.is_positive(cond) else cond for cond in conds]
-        shown = [self.guided.shown(cond, sigma) for cond in heard]
-        predictions = executor(model, shown, x, sigma, model_options)
-        self.at_passes = self.at_passes or self.copied(conds, predictions)
+        predictions = executor(model, [self.prepared(cond) for cond in conds], x, sigma, model_options)
+        self.catch(conds, predictions)
         return predictions
 
-    def copied(self, conds: list, predictions: list[Tensor]) -> Conditional | None:
+    def before_guidance(self, args: dict) -> list[Tensor]:
+        self.catch(args["conds"], args["conds_out"])
+        return args["conds_out"]
+
+    def catch(self, conds: list, predictions: list[Tensor]) -> None:
         for prediction, cond in zip(predictions, conds, strict=True):
-            if self.guided.is_positive(cond) and prediction.shape == self.x.shape:
-                asked = coverage(self.guided.heard(cond, self.sigma), self.x, self.sigma)
-                return Conditional(prediction.clone(), asked)
-        return None
+            if self.conditional is None and self.is_positive(cond) and prediction.shape == self.shape:
+                asked = (prediction != 0).any(1, keepdim=True)  # of nothing the host makes 0, in all channels
+                self.conditional = Conditional(prediction.clone(), asked)
+
+    def is_positive(self, cond: list[dict] | None) -> bool:
+        positive = self.guided.positive
+        return cond is not None if positive is None else cond is positive
+
+    def prepared(self, cond: list[dict] | None) -> list[dict] | None:
+        """A conditioning as this evaluation needs it: prompts of a region known everywhere, and what is free now."""
+        if cond is None:
+            return None
+        if self.is_positive(cond):
+            cond = [with_known(prompt, self.free) for prompt in cond]
+        return [with_mask(prompt, self.free if self.guided.shows_mask else None) for prompt in cond]
 
 
-def with_whisper(mask: Tensor, known: Tensor) -> Tensor:
-    """A prompt's mask, heard where it is 0 and the cell is known."""
-    return torch.where(known.to(mask.device) & (mask == 0), WHISPER, mask)
+def with_known(prompt: dict, free: Tensor) -> dict:
+    """The same with `LEAST_WEIGHT` in the known cells that its mask leaves out."""
+    if "mask" not in prompt:
+        return prompt
+    mask = prompt["mask"]
+    known = ~free.any(1).to(mask.device)  # the host's masks have no channels
+    return {**prompt, "mask": torch.where(known & (mask == 0), LEAST_WEIGHT, mask)}
 
 
-def coverage(prompts: list[dict], x: Tensor, sigma: Tensor) -> Tensor | None:
-    """Where the host asks one of the prompts about a cell at this level, boolean, as x; None if everywhere.
+def with_mask(prompt: dict, free: Tensor | None) -> dict:
+    """The same with the mask of this evaluation, or without any, for a model that reads one from there.
 
-    Areas, masks, strengths and times are counted by the host itself: it divides by this sum.
+    The host leaves the whole run's mask there; a soft one says at no level what is free.
     """
-    if any(not LIMITS & prompt.keys() or "default" in prompt for prompt in prompts):
-        return None  # one without limits, or one that takes what the others leave
-    count, sides = torch.zeros_like(x), x.ndim - 2
-    for prompt in prompts:
-        bare = {name: value for name, value in prompt.items() if name not in ("control", "gligen", "hooks")}
-        counted = comfy.samplers.get_area_and_mult(bare | {"model_conds": {}}, x, sigma)
-        if counted is not None:
-            there = count
-            for side in range(sides if counted.area is not None else 0):
-                there = there.narrow(side + 2, counted.area[sides + side], counted.area[side])
-            there += counted.mult
-    return count != 0
-
-
-def with_mask(model_conds: dict, free: Tensor | None) -> dict:
-    """The same with the mask `free`, or without any."""
+    model_conds = prompt.get("model_conds", {})
     given = model_conds.get("denoise_mask")
+    if given is None or free is not None and free.shape != given.cond.shape:  # nested latents have all masks in a row
+        return prompt
     others = {name: cond for name, cond in model_conds.items() if name != "denoise_mask"}
-    if given is None or free is None:
-        return others
-    if free.shape != given.cond.shape:  # of nested latents the sampler sees all masks in one row
-        return model_conds
-    return {**others, "denoise_mask": type(given)(free.to(given.cond))}
-
-
-def wrapped(model_options: dict, wrapper: Callable) -> dict:
-    """The same with one more wrapper around the passes of an evaluation; the given options are left alone."""
-    options = model_options.get("transformer_options", {})
-    wrappers = options.get("wrappers", {})
-    own = {**wrappers.get(CALC_COND_BATCH, {}), "latent_repaint": [wrapper]}
-    return {**model_options, "transformer_options": {**options, "wrappers": {**wrappers, CALC_COND_BATCH: own}}}
+    own = {} if free is None else {"denoise_mask": type(given)(free.to(given.cond))}
+    return {**prompt, "model_conds": {**others, **own}}
 
 
 def averages_mask(base_model: Any, guider: Any) -> bool:
@@ -212,8 +176,8 @@ def averages_mask(base_model: Any, guider: Any) -> bool:
     WAN 2.2 and Cosmos Predict2 give each frame a timestep by the share of it that is masked: right for whole frames,
     for a part of one a time that no cell of it has. A hard mask gives itself away by times between none and all.
     """
-    for part in getattr(guider, "conds", {}).get("positive") or []:
-        mask = part.get("model_conds", {}).get("denoise_mask")
+    for prompt in getattr(guider, "conds", {}).get("positive") or []:
+        mask = prompt.get("model_conds", {}).get("denoise_mask")
         if mask is None:
             continue
         hard = (mask.cond > 0).to(mask.cond)
@@ -231,11 +195,11 @@ def may_remember(model_options: dict) -> bool:
     return "model_function_wrapper" in model_options or any(key not in STATELESS for key in keys)
 
 
-def handed_placed(
-    hook: Callable[[dict], Tensor], catch: Catch, placed: Callable[[Tensor, Conditional | None], Tensor], args: dict
+def hooked(
+    hook: Callable[[dict], Tensor], caught: Caught, placed: Callable[[Tensor, Conditional | None], Tensor], args: dict
 ) -> Tensor:
     """A hook after guidance, handed predictions with the known part in its place."""
     names = "denoised", "cond_denoised", "uncond_denoised"
-    given = {name: placed(args[name], catch.conditional) for name in names if args.get(name) is not None}
+    given = {name: placed(args[name], caught.conditional) for name in names if args.get(name) is not None}
     denoised = hook(args | given)
     return args["denoised"] if denoised is given.get("denoised") else denoised  # it will be placed where it goes

@@ -11,8 +11,8 @@ from torch import Tensor
 from ..checks import check_dimensions, check_run, check_sigmas, naming
 from .mathematics.moves import Descend
 from .methods import Method
-from .run import Run
-from .solvers import around, blamed, check_for_model, check_solver, visited
+from .run import InpaintingRun
+from .solvers import around, check_for_model, check_solver, naming_solver, visited
 
 CELLS = 64 * 64  # of a picture of 512x512 pixels, where no latent is at hand
 
@@ -24,7 +24,7 @@ def combine(
     name: str = "sampler",
     kept: Tensor | None = None,
     note: Callable[[str], None] = logging.info,
-) -> "Combinator":
+) -> "InpaintingSampler":
     """The SAMPLER that runs `sampler` under `method`; `node` and `name` are what error messages name.
 
     Arguments:
@@ -35,14 +35,14 @@ def combine(
         ValueError: if `sampler` is no KSAMPLER, chooses its own steps, or is one of ours already.
     """
     check_solver(sampler, node, name)
-    if isinstance(sampler, Combinator):
+    if isinstance(sampler, InpaintingSampler):
         raise ValueError(
             f"{node}: input sampler: found the output of {sampler.node}, wanted a plain sampler; use KSamplerSelect"
         )
-    return Combinator(sampler, method, node, kept, note)
+    return InpaintingSampler(sampler, method, node, kept, note)
 
 
-class Combinator(comfy.samplers.KSAMPLER):
+class InpaintingSampler(comfy.samplers.KSAMPLER):
     """A KSAMPLER made of another one and a method: it respects the known part of the latent, whatever solver it runs.
 
     Other packs' samplers around a sampler take its `sampler_function` and run it themselves. Ours refuses: run without
@@ -64,7 +64,7 @@ class Combinator(comfy.samplers.KSAMPLER):
     def sample(
         self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, disable_pbar=False
     ):
-        """As the host's own, with a `Run` in the place of the denoiser, and its walk in that of the solver."""
+        """As the host's own, with an `InpaintingRun` for the denoiser, and its `sample` for the solver."""
         with naming(self.node):
             check_run(sigmas, noise, latent_image, denoise_mask)
             check_dimensions(latent_image, model_wrap.inner_model.latent_format.latent_dimensions)
@@ -80,11 +80,11 @@ class Combinator(comfy.samplers.KSAMPLER):
         with naming(self.node):
             check_for_model(self.solver, model_sampling)
             x = at_least_float32(x)  # in half precision the host's own sum over the prompts divides by 0
-            run = Run(
+            run = InpaintingRun(
                 self.solver, self.method, model_wrap, sigmas, x, noise, latent_image,
                 self.clean_latent(model_wrap, noise, latent_image), denoise_mask, extra_args, callback, disable_pbar,
             )  # fmt: skip
-            with run.progress, blamed(self.solver, run.guided):
+            with run.progress, naming_solver(self.solver, run.guided):
                 sample = around(self.solver, run.sample)
                 extra_args = {**extra_args, "denoise_mask": denoise_mask}
                 x = sample(run, x, sigmas.clone(), extra_args=extra_args, callback=None, disable=True)
@@ -136,7 +136,7 @@ def evaluations(sampler: Any, model_sampling: Any, sigmas: Tensor, node: str) ->
     check_solver(sampler, node)
     with naming(node):
         check_sigmas(sigmas)
-        if not isinstance(sampler, Combinator):
+        if not isinstance(sampler, InpaintingSampler):
             return visited(sampler, [Descend(0, len(sigmas) - 1)], sigmas, model_sampling)
         walk = sampler.method.walk(model_sampling, sigmas, CELLS)
         return visited(sampler.solver, walk.moves, sigmas, model_sampling)

@@ -1,4 +1,9 @@
-"""The methods: each is a walk over the noise levels, and a noise of the known part."""
+"""The methods: each is a walk over the noise levels (`mathematics/moves.py`), and a noise of the known part
+(`mathematics/known_noise.py`).
+
+A new method is a subclass of `Method` here. If it shows the known part under another noise, that is a subclass of
+`FixedNoise` there, and a name in `KNOWN_NOISE` offers it to the nodes.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +15,6 @@ from torch import Tensor
 from .mathematics.known_noise import FixedNoise, FreshNoise, MatchedNoise, PredictedNoise
 from .mathematics.moves import (
     Descend,
-    Jump,
     Move,
     check_length,
     itinerary,
@@ -88,9 +92,6 @@ class Method:
         inside = [i for i, sigma in enumerate(sigmas[:-1].tolist()) if lowest <= sigma <= highest]
         moves = self.moves(levels, range(inside[0], inside[-1] + 1) if inside else range(0), cells)
         check_length(steps_walked(moves))
-        for move in set(moves):
-            if isinstance(move, Jump):
-                levels[move.start].transition(levels[move.stop])
         return Walk(levels, moves)
 
 
@@ -105,8 +106,8 @@ class Blend(Method):
 class Resampling(Method):
     """Walks with jumps back up, so that the regenerated part can agree with the known part.
 
-    A jump gives old content back as it was (`Run.jump`). What the repeated evaluations are good for there is the
-    noise of the known part, so it is predicted and not drawn anew.
+    A jump gives old content back as it was (`InpaintingRun.jump`). There, the repeated evaluations can only make the
+    noise of the known part better, so it is predicted and not drawn anew.
     """
 
     known_noise: str = "fresh"

@@ -1,7 +1,8 @@
-r"""One call of an inpainting sampler.
+r"""How a run goes, from the first noise level to the last: one call of an inpainting sampler.
 
-RePaint's algorithm 1, with a solver in the place of its reverse step: down the noise levels, with the known part put
-into every state that the model is shown, and now and then back up.
+RePaint's algorithm 1, with a solver in the place of its reverse step: down the noise levels, and now and then back up,
+with the known part put into every state that the model is shown. `InpaintingRun.sample` makes these moves. The solver
+calls the run itself (`__call__`) for every model evaluation.
 """
 
 from collections.abc import Callable
@@ -22,13 +23,13 @@ from .mathematics.seeds import NoiseStream, derive_seed, image_seeds
 from .mathematics.soft_mask import SoftMask
 from .methods import Method
 from .progress import Progress
-from .solvers import Solver, SolverError, blamed, name_of
+from .solvers import Solver, SolverError, name_of, naming_solver
 
 NOISE_OF_JUMPS = 1  # its stream of noise; 2 is that of the solvers
 NEVER = float("inf"), float("-inf")  # a window of no sigma
 
 
-class Run(comfy.samplers.KSamplerX0Inpaint):
+class InpaintingRun(comfy.samplers.KSamplerX0Inpaint):
     r"""The host's denoiser, under which the known part y is shown to the model as it wants to see it.
 
     With m = 1 on the regenerated part of a state x,
@@ -77,7 +78,7 @@ class Run(comfy.samplers.KSamplerX0Inpaint):
             rule = partial(rule, extra_options={"model": guider, "sigmas": sigmas})
         self.soft_mask = SoftMask(self.model_sampling, mask, sigmas, rule)
         self.averages_mask = averages_mask(self.base_model, guider)
-        self.guided = Guided(guider, model_options, self.soft_mask.free, shows_mask=not self.averages_mask)
+        self.guided = Guided(guider, model_options, shows_mask=not self.averages_mask)
 
         # old content: where there is some, the method moves only cells that became free at full noise
         starts_noisy = bool(noise.any())  # else a first stage has already painted what is free
@@ -94,9 +95,8 @@ class Run(comfy.samplers.KSamplerX0Inpaint):
         self.draw = NoiseStream([derive_seed(seed, NOISE_OF_JUMPS) for seed in seeds], x.shape, x.device).draw
         e = first_noise(sampler, noise, seeds) if starts_noisy else first.noise_in(x, y)
         self.known = method.noise(y, e, self.draw, self.has_old_content)
-        self.window = window_sigmas(self.model_sampling, method.start_percent, method.end_percent)
-        if self.ignores_noise(x):
-            self.window = NEVER
+        window = window_sigmas(self.model_sampling, method.start_percent, method.end_percent)
+        self.window = NEVER if self.ignores_noise(x) else window
 
         self.evaluations, self.denoised = 0, y
         self.progress = Progress(callback, self.walk.steps, disable)
@@ -124,9 +124,9 @@ class Run(comfy.samplers.KSamplerX0Inpaint):
             if isinstance(move, Descend):
                 steps = move.stop - move.start
                 self.progress.begin(steps)
-                if isinstance(after, Jump):
-                    self.expect_jump(sigmas[after.stop])
-                with blamed(self.solver.sampler, self.guided, steps if len(walk.moves) > 1 else None):
+                if isinstance(after, Jump) and self.has_old_content:
+                    self.landing, self.landed = sigmas[after.stop], None
+                with naming_solver(self.solver.sampler, self.guided, steps if len(walk.moves) > 1 else None):
                     x = self.solver.descend(
                         denoise, x, sigmas[move.start : move.stop + 1], extra_args, piece, self.report
                     )
@@ -148,7 +148,9 @@ class Run(comfy.samplers.KSamplerX0Inpaint):
             self.landed = x if self.landed is None else torch.where(arrived, x, self.landed)
         here = self.here(sigma)
         shown = self.shown(x, here, self.known.show(here))
-        denoised, conditional = self.guided.predict(shown, sigma, model_options or {}, seed, partial(self.placed, here))
+        denoised, conditional = self.guided.predict(
+            shown, sigma, here.free, model_options or {}, seed, partial(self.placed, here)
+        )
         if conditional is not None:
             extension = self.known.extension(here, conditional)
             self.known.learn(here, conditional)
@@ -192,7 +194,7 @@ class Run(comfy.samplers.KSamplerX0Inpaint):
         here = self.here(sigma * x.new_ones(len(x)))
         shown = self.shown(x, here, self.known.show_extra(here, level))
         denoised, conditional = self.guided.predict_conditional(
-            shown, here.sigma, extra_args.get("model_options", {}), extra_args.get("seed")
+            shown, here.sigma, here.free, extra_args.get("model_options", {}), extra_args.get("seed")
         )
         self.progress.step(i, torch.where(here.free, denoised, self.y), x)
         if conditional is None:
@@ -234,11 +236,6 @@ class Run(comfy.samplers.KSamplerX0Inpaint):
     def moved(self, x: Tensor, by_method: Tensor) -> Tensor:
         """What the method made of x, where no old content is at stake."""
         return by_method if self.blank is None else torch.where(self.blank, by_method, x)
-
-    def expect_jump(self, sigma: Tensor) -> None:
-        """From now on the state at sigma (0-dim) is remembered: the next jump goes back there."""
-        if self.has_old_content:
-            self.landing, self.landed = sigma, None
 
     def with_known(self, x: Tensor) -> Tensor:
         """The last state, with the known part as it leaves the run."""

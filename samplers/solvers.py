@@ -1,4 +1,8 @@
-"""Solvers, the host's and other packs': what a KSAMPLER is, which are refused, and how one runs piece by piece."""
+"""Solvers, the host's and other packs': which are refused, and how one runs piece by piece.
+
+Another pack's solver is run as it is, with the options and the noise that its user chose. A sampler around a sampler is
+called once, over the whole schedule. What a solver does wrong is found out while it runs, and said with its name.
+"""
 
 import functools
 import inspect
@@ -14,7 +18,7 @@ from comfy.k_diffusion import sampling as k_diffusion
 from torch import Tensor
 
 from .guider import Guided
-from .mathematics.moves import Descend, Move, Refine
+from .mathematics.moves import Descend, Move, Refine, steps_walked
 from .mathematics.noise_level import noise_level
 from .mathematics.seeds import derive_seed
 
@@ -45,15 +49,11 @@ def check_solver(sampler: Any, node: str, name: str = "sampler") -> None:
         raise ValueError(
             f"{node}: input sampler: found {type(sampler).__name__}, wanted a KSAMPLER; use KSamplerSelect"
         )
-    found = name_of(unwrapped(sampler)[-1])
     for solver in CHOOSES_ITS_STEPS:
-        if solver in found:
-            raise ValueError(f"{node}: input {name}: {refusal(solver)}")
-
-
-def refusal(solver: str) -> str:
-    """Why one of `CHOOSES_ITS_STEPS` is refused."""
-    return f"found {solver}, which chooses its own steps, wanted any other sampler"
+        if solver in name_of(unwrapped(sampler)[-1]):
+            raise ValueError(
+                f"{node}: input {name}: found {solver}, which chooses its own steps, wanted any other sampler"
+            )
 
 
 def check_for_model(sampler: Any, model_sampling: Any) -> None:
@@ -141,27 +141,18 @@ class Solver:
 
     def options(self, x: Tensor, sigmas: Tensor, seeds: list[int], piece: int) -> dict:
         """The solver's options, with noise for this piece."""
-        options = dict(self.sampler.extra_options)
-        if takes_noise_sampler(self.sampler):
-            options["noise_sampler"] = noise_sampler(self.sampler.sampler_function, x, sigmas, seeds)
-        elif piece > 0 and self.host_name is None:
+        function, options = self.sampler.sampler_function, dict(self.sampler.extra_options)
+        if self.host_name and "noise_sampler" in inspect.signature(function).parameters.keys() - options.keys():
+            options["noise_sampler"] = noise_sampler(self.host_name, x, sigmas, seeds)
+        elif piece > 0 and not self.host_name:
             torch.manual_seed(seeds[0])  # where some take their noise from
             options = {name: moved_on(name, value, piece) for name, value in options.items()}
         return options
 
 
-def takes_noise_sampler(solver: Any) -> bool:
-    """Whether it is one of the host's solvers that takes a source of noise, and was not given one."""
-    if not of_the_host(solver):
-        return False
-    named = inspect.signature(solver.sampler_function).parameters
-    return "noise_sampler" in named and "noise_sampler" not in solver.extra_options
-
-
-def noise_sampler(function: Callable, x: Tensor, sigmas: Tensor, seeds: list[int]) -> Callable[..., Tensor]:
-    """The noise sampler that a host's solver makes for itself, one for each image: a Brownian tree for the DPM++ SDE
-    family, which asks for overlapping stretches, independent draws for all others."""
-    name = getattr(function, "__name__", "")
+def noise_sampler(name: str, x: Tensor, sigmas: Tensor, seeds: list[int]) -> Callable[..., Tensor]:
+    """The noise sampler that the host's solver `name` makes for itself, one for each image: a Brownian tree for the
+    DPM++ SDE family, which asks for overlapping stretches, independent draws for all others."""
     if "dpmpp" in name and "sde" in name:
         on_cpu = not name.endswith("_gpu")
         lowest, highest = sigmas[sigmas > 0].min(), sigmas.max()
@@ -177,12 +168,12 @@ def moved_on(name: str, value: Any, piece: int) -> Any:
 
 
 @contextmanager
-def blamed(sampler: Any, guided: Guided, piece: int | None = None) -> Iterator[None]:
+def naming_solver(sampler: Any, guided: Guided, piece: int | None = None) -> Iterator[None]:
     """Turns whatever a sampler raises into an error that names it and a way out; errors of the model stay theirs.
 
     Arguments:
         guided: which knows whether the model was at work.
-        piece: the steps that the sampler was given, if the walk is cut into pieces.
+        piece: the steps that the sampler was given, if the run is cut into pieces.
     """
     not_the_solvers = (
         SolverError, comfy.model_management.OOM_EXCEPTION, comfy.model_management.InterruptProcessingException,
@@ -192,15 +183,15 @@ def blamed(sampler: Any, guided: Guided, piece: int | None = None) -> Iterator[N
     except Exception as error:
         if guided.asking or isinstance(error, not_the_solvers):
             raise
-        found = f"input sampler: found {name_of(sampler)}, which failed with {type(error).__name__}: {error}"
-        if piece is None:
-            raise SolverError(
-                f"{found}, wanted a sampler that runs with this model; take euler, for example"
-            ) from error
-        raise SolverError(
-            f"{found}, on a piece of {piece} of the run's steps, wanted a sampler that can run in pieces; take euler, "
-            "for example, or the method Blend (Blend Sampler), which runs any sampler in one piece"
-        ) from error
+        failed = f"input sampler: found {name_of(sampler)}, which failed with {type(error).__name__}: {error}"
+        advice = "wanted a sampler that runs with this model; take euler, for example"
+        if piece is not None:
+            failed += f", on a piece of {piece} of the run's steps"
+            advice = (
+                "wanted a sampler that can run in pieces; take euler, for example, or the method Blend (Blend Sampler)"
+                ", which runs any sampler in one piece"
+            )
+        raise SolverError(f"{failed}, {advice}") from error
 
 
 class Asked(comfy.samplers.KSamplerX0Inpaint):
@@ -246,12 +237,10 @@ def visited(sampler: Any, moves: list[Move], sigmas: Tensor, model_sampling: Any
 
     Of another pack's solver, and where there are more than MAX_WALKED steps to walk, it is the sigma of every step.
     """
-    solver, levels = unwrapped(sampler)[-1], sigmas.float().cpu()
+    solver, levels, found = unwrapped(sampler)[-1], sigmas.float().cpu(), list[float]()
     pieces = {move: levels[move.start : move.stop + 1] for move in moves if isinstance(move, Descend)}
-    asked = {move: piece[:-1].tolist() for move, piece in pieces.items()}
-    if of_the_host(solver) and sum(map(len, asked.values())) <= MAX_WALKED:
-        asked = {move: asked_by(solver, piece, model_sampling) for move, piece in pieces.items()}
-    found: list[float] = []
+    walked = of_the_host(solver) and steps_walked(pieces) <= MAX_WALKED
+    asked = {move: asked_by(solver, p, model_sampling) if walked else p[:-1].tolist() for move, p in pieces.items()}
     for move in moves:
         if isinstance(move, Descend):
             found += asked[move]

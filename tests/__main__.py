@@ -1,7 +1,7 @@
 """`python tests`: installs what is missing, then runs every tier and the static checks.
 
 python tests                 everything
-python tests unit host       only these; the names are unit, host, server, batch, browser, style, types, rooms, yaml
+python tests unit host       only these; the names are unit, host, server, batch, browser, style, types, imports, yaml
 python tests help_pictures   draws web/docs/*.webp anew, in the real page
 """
 
@@ -16,7 +16,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
-sys.path.append(str(TESTS.parent))  # the rooms are packages of the repository
+sys.path.append(str(TESTS.parent))  # the folders of the repository are packages
 
 import chromium  # noqa: E402
 import static_checks  # noqa: E402

@@ -1,4 +1,4 @@
-"""Style, types, rooms and YAML. Types and rooms need the pack as an importable package, so they see a copy of it."""
+"""Style, types, imports and YAML. Two of them need the pack as an importable package: they see a copy of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACK = ("__init__.py", "checks.py", "nodes", "samplers", "pixels")
-ROOMS = ("batch", "comfyui_host", "demo_model", "demo", "benchmarks")  # around the pack
+FOLDERS = ("batch", "comfyui_host", "demo_model", "demo", "benchmarks")  # around the pack
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Check:
 CHECKS = {
     "style": Check("ruff", "ruff over everything, its format too"),
     "types": Check("mypy", "mypy over the pack and the demo's machinery"),
-    "rooms": Check("importlinter", "import-linter: who may import whom"),
+    "imports": Check("importlinter", "import-linter: who may import whom"),
     "yaml": Check("check_jsonschema", "check-jsonschema: workflows, issue forms and CITATION.cff, by its own schemas"),
 }
 SCHEMAS = {  # a pattern of files: the schema that check-jsonschema brings for them
@@ -74,10 +74,10 @@ def _check_copy(name: str, folder: Path) -> bool:
         else:
             target.parent.mkdir(exist_ok=True)
             shutil.copy(source, target)
-    for room in ROOMS:
-        shutil.copytree(ROOT / room, folder / room, ignore=only_python)
+    for around in FOLDERS:
+        shutil.copytree(ROOT / around, folder / around, ignore=only_python)
     config = str(ROOT / "pyproject.toml")
-    if name == "rooms":
+    if name == "imports":
         command = "from importlinter.cli import lint_imports_command; lint_imports_command()"
         return _python("-c", command, "--config", config, "--no-cache", cwd=folder)
     options = ("--config-file", config, "--cache-dir", str(ROOT / ".mypy_cache"))

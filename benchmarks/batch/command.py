@@ -1,7 +1,7 @@
 """Measures `python batch`, a part at a time; benchmarks/results/batch.md has the tables.
 
-scaling    pictures a minute at 1, 2, 4, 8, 16 hosts whose model waits, which take 10 GB of memory; and what a picture
-           costs more than by the same prompts, queued by hand
+scaling    pictures a minute at 1, 2, 4 and 8 hosts that wait in place of computing, which take 5 GB of memory; and what
+           a picture costs more than by the same prompts, queued by hand
 losses     hosts and workers killed, the run interrupted and taken up again: the same bytes, none twice
 rows       time and memory of a dry run over a table of many rows
 """
@@ -21,7 +21,7 @@ PARTS = {"scaling": scaling.measure, "losses": losses.measure, "rows": rows.meas
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=PARTS)
-    parser.add_argument("--count", type=int, help="pictures or rows, in place of the number that the table has")
+    parser.add_argument("--count", type=int, help="pictures (of scaling: a host) or rows, in place of the usual number")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="batch-benchmark-") as folder:
         PARTS[arguments.part](Path(folder), copy_of_repository(Path(folder)), arguments.count)

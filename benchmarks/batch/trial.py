@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +27,21 @@ from comfyui_host.install import ROOT
 PLUGIN = Path(__file__).with_name("plugin")
 DEMO_MODEL = ["--checkpoint", "latent-repaint-demo.safetensors", "--prompt", "day, green hills", "--set", "7.steps=2"]
 """The shipped workflow with the demo model, as quick as it can be."""
+
+
+def node(kind: str, title: str = "", **inputs: Any) -> dict[str, Any]:
+    return {"class_type": kind, "inputs": inputs, "_meta": {"title": title}}
+
+
 STOCK = {
-    "1": {"class_type": "LoadImage", "inputs": {"image": "x.png"}},
-    "2": {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}},
-    "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "x"}},
-}
+    "1": node("LoadImage", image="x.png"), "2": node("ImageInvert", image=["1", 0]),
+    "3": node("SaveImage", images=["2", 0], filename_prefix="x"),
+}  # fmt: skip
 """A workflow of ComfyUI's own nodes, with neither a mask nor a seed."""
 SHIPPED = json.loads((ROOT / "batch" / "inpaint.json").read_text(encoding="utf-8"))
 """What `python batch` takes without a workflow, but with its mask from a file of its own."""
 SHIPPED["2"]["inputs"]["ckpt_name"] = "latent-repaint-demo.safetensors"
-SHIPPED["12"] = {"class_type": "LoadImageMask", "inputs": {"image": "mask.png", "channel": "red"}}
+SHIPPED["12"] = node("LoadImageMask", image="mask.png", channel="red")
 SHIPPED["6"]["inputs"]["mask"] = ["12", 0]
 HOST, WORKER = "comfyui_host/launch.py", "ray::Worker"
 """How the processes of a ComfyUI and of a Ray actor are told from others."""
@@ -81,11 +87,10 @@ def copy_of_repository(folder: Path) -> Path:
 
 
 class Trial:
-    """`python batch` under way.
+    """`python batch` with these arguments, under way; `repository` has it.
 
-    Arguments:
-        arguments: Its command line.
-        repository: Where it is.
+    Attributes:
+        process: its own.
     """
 
     def __init__(
@@ -95,26 +100,18 @@ class Trial:
         environment: dict[str, str] | None = None,
         repository: Path = ROOT,
     ):
-        self._output = tempfile.TemporaryFile()
-        host = install.find_host()
+        self._output, host = tempfile.TemporaryFile(), install.find_host()
         own = {"OMP_NUM_THREADS": "1", "COMFYUI_PATH": str(host.tree), "COMFYUI_PYTHON": str(host.python)}
         own["RAY_worker_niceness"] = "0"  # Ray lets all else on a busy machine go first
-        self._process = subprocess.Popen(
-            [sys.executable, str(repository / "batch"), *map(str, arguments)],
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            env=os.environ | own | (environment or {}),
-            cwd=cwd,
+        command = [sys.executable, str(repository / "batch"), *map(str, arguments)]
+        self.process = psutil.Popen(
+            command, stdout=self._output, stderr=subprocess.STDOUT, env=os.environ | own | (environment or {}), cwd=cwd,
             start_new_session=True,
-        )
+        )  # fmt: skip
         self._seen: dict[int, psutil.Process] = {}
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
     def ended(self) -> bool:
-        return self._process.poll() is not None
+        return self.process.poll() is not None
 
     def output(self) -> str:
         self._output.seek(0)
@@ -123,7 +120,7 @@ class Trial:
     def descendants(self) -> list[psutil.Process]:
         """Every process that it has started, directly or not, and that still runs."""
         try:
-            found = psutil.Process(self.pid).children(recursive=True)
+            found = self.process.children(recursive=True)
         except psutil.NoSuchProcess:
             found = []
         self._seen |= {process.pid: process for process in found}
@@ -131,50 +128,38 @@ class Trial:
 
     def processes(self, kind: str) -> list[psutil.Process]:
         """Those whose command line has `kind` in it."""
-        found = []
-        for process in self.descendants():
-            try:
-                if any(kind in part for part in process.cmdline()):
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
+        return [process for process in self.descendants() if kind in _command_line(process)]
 
     def interrupt(self) -> None:
         """Ctrl-C, as a terminal sends it: to every process of the group."""
         self.descendants()
-        os.killpg(self.pid, signal.SIGINT)
+        os.killpg(self.process.pid, signal.SIGINT)
 
     def end(self, seconds: float = 900) -> int:
         """Wait for its end and return its exit code."""
         deadline = time.monotonic() + seconds
-        while self._process.poll() is None:
+        while not self.ended():
             if time.monotonic() > deadline:
-                self._process.kill()
+                self.kill()
                 raise TimeoutError(f"it did not end within {seconds} s:\n{self.output()}")
             self.descendants()
             time.sleep(0.25)
-        return self._process.returncode
+        return int(self.process.returncode)
 
     def kill(self) -> None:
         """End it, if it runs, and leave it no time for anything."""
-        self._process.kill()
-        self._process.wait()
+        if not self.ended():
+            self.process.kill()
+            self.process.wait()
 
     def left_over(self, seconds: float = 10) -> list[str]:
         """What of all that it started still runs some seconds after its end."""
-        deadline = time.monotonic() + seconds
-        while (left := [process for process in self._seen.values() if _runs(process)]) and time.monotonic() < deadline:
-            time.sleep(0.2)
-        return [str(process) for process in left]
+        alive = psutil.wait_procs(self._seen.values(), seconds)[1]
+        return [line for line in map(_command_line, alive) if line]
 
 
 def run(*arguments: object, **more: Any) -> tuple[int, str]:
-    """`python batch` from its start to its end: exit code and output. What it leaves running is an error.
-
-    Arguments:
-        more: As Trial has them.
-    """
+    """`python batch` from its start to its end: exit code and output. What it leaves running is an error."""
     trial = Trial(*arguments, **more)
     code = trial.end()
     if left := trial.left_over():
@@ -185,11 +170,9 @@ def run(*arguments: object, **more: Any) -> tuple[int, str]:
 def kill(processes: Iterable[psutil.Process]) -> int:
     """kill -9 the first of them that still runs; 0 if there is none."""
     for process in processes:
-        try:
+        with suppress(psutil.NoSuchProcess):
             process.kill()
-            return process.pid
-        except psutil.NoSuchProcess:
-            continue
+            return int(process.pid)
     return 0
 
 
@@ -199,13 +182,15 @@ def digests(out: Path) -> dict[str, str]:
     return {path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 
-def ends(out: Path) -> list[float]:
-    """When each result was written, in order."""
-    return sorted((out / name).stat().st_mtime for name in digests(out))
+def lines(out: Path) -> list[dict[str, Any]]:
+    """The manifest, as far as it is written."""
+    path = out / "manifest.jsonl"
+    return [json.loads(line) for line in path.read_text("utf-8").split("\n")[:-1]] if path.exists() else []
 
 
-def _runs(process: psutil.Process) -> bool:
+def _command_line(process: psutil.Process) -> str:
+    """Empty of a process that has ended."""
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""

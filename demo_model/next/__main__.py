@@ -4,7 +4,7 @@ import importlib
 import sys
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[2])  # the rooms are packages of the repository
+sys.path[0] = str(Path(__file__).resolve().parents[2])  # the folders of the repository are packages
 
 from comfyui_host import install  # noqa: E402
 

@@ -49,17 +49,16 @@ class Conditional(NamedTuple):
     """What the model predicts for the positive prompt.
 
     Arguments:
-        denoised: of the shape of x.
-        asked: where a positive prompt covers a cell, boolean, of the same shape; None where one covers them all. The
-            host leaves 0 elsewhere, which is no prediction.
+        denoised: D, (B, C, ...).
+        asked: where a positive prompt covers a cell, boolean, (B, 1, ...); elsewhere D is no prediction.
     """
 
     denoised: Tensor
-    asked: Tensor | None
+    asked: Tensor
 
-    def heard(self, free: Tensor) -> Tensor:
+    def covered(self, free: Tensor) -> Tensor:
         """The known cells that a prompt covers; of the others nothing can be learnt."""
-        return ~free if self.asked is None else ~free & self.asked
+        return ~free & self.asked
 
 
 class FixedNoise:
@@ -177,17 +176,16 @@ class PredictedNoise(FixedNoise):
         return self.y.float() - conditional.denoised.float()
 
     def learn(self, here: Here, conditional: Conditional) -> None:
-        heard = conditional.heard(here.free)
+        covered = conditional.covered(here.free)
         noise, device = self.noise + here.level.signal_to_noise * self.residual(conditional), self.kriging(here).device
-        bounded = plausible(noise.to(device), heard.to(device), self.loudest).to(noise.device)
-        self.noise = torch.where(heard & here.active, bounded, self.noise)
+        bounded = plausible(noise.to(device), covered.to(device), self.loudest).to(noise.device)
+        self.noise = torch.where(covered & here.active, bounded, self.noise)
 
     def extension(self, here: Here, conditional: Conditional) -> Tensor:
         """The same for guided and conditional predictions, (B, C, ...); 0 where e may not change."""
-        heard = conditional.heard(here.free)
-        extension = self.kriging(here).extended(self.residual(conditional), heard, here.level.signal_to_noise)
-        extended = here.active if conditional.asked is None else here.active & conditional.asked
-        return torch.where(extended, extension, 0.0).to(conditional.denoised.dtype)
+        covered = conditional.covered(here.free)
+        extension = self.kriging(here).extended(self.residual(conditional), covered, here.level.signal_to_noise)
+        return torch.where(here.active & conditional.asked, extension, 0.0).to(conditional.denoised.dtype)
 
     def diffuse(self, start: NoiseLevel, stop: NoiseLevel, noise: Tensor) -> None:
         self.noise = start.diffuse(start.b * self.noise, stop, noise) / stop.b
@@ -246,7 +244,7 @@ class MatchedNoise(PredictedNoise):
     def learn(self, here: Here, conditional: Conditional) -> None:
         super().learn(here, conditional)
         mixed = (1 - LEAK**2) ** 0.5 * self.noise + LEAK * self.draw()
-        learnt = conditional.heard(here.free) & here.active & ~self.distilled
+        learnt = conditional.covered(here.free) & here.active & ~self.distilled
         self.noise = torch.where(learnt, mixed, self.noise)
 
     def correct(self, denoised: Tensor, conditional: Conditional | None) -> Tensor:
@@ -254,10 +252,8 @@ class MatchedNoise(PredictedNoise):
         if last_extra is None or conditional is None:
             return denoised
         before, alpha = last_extra
-        change = torch.where(self.distilled, 0.0, conditional.denoised - before.denoised)
-        for asked in (before.asked, conditional.asked):
-            change = change if asked is None else torch.where(asked, change, 0.0)
-        return denoised + alpha * change
+        comparable = before.asked & conditional.asked & ~self.distilled
+        return denoised + alpha * torch.where(comparable, conditional.denoised - before.denoised, 0.0)
 
     def is_question(self, level: NoiseLevel) -> bool:
         """Whether an extra evaluation at this level asks if the model predicts the mean."""
@@ -274,7 +270,7 @@ class MatchedNoise(PredictedNoise):
         """x after the step that an extra evaluation takes."""
         self.extra += 1
         if self.is_question(level):
-            self.told = self.told + moments(conditional.denoised, self.y, conditional.heard(here.free))
+            self.told = self.told + moments(conditional.denoised, self.y, conditional.covered(here.free))
             self.questioned = True
         if self.questioned and self.extra >= 2 and not self.decided:
             self.decide()
@@ -285,8 +281,7 @@ class MatchedNoise(PredictedNoise):
         self.last_extra = extended, 5 * q**3 * (1 - q)
         noise_before, self.last_noise = self.last_noise, self.draw()
         moved = here.level.add_noise(extended.denoised.float(), 0.5**0.5 * (noise_before + self.last_noise))
-        moved = torch.where(self.distilled, x, moved.to(x.dtype))
-        return moved if extended.asked is None else torch.where(extended.asked, moved, x)
+        return torch.where(extended.asked & ~self.distilled, moved.to(x.dtype), x)
 
     def decide(self) -> None:
         """Which pictures do without extra evaluations; after two of them, or more where y was invisible before."""

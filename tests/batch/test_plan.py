@@ -11,8 +11,8 @@ from batch import Refused, report
 from batch.check import Job, Jobs
 from batch.cluster import Crew, share_of_gpu
 from batch.manifest import DONE, FAILED, Manifest
-from batch.places import Place
-from batch.run import Queue, Run, unlike_versions
+from batch.places import Folder
+from batch.run import BatchRun, Queue, unlike_versions
 from batch.table import Counts
 
 FACTS = {"recipe": "r", "image_at": "1:2", "mask_at": "3:4"}
@@ -28,14 +28,14 @@ def entry(name="a.png", state=DONE, **changes):
 
 def planned(tmp_path, jobs, before=(), retry=False):
     """The run after its plan, from these jobs and these entries of earlier runs."""
-    out = Place(str(tmp_path))
+    out = Folder(str(tmp_path))
     with Manifest(out, write=True) as manifest:
         for line in before:
             manifest.add(line)
     task = SimpleNamespace(out=out, rows=lambda: iter(jobs))
     with Manifest(out, write=False) as manifest:
         cluster = SimpleNamespace(jobs=lambda _, rows: rows)
-        run = Run(SimpleNamespace(retry_failed=retry), task, None, cluster, manifest)
+        run = BatchRun(SimpleNamespace(retry_failed=retry), task, None, cluster, manifest)
         run.plan()
     return run
 
@@ -90,12 +90,12 @@ def test_jobs_are_given_back_in_their_order_and_a_worker_gets_first_what_it_has_
     assert len(list(queue)) == 995
     while queue.take(0, {0}):
         pass
-    assert queue.is_empty
+    assert not queue.near
 
 
 @pytest.mark.parametrize("url", ["{}", "memory:/{}"])
 def test_a_manifest_is_what_was_noted_last(tmp_path, url):
-    out = Place(url.format(tmp_path))
+    out = Folder(url.format(tmp_path))
     for number in range(3):
         with Manifest(out, write=True) as manifest:
             manifest.add(entry(seconds=number, error='a "quoted" \u00fc\n'))
@@ -108,7 +108,7 @@ def test_a_manifest_is_what_was_noted_last(tmp_path, url):
 
 
 def test_a_manifest_cut_short_loses_one_line(tmp_path):
-    out, path = Place(str(tmp_path)), tmp_path / "manifest.jsonl"
+    out, path = Folder(str(tmp_path)), tmp_path / "manifest.jsonl"
     for cut in (20, 5, 80):
         with Manifest(out, write=True) as manifest:
             manifest.add(entry("a.png"))
@@ -121,7 +121,7 @@ def test_a_manifest_cut_short_loses_one_line(tmp_path):
 
 
 def test_a_large_manifest_far_away_is_kept_in_files_of_a_thousand():
-    out = Place("memory://large")
+    out = Folder("memory://large")
     with Manifest(out, write=True) as manifest:
         for number in range(2500):
             manifest.add(entry(str(number)))
@@ -134,13 +134,13 @@ def test_a_large_manifest_far_away_is_kept_in_files_of_a_thousand():
 def test_a_manifest_of_someone_else_s_is_left_alone(tmp_path, line):
     path = tmp_path / "manifest.jsonl"
     path.write_text(line + "\n")
-    with pytest.raises(Refused, match="was not written by this tool"), Manifest(Place(str(tmp_path)), write=True):
+    with pytest.raises(Refused, match="was not written by this tool"), Manifest(Folder(str(tmp_path)), write=True):
         pass
     assert path.read_text() == line + "\n"
 
 
 def test_no_two_runs_have_one_out(tmp_path):
-    out = Place(str(tmp_path))
+    out = Folder(str(tmp_path))
     with Manifest(out, write=True):
         with pytest.raises(Refused, match="another run writes to"), Manifest(out, write=True):
             pass
@@ -151,7 +151,7 @@ def test_no_two_runs_have_one_out(tmp_path):
 
 
 def pages(tmp_path, entries, failed=(), summary=(("done", "1"),)):
-    place = Place(str(tmp_path))
+    place = Folder(str(tmp_path))
     return dict(report.report(iter(entries), len(entries), failed, place, list(summary)))
 
 
@@ -185,7 +185,8 @@ def test_each_kind_is_counted_and_its_first_three_are_named():
         counts.add("no mask", f"{number}.png\x1b")
     counts.add("broken", "x.png")
     assert list(counts.lines("set aside")) == [
-        "set aside: 1 broken", "    x.png", "set aside: 5 no mask", "    0.png", "    1.png", "    2.png", "    ...",
+        "set aside (1): broken", "    x.png", "set aside (5): no mask", "    0.png",
+        "    1.png", "    2.png", "    ...",
     ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from batch import BadPicture, Refused
 from batch.check import seed_of
 from batch.command import parsed
 from batch.pictures import read
-from batch.places import PARTS, Place, digest
+from batch.places import PARTS, Folder, digest
 from batch.prepare import prepare
 from batch.table import find, matches
 from benchmarks.batch.trial import DEMO_MODEL, make_mask, make_picture
@@ -43,10 +43,10 @@ def test_a_folder_lists_pictures_and_no_masks_and_a_pattern_picks_some(pictures)
     source = find(str(pictures))
     assert [row["image"] for row in source.rows(True)] == ["a.png", "b.png", "deep/er/c.png"]
     assert list(source.left_out.lines("left out")) == [
-        "left out: 5 files of another kind than .png, .jpg, .jpeg, .webp, .bmp, .tif, .tiff",
+        "left out (5): files of another kind than .png, .jpg, .jpeg, .webp, .bmp, .tif, .tiff",
         "    a.HEIC", "    b.avif", "    c.gif", "    ...",
-        "left out: 1 hidden files", "    .hidden/x.png",
-        "left out: 1 masks without a picture of their name", "    gas_mask.png",
+        "left out (1): hidden files", "    .hidden/x.png",
+        "left out (1): masks without a picture of their name", "    gas_mask.png",
     ]  # fmt: skip
     assert "gas_mask.png" in [row["image"] for row in find(str(pictures)).rows(False)]
     make_mask(pictures / "gas_mask_mask.png", 1)
@@ -101,31 +101,13 @@ def test_a_file_cut_short_is_broken_where_comfyui_would_fill_it_with_grey(tmp_pa
         read(content[: len(content) // 2], "a.jpg")
 
 
-def test_a_turned_photo_has_the_size_that_comfyui_sees(pictures, understood):
-    image = Image.open(pictures / "a.png").resize((60, 40))
-    exif = image.getexif()
-    exif[0x0112] = 6
-    image.save(pictures / "turned.jpg", exif=exif)
-    Image.open(pictures / "a_mask.png").crop((0, 0, 40, 60)).save(pictures / "turned_mask.png")
-    (job,) = jobs(understood(pictures), "turned.jpg")
-    assert job.error == ""
-
-
 def a_table(folder, text, name="t.csv"):
     (folder / name).write_text(text, encoding="utf-8")
     return folder / name
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "../outside.png",
-        "/etc/x.png",
-        "deep/../../outside.png",
-        "s3://b/x.png",
-        "link.png",
-        "..\\outside.png",
-    ],
+    "name", ["../outside.png", "/etc/x.png", "deep/../../outside.png", "s3://b/x.png", "link.png", "..\\outside.png"]
 )
 def test_no_path_of_a_table_leaves_pictures(pictures, understood, name):
     make_picture(pictures.parent / "outside.png", 1)
@@ -140,18 +122,27 @@ def test_no_path_of_a_table_leaves_pictures(pictures, understood, name):
 
 def test_columns_set_inputs_and_a_seed(pictures, understood):
     table = a_table(pictures, "image,prompt,seed,7.cfg\n")
-    job, plain, bad, worse = understood(table).jobs(
-        [
-            {"image": "a.png", "prompt": 'a "red", house', "seed": "12", "7.cfg": "2"},
-            {"image": "a.png", "prompt": "", "seed": "", "7.cfg": ""},
-            {"image": "a.png", "prompt": "", "seed": "", "7.cfg": "much"},
-            {"image": "a.png", "prompt": "", "seed": "-1", "7.cfg": ""},
-        ]
-    )
+    found = understood(table)
+    (job,) = jobs(found, "a.png", prompt='a "red", house', seed="12", **{"7.cfg": "2"})
     assert (job.settings, job.seed, job.error) == ({"3.text": 'a "red", house', "7.cfg": 2.0}, 12, "")
+    (plain,) = jobs(found, "a.png", prompt="", seed="", **{"7.cfg": ""})
     assert (plain.settings, plain.seed) == ({}, seed_of("a.png", 0))
+    (bad,) = jobs(found, "a.png", **{"7.cfg": "much"})
     assert "input 7.cfg: found 'much', wanted a number" in bad.error
-    assert "seed: found '-1'" in worse.error
+
+
+@pytest.mark.parametrize("seed", ["7", 7, "7.0", 7.0, " 7 ", "18446744073709551615"])
+def test_a_seed_is_a_whole_number(pictures, understood, seed):
+    (job,) = jobs(understood(a_table(pictures, "image,seed\n")), "a.png", seed=seed)
+    assert job.seed == int(float(seed)) % 2**64 or job.seed == 2**64 - 1 == int(seed)
+
+
+@pytest.mark.parametrize(
+    "seed", ["-1", "1e3", "1.5", "nan", "inf", "1_000", "\uff11", "9" * 30, 2**64, True, [1], 1e30]
+)
+def test_what_is_no_whole_number_is_no_seed(pictures, understood, seed):
+    (job,) = jobs(understood(a_table(pictures, "image,seed\n")), "a.png", seed=seed)
+    assert "seed: found" in job.error and "wanted a whole number from 0 to" in job.error
 
 
 def test_a_seed_follows_from_name_and_seed_and_nothing_else():
@@ -207,9 +198,7 @@ def test_one_odd_row_is_set_aside_and_the_others_are_not(pictures, understood, c
     make_picture(pictures / "out" / "a.png", 1)
     make_mask(pictures / "out" / "a_mask.png", 1)
     table = a_table(pictures, "image,mask\na.png,a_mask.png\n")
-    rows = [
-        {"image": "a.png", "mask": "a_mask.png"} | {column: name} for name in ODD_NAMES if column == "image" or name
-    ]
+    rows = [{"image": "a.png", "mask": "a_mask.png", column: name} for name in ODD_NAMES if column == "image" or name]
     found = understood(table, out=pictures / "out").jobs([{"image": "b.png"}, *rows, {"image": "deep/er/c.png"}])
     assert [bool(job.error) for job in found] == [False, *[True] * len(rows), False]
     for job in found:
@@ -283,13 +272,6 @@ def test_masks_that_no_node_takes_are_refused(pictures, understood, tmp_path):
         understood(pictures, "--masks", str(pictures), workflow=flow)
 
 
-def test_the_picture_s_own_format(pictures, understood):
-    Image.open(pictures / "a.png").save(pictures / "photo.jpeg")
-    make_mask(pictures / "photo_mask.png", 1)
-    assert jobs(understood(pictures, "--format", "own"), "photo.jpeg")[0].result == "photo.jpeg"
-    assert jobs(understood(pictures), "photo.jpeg")[0].result == "photo.png"
-
-
 @pytest.mark.parametrize(
     "words",
     [["a"], ["a", "b", "c", "d"], ["flow.json", "pictures"], ["a", "b", "--workers", "0"],
@@ -325,7 +307,7 @@ def test_without_a_workflow_checkpoint_and_prompt_are_wanted(pictures, tmp_path)
 
 
 def test_a_file_is_whole_or_not_there_and_none_is_replaced_but_the_one_that_is_known(tmp_path, monkeypatch):
-    place = Place(str(tmp_path))
+    place = Folder(str(tmp_path))
     place.write("a/b.png", b"old")
     for replaces in ("", digest(b"another")):
         with pytest.raises(BadPicture, match="is there already"):
@@ -349,8 +331,8 @@ def broken(*_):
 
 
 def test_a_file_that_is_made_by_another_meanwhile_is_not_replaced(tmp_path, monkeypatch):
-    place = Place(str(tmp_path))
-    monkeypatch.setattr(Place, "taken", lambda *_: False)
+    place = Folder(str(tmp_path))
+    monkeypatch.setattr(Folder, "taken", lambda *_: False)
     (tmp_path / "a.png").write_bytes(b"a user's")
     with pytest.raises(BadPicture, match="is there already"):
         place.write("a.png", b"new")
@@ -358,7 +340,7 @@ def test_a_file_that_is_made_by_another_meanwhile_is_not_replaced(tmp_path, monk
 
 
 def test_our_own_pages_replace_only_their_like(tmp_path):
-    place = Place(str(tmp_path))
+    place = Folder(str(tmp_path))
     place.write_own("report.html", b"<mark>1", b"<mark>")
     place.write_own("report.html", b"<mark>2", b"<mark>")
     (tmp_path / "preview.html").write_bytes(b"a user's")
@@ -369,7 +351,7 @@ def test_our_own_pages_replace_only_their_like(tmp_path):
 
 
 def test_a_folder_far_away_is_a_place_like_any_other():
-    place = Place("memory://bucket/x")
+    place = Folder("memory://bucket/x")
     assert place.local is None
     place.write("x y/\u00fc.png", b"1")
     assert place.names() == [("x y/\u00fc.png", "")]
@@ -378,11 +360,11 @@ def test_a_folder_far_away_is_a_place_like_any_other():
     place.write("x y/\u00fc.png", b"2", digest(b"1"))
     assert place.read("x y/\u00fc.png") == b"2"
     with pytest.raises(Refused, match="cannot open"):
-        Place("nonsense://x/y")
-    shown = Place("s3://KEY:SECRET@bucket/in?endpoint_override=localhost&region=x")
+        Folder("nonsense://x/y")
+    shown = Folder("s3://KEY:SECRET@bucket/in?endpoint_override=localhost&region=x")
     assert shown.shown == "s3://bucket/in" and "SECRET" not in shown.link("a.png")
 
 
 def test_a_table_far_away_is_read_line_by_line():
-    Place("memory://tables").write("t.csv", 'image,prompt\n\u00fc.png,"a\nb"\n'.encode("utf-8-sig"))
+    Folder("memory://tables").write("t.csv", 'image,prompt\n\u00fc.png,"a\nb"\n'.encode("utf-8-sig"))
     assert list(find("memory://tables/t.csv").rows(True)) == [{"image": "\u00fc.png", "prompt": "a\nb"}]

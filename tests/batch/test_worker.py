@@ -16,10 +16,10 @@ from batch import Refused
 from batch.manifest import DONE, FAILED
 from batch.places import PARTS
 from batch.worker import HOST_GONE, NOT_DONE, STOP, Worker
-from benchmarks.batch.trial import SHIPPED, STOCK
+from benchmarks.batch.trial import SHIPPED, STOCK, node
 from comfyui_host.client import HostGone
 
-TEXT = {"class_type": "BatchRaisingText", "inputs": {"text": ""}}
+TEXT = {"class_type": "BatchRaisingText", "inputs": {"text": "", "more.words": ""}}
 
 
 @pytest.fixture
@@ -70,85 +70,63 @@ def test_a_picture_is_painted_under_its_mask_and_carries_its_workflow(work, pict
     assert [path.name for path in (tmp_path / "out" / PARTS).iterdir()] == []
 
 
-def test_the_same_mask_by_file_and_by_alpha_paints_the_same(work, pictures, tmp_path):
-    cut = Image.open(pictures / "a.png").convert("RGBA")
-    cut.putalpha(Image.open(pictures / "a_mask.png").point(lambda value: 255 - value))
-    (tmp_path / "cut").mkdir()
-    cut.save(tmp_path / "cut" / "a.png")
-    results = []
-    for folder in (pictures, tmp_path / "cut"):
-        worker, job = work(folder, out=tmp_path / f"out of {folder.name}")
-        assert worker.paint(job("a.png"))["state"] == DONE
-        results.append(Image.open(tmp_path / f"out of {folder.name}" / "a.png").tobytes())
-    assert results[0] == results[1]
-
-
 @pytest.fixture(scope="module")
-def painted_once(server, tmp_path_factory):
-    """What the workflow paints with its mask from a file."""
-    return {}
+def painted_once():
+    """What is painted with the mask from a file."""
+    return []
 
 
-@pytest.mark.parametrize("way", ["LoadImageMask red", "LoadImageMask blue", "LoadImageMask alpha", "second LoadImage",
-                                 "second LoadImage as a picture", "alpha of the only loader"])  # fmt: skip
+WAYS = {
+    "LoadImageMask red": ({}, ["12", 0]),
+    "LoadImageMask blue": ({"12": node("LoadImageMask", image="m", channel="blue")}, ["12", 0]),
+    "LoadImageMask alpha": ({"12": node("LoadImageMask", image="m", channel="alpha")}, ["12", 0]),
+    "second LoadImage": ({"12": node("LoadImage", image="m")}, ["12", 1]),
+    "second LoadImage as a picture": (
+        {"12": node("LoadImage", "mask", image="m"), "13": node("ImageToMask", image=["12", 0], channel="green")},
+        ["13", 0],
+    ),
+    "alpha of the only loader": ({"12": None}, ["5", 1]),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_the_mask_reaches_the_node_by_whatever_output_and_channel_it_reads(
     work, pictures, tmp_path, flow, painted_once, way
 ):
-    with edited(flow, "way.json") as prompt:
-        prompt["9"]["inputs"]["mask_blend_pixels"] = 0
-        if way.startswith("LoadImageMask"):
-            prompt["12"]["inputs"]["channel"] = way.split()[1]
-        elif way == "alpha of the only loader":
-            del prompt["12"]
-            prompt["6"]["inputs"]["mask"] = ["5", 1]
-        else:
-            prompt["12"] = {
-                "class_type": "LoadImage",
-                "inputs": {"image": "mask.png"},
-                "_meta": {"title": "Load Image"},
-            }
-            prompt["6"]["inputs"]["mask"] = ["12", 1]
-        if way == "second LoadImage as a picture":
-            to_mask = {"image": ["12", 0], "channel": "green"}
-            prompt["12"]["_meta"]["title"] = "mask"
-            prompt["13"] = {"class_type": "ImageToMask", "inputs": to_mask}
-            prompt["6"]["inputs"]["mask"] = ["13", 0]
-    worker, job = work(pictures, workflow=tmp_path / "way.json")
+    with edited(flow) as prompt:
+        nodes, prompt["6"]["inputs"]["mask"] = WAYS[way]
+        for key, node in nodes.items():
+            prompt.pop(key, None)
+            prompt |= {key: node} if node else {}
+    worker, job = work(pictures)
     made = job("b.png")
     made.seed = 7
     assert worker.paint(made)["state"] == DONE
-    shown = Image.open(tmp_path / "out" / "b.png")
-    before, after = (np.asarray(image.convert("RGB"), int) for image in (Image.open(pictures / "b.png"), shown))
-    mask = np.asarray(Image.open(pictures / "b_mask.png")) > 0
-    assert (before != after).any(2)[mask].mean() > 0.5 and not (before != after).any(2)[:, 56:].any()
-    assert painted_once.setdefault("b", shown.tobytes()) == shown.tobytes()
+    painted_once.append(Image.open(tmp_path / "out" / "b.png").convert("RGB").tobytes())
+    assert painted_once[0] == painted_once[-1] != Image.open(pictures / "b.png").tobytes()
 
 
-def test_a_wide_colour_cut_out_comes_back_as_it_was_but_where_it_was_painted(work, pictures, tmp_path, flow):
-    from PIL import ImageCms
-
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    cut_out, alpha = Image.open(pictures / "a.png").convert("RGB"), Image.new("L", (64, 64), 255)
-    alpha.paste(0, (0, 50, 64, 64))
-    alpha.paste(0, (20, 20, 30, 64))
-    cut_out.putalpha(alpha)
-    cut_out.save(pictures / "a.png", icc_profile=profile, dpi=(300, 300))
+def test_a_row_reaches_its_nodes_and_a_negative_made_of_the_prompt_follows_it(
+    work, understood, pictures, tmp_path, flow
+):
     with edited(flow) as prompt:
-        prompt["9"]["inputs"]["mask_blend_pixels"] = 0
-    worker, job = work(pictures)
-    assert worker.paint(job("a.png"))["state"] == DONE
-    after = Image.open(tmp_path / "out" / "a.png")
-    mask = np.asarray(Image.open(pictures / "a_mask.png")) > 0
-    assert (np.asarray(after.getchannel("A")) == np.where(mask, 255, np.asarray(alpha))).all()
-    assert after.info["icc_profile"] == profile and "prompt" in after.info
-    kept = np.s_[56:, :]
-    assert (np.asarray(after)[kept] == np.asarray(cut_out)[kept]).all()
+        prompt["4"] = node("ConditioningZeroOut", conditioning=["3", 0])
+        prompt["7"]["inputs"]["cfg"] = 1  # as ComfyUI's page writes 1.0
+    (pictures / "t.csv").write_text("image,prompt,7.cfg,7.seed\na.png,night,1.5,5\n")
+    worker, _ = work(pictures / "t.csv")
+    (job,) = worker.task.jobs(worker.task.rows())
+    entry = worker.paint(job)
+    sent = json.loads(Image.open(tmp_path / "out" / "a.png").info["prompt"])
+    assert sent["20"]["inputs"]["text"] == "night" and sent["4"]["inputs"] == {"conditioning": ["3", 0]}
+    assert (sent["7"]["inputs"]["cfg"], sent["7"]["inputs"]["seed"], entry["seeds"]) == (1.5, 5, {"7.seed": 5})
+    with pytest.raises(Refused, match="would overwrite the prompt"):
+        understood(pictures, "--negative", "blurry", workflow=flow)
 
 
 def test_a_seed_that_is_too_large_for_its_node_is_folded_and_the_one_that_was_used_is_noted(work, pictures, flow):
     with edited(flow) as prompt:
-        prompt["21"] = {"class_type": "PrimitiveInt", "inputs": {"value": 5}}
-        prompt["22"] = {"class_type": "BatchSmallSeed", "inputs": {"seed": 1, "text": ["20", 0]}}
+        prompt["21"] = node("PrimitiveInt", value=5)
+        prompt["22"] = node("BatchSmallSeed", seed=1, text=["20", 0])
         prompt["7"]["inputs"]["seed"], prompt["3"]["inputs"]["text"] = ["21", 0], ["22", 0]
     worker, job = work(pictures)
     made = job("a.png")
@@ -183,14 +161,6 @@ def test_no_file_of_a_user_s_is_replaced_by_a_result(work, pictures, tmp_path):
     again.before, again.recipe = made, "another"
     assert "is there already" in worker.paint(again)["error"]
     assert (tmp_path / "out" / "b.png").read_bytes() == b"a user's work on the result"
-
-
-def test_own_format_is_the_picture_s(work, pictures, tmp_path):
-    Image.open(pictures / "a.png").save(pictures / "photo.jpg", quality=95)
-    shutil.copy(pictures / "a_mask.png", pictures / "photo_mask.png")
-    worker, job = work(pictures, "--format", "own")
-    assert worker.paint(job("photo.jpg"))["state"] == DONE
-    assert Image.open(tmp_path / "out" / "photo.jpg").format == "JPEG"
 
 
 def test_a_picture_that_only_was_touched_is_not_painted_again(work, pictures):
@@ -257,25 +227,29 @@ def test_what_breaks_after_the_check_sets_that_picture_aside(work, pictures, spo
 
 
 @pytest.mark.parametrize(
-    ("settings", "error"),
+    ("settings", "state", "error"),
     [
-        ({"20.text": "a poison"}, "node 20 BatchRaisingText: this text cannot be used: poison"),
-        ({"7.steps": 0}, "node 7 LatentRepaint_KSampler: .*steps.*"),
+        ({"20.text": "a poison"}, NOT_DONE, "node 20 BatchRaisingText: this text cannot be used: poison"),
+        ({"20.more.words": "a poison"}, NOT_DONE, "node 20 BatchRaisingText: this text cannot be used: poison"),
+        ({"7.steps": 0}, NOT_DONE, "node 7 LatentRepaint_KSampler: .*steps.*"),
+        ({"7.steps": 10**400}, NOT_DONE, "node 7 LatentRepaint_KSampler: .*steps.*"),
+        ({"7.steps": 2.5}, FAILED, "node 7 LatentRepaint_KSampler, input steps: found 2.5, wanted a whole number"),
+        ({"7.sampler_name": "x"}, FAILED, "node 7 LatentRepaint_KSampler, input sampler_name: found 'x', .*"),
     ],
 )
-def test_a_node_that_raises_or_is_refused_is_named(work, pictures, settings, error):
+def test_a_node_that_raises_or_is_refused_is_named(work, pictures, settings, state, error):
     worker, job = work(pictures)
     made = job("a.png")
     made.settings = settings
     entry = worker.paint(made)
-    assert entry["state"] == NOT_DONE and re.fullmatch(error, entry["error"])
+    assert entry["state"] == state and re.fullmatch(error, entry["error"])
 
 
 def test_a_host_that_lacks_a_checkpoint_or_a_node_is_told_at_the_start(work, pictures, flow, tmp_path):
     with pytest.raises(Refused, match=r"ckpt_name: found 'none\.safetensors', the host has: latent-repaint-demo"):
         work(pictures, "--checkpoint", "none.safetensors")
     with edited(flow) as prompt:
-        prompt["30"] = {"class_type": "NobodyKnows", "inputs": {}}
+        prompt["30"] = node("NobodyKnows")
     with pytest.raises(Refused, match="does not know node 30 NobodyKnows"):
         work(pictures)
 
@@ -290,7 +264,7 @@ def test_a_host_that_does_not_answer_is_gone(work, pictures):
 
 def test_two_results_for_one_picture_are_refused(work, pictures, flow):
     with edited(flow) as prompt:
-        prompt["31"] = {"class_type": "ImageBatch", "inputs": {"image1": ["9", 0], "image2": ["9", 0]}}
+        prompt["31"] = node("ImageBatch", image1=["9", 0], image2=["9", 0])
         prompt["10"]["inputs"]["images"] = ["31", 0]
     worker, job = work(pictures)
     entry = worker.paint(job("a.png"))
@@ -315,7 +289,7 @@ def test_a_schedule_is_asked_for_its_evaluations(work, pictures, flow):
     schedule = {"model": ["2", 0], "scheduler": "normal", "steps": 5, "denoise": 1.0}
     plot = {"model": ["2", 0], "sampler": ["40", 0], "sigmas": ["41", 0]}
     with edited(flow) as prompt:
-        prompt["40"] = {"class_type": "KSamplerSelect", "inputs": {"sampler_name": "euler"}}
+        prompt["40"] = node("KSamplerSelect", sampler_name="euler")
         prompt["41"] = {"class_type": "BasicScheduler", "inputs": schedule}
         prompt["42"] = {"class_type": "LatentRepaint_Schedule", "inputs": plot}
     worker, _ = work(pictures)

@@ -7,12 +7,9 @@ import pytest
 from batch import Refused
 from batch.__main__ import NEEDS
 from batch.workflow import understood
+from benchmarks.batch.trial import node
 from comfyui_host.install import ROOT
 from comfyui_host.prompt import address, converted, misfits, parse
-
-
-def node(kind, title="", **inputs):
-    return {"class_type": kind, "inputs": inputs, "_meta": {"title": title}}
 
 
 def flow(**nodes):

@@ -123,16 +123,6 @@ def test_a_blueprint_samples_the_surroundings_of_the_mask_and_not_a_large_pictur
     assert max(side for size in sizes for side in size if size != (640, 640)) <= 160  # and none so large went in
 
 
-def test_a_missing_mask_is_said_on_the_box(desk):
-    place_with_picture(desk, "example_image.png")
-    desk.run()
-    desk.page.wait_for_function(
-        """title => app.graph.nodes.find(node => node.title === title).widgets
-        .some(widget => /MaskEditor/.test(widget.element?.textContent))""",
-        arg=BLUEPRINT,
-    )
-
-
 def test_a_box_shows_its_widgets_with_nodes_2_0_too(desk):
     if not desk.newer:  # the host's own page has a first form of them
         return

@@ -2,38 +2,16 @@
 save, and come back."""
 
 import json
-import re
 
 import pytest
-from prompts import differences
 
 from comfyui_host import install
-from demo.demo_values import with_demo_values
 
 BOXES = {path.stem for path in (install.ROOT / "subgraphs").glob("*.json")}
 (BLUEPRINT,) = (name for name in BOXES if name.startswith("Inpaint"))
 PLAIN = install.ROOT / "tests" / "compat" / "0.2.0" / "start-here-inpaint.ui.json"
 """The demo's model, Encode, KSampler Inpaint and Composite, all unfolded."""
 NODES = json.loads((install.ROOT / "locales" / "en" / "nodeDefs.json").read_text(encoding="utf-8"))
-OPENED = """name => app.graph.nodes.some(node => node.type === 'LatentRepaint_KSampler')
-    && app.extensionManager.workflow.activeWorkflow.filename === name"""
-SPOTS = """async type => {
-    app.graph.clear()
-    const node = LiteGraph.createNode(type)
-    app.graph.add(node)
-    node.pos = [0, 0]
-    Object.assign(app.canvas.ds, {scale: 1, offset: [700, 300]})
-    app.canvas.setDirty(true, true)
-    await new Promise(requestAnimationFrame)
-    const {x, y} = app.canvas.canvas.getBoundingClientRect()
-    const widget = name => node.widgets.find(widget => widget.name === name)
-    const places = [
-        ...node.constructor.nodeData.input_order.required, ...node.constructor.nodeData.input_order.optional ?? []
-    ].map(name => widget(name) ? [60, widget(name).last_y + 10]
-                               : node.getConnectionPos(true, node.findInputSlot(name)))
-    places.push(...node.outputs.map((_, i) => node.getConnectionPos(false, i)))
-    return places.map(([u, v]) => [u + 700 + x, v + 300 + y])
-}"""
 TOLD = """['Encode', 'KSampler', 'Composite'].map(name => app.graph.nodes
     .find(node => node.type === `LatentRepaint_${name}`).widgets
     .find(widget => widget.name === 'latent_repaint_notice')?.element.textContent ?? '')"""
@@ -67,24 +45,6 @@ TRANSLATED = ("LatentRepaint_KSampler", "LatentRepaint_Encode", "LatentRepaint_C
 
 def plain():
     return json.loads(PLAIN.read_text(encoding="utf-8"))
-
-
-def test_previews_appear_on_the_nodes(desk):
-    graph = with_demo_values("13-see-mask-and-cost", desk.template("13-see-mask-and-cost"))
-    for node in graph["nodes"]:  # else the host may answer from its cache, and say nothing of previews
-        if node["type"] == "LatentRepaint_MaskToLatent":
-            node["widgets_values"][:2] = ["area", 2]
-        if node["type"] == "BasicScheduler":
-            node["widgets_values"][1] = 12
-    desk.open(graph)
-    desk.run()
-    desk.fit()  # what is out of sight is not drawn
-    drawn = desk.page.wait_for_function("""() => {
-        const found = app.graph.nodes.filter(node => node.imgs?.length && node.type.startsWith('LatentRepaint_'))
-        return found.length == 2 && found.map(node => [node.type, node.imgs[0].naturalWidth])
-    }""").json_value()
-    assert dict(drawn) == {"LatentRepaint_MaskToLatent": 128, "LatentRepaint_Schedule": 640}
-    desk.photograph("previews")
 
 
 def covered(desk):
@@ -151,23 +111,6 @@ def test_the_budget_that_blend_does_not_use_is_greyed_out(desk):
     assert not desk.page.evaluate(DISABLED)
 
 
-def test_the_node_library_holds_the_nodes_and_the_blueprint(desk):
-    desk.page.get_by_role("button", name="Node Library").click()
-    desk.page.get_by_placeholder("Search Nodes").fill("latent repaint")
-    entries = desk.page.get_by_role("treeitem")
-    blueprint = entries.filter(has=desk.page.get_by_text(BLUEPRINT, exact=True)).last
-    blueprint.wait_for()
-    desk.photograph("node library")
-    texts = entries.all_inner_texts()
-    assert {node["display_name"] for node in NODES.values()} | {BLUEPRINT} <= set(texts)
-    desk.page.evaluate("() => app.graph.clear()")
-    blueprint.click()
-    desk.page.mouse.click(900, 600)  # newer pages let it hang at the mouse until then
-    desk.page.wait_for_function("title => app.graph.nodes.some(node => node.title === title)", arg=BLUEPRINT)
-    desk.page.get_by_role("button", name="Node Library").click()
-    desk.page.get_by_placeholder("Search Nodes").wait_for(state="hidden")
-
-
 @pytest.mark.parametrize(
     ("word", "names"),
     [
@@ -204,19 +147,6 @@ def test_search_finds_the_nodes(desk, word, names):
     found.first.wait_for(state="hidden")  # a list that still stands would take the next click as a choice
 
 
-def test_tooltips_appear_on_inputs_widgets_and_outputs(desk):
-    node_id = "LatentRepaint_MaskToLatent"  # has all three
-    spots = desk.page.evaluate(SPOTS, node_id)
-    desk.page.wait_for_timeout(500)  # what has not been drawn cannot be pointed at
-    slots = [*NODES[node_id]["inputs"].values(), *NODES[node_id]["outputs"].values()]
-    assert len(spots) == len(slots)
-    for (x, y), slot in zip(spots, slots, strict=True):
-        desk.page.mouse.move(x + 4, y)
-        desk.page.mouse.move(x, y)
-        desk.page.locator(".node-tooltip", has_text=slot["tooltip"]).wait_for()
-    desk.photograph("tooltip")
-
-
 def open_help(desk, node_id, text):
     """The help of a node, once it shows this text and its picture."""
     desk.page.evaluate(ALONE, node_id)
@@ -234,48 +164,6 @@ def test_help_opens_beside_every_node_and_shows_its_picture(desk):
         assert help_page.locator("pre").evaluate("graph => graph.scrollWidth <= graph.clientWidth")  # not cut off
     desk.photograph("help")
     desk.page.get_by_role("button", name=desk.places["close help"]).click()
-
-
-def test_cancel_stops_before_the_next_evaluation(desk):
-    graph = plain()
-    for node in graph["nodes"]:
-        if node["type"] == "LoadImage":
-            node["widgets_values"][0] = "example_large.png"  # an evaluation that takes longer than the message
-        if node["type"] == "LatentRepaint_KSampler":
-            node["widgets_values"][2] = 500
-    desk.open(graph)
-    desk.queue()
-    desk.page.wait_for_function("() => window.run.progress.length > 2")
-    desk.photograph("live")
-    at_click = desk.page.get_by_role("button", name="Cancel").first.evaluate(
-        "button => { button.click(); return window.run.progress.at(-1)[1] }"
-    )
-    desk.page.wait_for_function("() => window.run.end")
-    run = desk.page.evaluate("() => window.run")
-    assert run["end"] == "execution_interrupted"
-    assert at_click <= run["progress"][-1][1] <= at_click + 1 and run["progress"][-1][2] == 1000
-
-
-def test_a_workflow_is_saved_and_comes_back_after_a_reload(desk):
-    name = "my inpainting"
-    desk.open(plain())
-    desk.set_value("LatentRepaint_KSampler", "evaluations_per_step", 3.5)
-    saved = desk.prompt()
-    desk.page.keyboard.press("Control+s")
-    desk.page.get_by_role("dialog").get_by_role("textbox").fill(name)
-    desk.page.keyboard.press("Enter")
-    desk.page.get_by_role("dialog").wait_for(state="hidden")
-    desk.page.wait_for_timeout(500)
-    desk.load()
-    desk.page.wait_for_function(OPENED, arg=name)  # the page comes back to what was open
-    desk.command("Comfy.NewBlankWorkflow")
-    desk.page.wait_for_function("() => app.graph.nodes.length === 0")
-    desk.page.get_by_role("button", name="Workflows").click()
-    desk.page.get_by_role("treeitem", name=re.compile(rf"^{name}(\.json)?$")).last.click()
-    desk.page.wait_for_function(OPENED, arg=name)
-    assert differences(desk.prompt(), saved) == []
-    desk.photograph("saved")
-    desk.page.get_by_role("button", name="Workflows").click()
 
 
 def test_the_page_speaks_the_user_s_language(desk):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from comfyui_host import in_process
-from comfyui_host.tiny import tiny_model
+from comfyui_host.tiny import fill, tiny_model
 
 # Tensors this small gain nothing from a second thread, and on a busy machine every operation would wait for it.
 torch.set_num_threads(1)
@@ -31,6 +31,17 @@ def vae() -> Any:
     """The demo model's."""
     host = in_process.start()
     return host.nodes.CheckpointLoaderSimple().load_checkpoint(host.demo_checkpoint)[2]
+
+
+@pytest.fixture(scope="session")
+def video_vae() -> Any:
+    """Wan 2.1's, as thin as it goes, with random weights: 8 pixels and, but for the first, 4 frames a cell."""
+    host = in_process.start()
+    from comfy.ldm.wan.vae import WanVAE
+
+    network = WanVAE(dim=8, z_dim=16, dim_mult=[1, 2, 4, 4], temperal_downsample=[False, True, True])
+    fill(network)
+    return host.comfy.sd.VAE(sd={name: weight.clone() for name, weight in network.state_dict().items()})
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 
 
 @dataclass(frozen=True)
-class Run:
+class Outcome:
     """What a guider returned.
 
     Attributes:
@@ -51,7 +51,7 @@ class Run:
 def run(
     model: Any, sampler: Any, schedule: Tensor, latent: Tensor, mask: Tensor | None, cfg: float = 1.0, seed: int = 3,
     guider: Any = None,
-) -> Run:  # fmt: skip
+) -> Outcome:  # fmt: skip
     """One run under the host's CFGGuider, or another guider of that model."""
     passes: list[int] = []
     steps: list[tuple[int, int]] = []
@@ -68,7 +68,7 @@ def run(
     finally:
         hook.remove()
     assert len({total for _, total in steps}) <= 1
-    return Run(samples, passes, steps[-1][1] if steps else 0, [step for step, _ in steps])
+    return Outcome(samples, passes, steps[-1][1] if steps else 0, [step for step, _ in steps])
 
 
 def euler_that(look: Callable[[Any, Tensor, Tensor, dict], Any], name: str) -> Any:
@@ -91,11 +91,7 @@ def euler_that(look: Callable[[Any, Tensor, Tensor, dict], Any], name: str) -> A
 
 LOOKS: dict[str, Callable[[Any, Tensor, Tensor, dict], Any]] = {
     "device": lambda model, x, sigmas, extra: x.to(model.inner_model.inner_model.device),
-    "network": lambda model, x, sigmas, extra: model.inner_model.inner_model.diffusion_model.dtype,
     "latent_format": lambda model, x, sigmas, extra: model.inner_model.inner_model.latent_format.process_out(x),
-    "latent_channels": lambda model, x, sigmas, extra: equal(
-        model.inner_model.inner_model.latent_format.latent_channels, x.shape[1]
-    ),
     "model_patcher": lambda model, x, sigmas, extra: model.inner_model.model_patcher.model.model_config,
     "latent_image": lambda model, x, sigmas, extra: x + model.latent_image,
     "noise": lambda model, x, sigmas, extra: x + model.noise,
@@ -105,17 +101,10 @@ LOOKS: dict[str, Callable[[Any, Tensor, Tensor, dict], Any]] = {
     "conds": lambda model, x, sigmas, extra: model.inner_model.conds["positive"][0]["model_conds"],
     "cfg": lambda model, x, sigmas, extra: 1.0 / model.inner_model.cfg,
     "unfold": lambda model, x, sigmas, extra: F.unfold(x, 3).mean(),
-    "avg_pool2d": lambda model, x, sigmas, extra: F.avg_pool2d(x, 2).mean(),
-    "padding": lambda model, x, sigmas, extra: F.pad(x, (3, 3, 3, 3), mode="reflect").mean(),
     "deviation": lambda model, x, sigmas, extra: 1 / int(100 * x.std().clamp(max=9)),
     "several cells": lambda model, x, sigmas, extra: x[:, 1:, 2:, 3:].amax(),
 }
 """What solvers of other packs ask for while they run: of RES4LYF, overly_complicated_sampling, Extra-Samplers, ppm."""
-
-
-def equal(found: int, wanted: int) -> None:
-    if found != wanted:
-        raise ValueError(f"found {found}, wanted {wanted}")
 
 
 def own_noise(drawn: list[tuple[int, ...]]) -> Any:

@@ -6,13 +6,9 @@ import pytest
 import torch
 from comfy.k_diffusion import sampling as k_diffusion
 from foreign import METHODS, every_method, run
-from sampling import drop_in, kept_error, wrapped
+from sampling import kept_error, wrapped
 
 from comfyui_host.tiny import ksampler, sample, sigmas
-from latent_repaint.nodes.composite import Composite
-from latent_repaint.nodes.crop_stitch import Crop, Stitch
-from latent_repaint.nodes.encode import Encode
-from latent_repaint.nodes.mask_to_latent import MaskToLatent
 from latent_repaint.nodes.schedule import Schedule
 
 
@@ -81,80 +77,6 @@ def test_a_single_sigma_is_no_step_as_in_the_host(any_model, latent, masked, sig
 
 def test_no_sigma_is_no_run(eps_model, latent, masked):
     assert torch.equal(sample(eps_model, METHODS["match"](ksampler("euler")), torch.empty(0), masked).samples, latent)
-
-
-WRONG = ["", "a mask", 3, 2.5, None, [], {}, {"image": 1}, object()]
-
-
-@pytest.mark.parametrize("wrong", WRONG, ids=repr)
-def test_wrong_objects_over_links_are_named(latent, wrong):
-    image, mask = torch.rand(1, 64, 64, 3), torch.zeros(1, 64, 64)
-    blending = {"mask_expand_pixels": 0, "mask_blend_pixels": 8, "blend": "feather", "match_colour": 0.0}
-    grid = {"spatial_method": "max", "mask_expand_cells": 0}
-    rest = {"mask_hipass_filter": 0.0, "temporal_method": "max"}
-    size = {"output_target_width": 0, "output_target_height": 0, "output_padding": 8}
-    context = {"context_from_mask_extend_factor": 1.0}
-    cases = {
-        ("Stitch", "stitch"): lambda: Stitch.execute(wrong, image, **blending),
-        ("Stitch", "generated"): lambda: Stitch.execute(Crop.execute(image, mask, **context, **size)[0], wrong,
-                                                        **blending),
-        ("Crop", "image"): lambda: Crop.execute(wrong, mask, **context, **size),
-        ("Crop", "mask"): lambda: Crop.execute(image, wrong, **context, **size),
-        ("MaskToLatent", "mask"): lambda: MaskToLatent.execute(wrong, {"samples": latent}, **grid, **rest),
-        ("MaskToLatent", "samples"): lambda: MaskToLatent.execute(mask, wrong, **grid, **rest),
-        ("MaskToLatent", "samples "): lambda: MaskToLatent.execute(mask, {"samples": wrong}, **grid, **rest),
-        ("Encode", "image"): lambda: Encode.execute(wrong, mask, object(), "diffuse", **grid),
-        ("Encode", "mask"): lambda: Encode.execute(image, wrong, Vae(), "diffuse", **grid),
-        ("Encode", "vae"): lambda: Encode.execute(image, mask, wrong, "diffuse", **grid),
-        ("Composite", "original"): lambda: Composite.execute(wrong, image, mask, **blending),
-        ("Composite", "generated"): lambda: Composite.execute(image, wrong, mask, **blending),
-        ("Composite", "mask"): lambda: Composite.execute(image, image, wrong, **blending),
-    }  # fmt: skip
-    for (node, name), call in cases.items():
-        with pytest.raises(ValueError, match=rf"LatentRepaint_{node}: input {name.strip()}: found .*, wanted "):
-            call()
-
-
-class Vae:
-    """What Encode asks of the host's VAE."""
-
-    def spacial_compression_encode(self):
-        return 8
-
-    def temporal_compression_decode(self):
-        return None
-
-    def encode(self, pixels):
-        return torch.zeros(len(pixels), 4, pixels.shape[1] // 8, pixels.shape[2] // 8)
-
-
-@pytest.mark.parametrize("wrong", [object(), "x", [1]], ids=repr)
-def test_a_wrong_model_is_named(latent, wrong):
-    with pytest.raises(ValueError, match="LatentRepaint_KSampler: input model: found .*, wanted "):
-        drop_in(wrong, {"samples": latent})
-
-
-def test_integer_latents_are_named(eps_model, latent, mask):
-    whole = (100 * latent).long()
-    for name, call in {
-        "MaskToLatent: input samples": lambda: MaskToLatent.execute(mask[0], {"samples": whole}, "max", 0, 0.0, "max"),
-        "KSampler: input latent_image": lambda: drop_in(eps_model, {"samples": whole, "noise_mask": mask}),
-    }.items():
-        with pytest.raises(ValueError, match=f"LatentRepaint_{name}: found .*int64.*, wanted "):
-            call()
-
-
-@pytest.mark.parametrize("wrong", ["one", [0, 1], [0.5], [-1], [None], {"a": 1}, 3], ids=repr)
-def test_a_wrong_batch_index_is_named(eps_model, latent, mask, wrong):
-    masked = {"samples": latent, "noise_mask": mask, "batch_index": wrong}
-    with pytest.raises(ValueError, match=r"LatentRepaint_KSampler: input latent_image: found .*batch_index.*, wanted "):
-        drop_in(eps_model, masked)
-
-
-@pytest.mark.parametrize("wrong", ["a mask", 3, [1], torch.zeros(3)], ids=repr)
-def test_a_wrong_noise_mask_is_named(eps_model, latent, wrong):
-    with pytest.raises(ValueError, match=r"LatentRepaint_KSampler: input latent_image: found .*noise_mask.*, wanted "):
-        drop_in(eps_model, {"samples": latent, "noise_mask": wrong})
 
 
 @pytest.mark.parametrize(("solver", "method", "steps"), [

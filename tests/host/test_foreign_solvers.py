@@ -36,18 +36,6 @@ def test_a_solver_may_look_behind_the_denoiser(eps_model, latent, mask, look, me
 
 
 @every_method
-def test_progress_counts_the_steps_of_a_solver_of_two_evaluations_a_step(eps_model, latent, mask, method):
-    def again(model, x, sigmas, extra_args):
-        model(x, sigmas[0] * x.new_ones(len(x)), **extra_args)
-
-    schedule = sigmas(eps_model, 4)
-    found = run(eps_model, method(euler_that(again, "twice")), schedule, latent, mask)
-    plain = run(eps_model, method(ksampler("euler")), schedule, latent, mask)
-    assert found.reported == plain.reported == list(range(found.announced))
-    assert len(found.passes) > found.announced
-
-
-@every_method
 def test_a_solver_that_reports_nothing_shows_no_step_of_its_own(eps_model, latent, mask, method):
     found = run(eps_model, method(seeded([])), sigmas(eps_model, 4), latent, mask)
     assert len(found.reported) == (4 if method is METHODS["match"] else 0)  # extra evaluations are ours to report
@@ -139,14 +127,6 @@ def test_a_wrapper_sees_the_whole_schedule(eps_model, latent, mask, method):
     assert kept_error(found.samples, latent, mask) <= TOLERANCE
     assert dict(ours) == dict(theirs) and len(set(ours)) == len(schedule) - 1
     assert found.reported == list(range(found.announced)) and len(found.passes) == found.announced
-
-
-@every_method
-def test_a_wrapper_in_a_wrapper_sees_it_too(eps_model, latent, mask, method):
-    schedule, outer, inner, theirs = sigmas(eps_model, 8), [], [], []
-    run(eps_model, detailed(euler(), theirs), schedule, latent, None)
-    run(eps_model, method(detailed(detailed(euler(), inner), outer)), schedule, latent, mask)
-    assert dict(inner) == dict(theirs) and len(outer) == len(inner)
 
 
 @every_method

@@ -52,14 +52,6 @@ def test_advanced_in_two_stages_keeps_the_clean_latent(any_model, latent, mask, 
 
 
 @every_method
-def test_advanced_without_the_clean_latent_says_what_to_connect(eps_model, masked, method):
-    model = inpaint(eps_model, method)
-    first = advanced(model, masked, "enable", 0, 3, "enable")
-    with pytest.raises(ValueError, match="LatentRepaint_InpaintModel: input kept"):
-        advanced(model, first, "disable", 3, 6, "disable")
-
-
-@every_method
 def test_without_a_mask_nothing_changes(any_model, latent, method):
     plain = hosts_ksampler(any_model, {"samples": latent})
     assert torch.equal(hosts_ksampler(inpaint(any_model, method), {"samples": latent}), plain)
@@ -75,7 +67,7 @@ def test_a_solver_that_is_refused_runs_as_ever_and_the_log_says_so(masked, predi
     assert f"found {solver}" in caplog.text
 
 
-def test_around_a_combinator_of_ours_it_does_nothing(eps_model, masked):
+def test_around_a_sampler_of_ours_it_does_nothing(eps_model, masked):
     schedule = sigmas(eps_model, 5)
     plain = sample(eps_model, combined("euler", "match"), schedule, masked).samples
     assert torch.equal(
@@ -112,7 +104,7 @@ def test_other_wrappers_go_around_it_whether_they_come_before_or_after(eps_model
     model = inpaint(before)
     model.add_wrapper_with_key(WrappersMP.SAMPLER_SAMPLE, "after", wrapper)
     assert torch.equal(hosts_ksampler(model, masked), ours)
-    assert seen == ["KSAMPLER", "Combinator"]
+    assert seen == ["KSAMPLER", "InpaintingSampler"]
 
 
 @every_method
@@ -126,12 +118,3 @@ def test_detailers_direct_calls_inpaint(eps_model, latent, mask, masked, method)
     with torch.inference_mode():
         direct = guider.sample(noise, latent, ksampler("euler"), schedule, denoise_mask=mask, seed=3)
     assert torch.equal(direct, drop_in(eps_model, masked, method=method)["samples"])
-
-
-def test_a_tiled_upscalers_calls_sample_as_ever_and_a_masked_tile_inpaints(eps_model, latent, mask, masked):
-    """Ultimate SD Upscale samples tile after tile with denoise below 1, most of them without a mask."""
-    model = inpaint(eps_model)
-    for tile in latent.split(8, -1):
-        plain = hosts_ksampler(eps_model, {"samples": tile}, steps=4, denoise=0.4)
-        assert torch.equal(hosts_ksampler(model, {"samples": tile}, steps=4, denoise=0.4), plain)
-    assert kept_error(hosts_ksampler(model, masked, steps=4, denoise=0.4), latent, mask) <= TOLERANCE

@@ -8,7 +8,6 @@ import comfy.sampler_helpers
 import comfy.samplers
 import pytest
 import torch
-from comfy.ldm.wan.vae import WanVAE
 from comfy.patcher_extension import WrappersMP
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +15,7 @@ from sampling import TOLERANCE, cfg_guider, guided, watched
 
 from benchmarks.painted.judge import METHODS
 from comfyui_host.families import FAMILIES, Family
-from comfyui_host.tiny import conditioning, fill, host, ksampler, sigmas
+from comfyui_host.tiny import conditioning, ksampler, sigmas
 from latent_repaint.nodes.mask_to_latent import MaskToLatent
 from latent_repaint.samplers.host import combine
 from latent_repaint.samplers.mathematics.noise_level import noise_level
@@ -47,23 +46,15 @@ def wan() -> Family:
     return FAMILIES["wan 2.1"]()
 
 
-@pytest.fixture(scope="module")
-def wan_vae():
-    """A real causal video VAE, 8 channels wide, through the host's loader."""
-    network = WanVAE(dim=8, z_dim=16, dim_mult=[1, 2, 4, 4], temperal_downsample=[False, True, True])
-    fill(network)
-    return host.comfy.sd.VAE(sd={name: weight.clone() for name, weight in network.state_dict().items()})
-
-
 @pytest.mark.parametrize("frame", range(9))
-def test_a_masked_frame_frees_the_latent_frame_that_holds_it(wan, wan_vae, frame):
+def test_a_masked_frame_frees_the_latent_frame_that_holds_it(wan, video_vae, frame):
     """Nine frames, encoded by a causal VAE into three: 0 alone, 1 to 4, 5 to 8; no other latent frame is painted."""
     video, mask = torch.rand(9, 64, 64, 3, generator=torch.Generator().manual_seed(0)), torch.zeros(9, 64, 64)
     mask[frame, 20:40, 20:40] = 1
     with torch.inference_mode():
-        latent = wan_vae.encode(video)
+        latent = video_vae.encode(video)
     assert latent.shape == (1, 16, 3, 8, 8)
-    samples = sampled(wan, to_latent(mask, latent, vae=wan_vae), "Blend")
+    samples = sampled(wan, to_latent(mask, latent, vae=video_vae), "Blend")
     assert changed(samples, latent).amax((0, 1, 3, 4)).tolist() == [k == (frame + 3) // 4 for k in range(3)]
 
 
@@ -83,14 +74,6 @@ def test_a_batch_of_masks_goes_with_a_batch_of_latents_in_turn(method):
     samples = sampled(family, to_latent(masks, latents), method)
     expected = (torch.nn.functional.max_pool2d(masks, 8) > 0).repeat(2, 1, 1)
     assert torch.equal(changed(samples, latents).amax(1), expected)
-
-
-def test_pictures_with_a_frame_dimension_take_a_mask_each(wan):
-    """As Qwen Image keeps them, whose VAE is a video's: two masks are no two frames there."""
-    latents, masks = torch.randn(2, 16, 1, 8, 8, generator=torch.Generator().manual_seed(0)), torch.zeros(2, 64, 64)
-    masks[0, :32], masks[1, :, 40:] = 1, 1
-    samples = sampled(wan, to_latent(masks, latents), "Blend")
-    assert torch.equal(changed(samples, latents).amax((1, 2)), torch.nn.functional.max_pool2d(masks, 8) > 0)
 
 
 @settings(max_examples=60, deadline=None)
@@ -178,20 +161,6 @@ def test_a_model_that_wants_its_known_part_clean_gets_it_clean(method):
     assert seen and all(torch.equal(evaluation["x"][kept], y[kept]) for evaluation in seen)
 
 
-def test_what_such_a_model_leaves_at_a_level_is_noised_by_the_given_noise():
-    """Feedback has nothing to follow there: the noise of the known part must still be Gaussian for the next stage."""
-    family = FAMILIES["hunyuan video"]()
-    latent, mask = family.latent(), family.mask()
-    sampler, schedule = combine(ksampler("euler"), METHODS["Blend"], "node"), sigmas(family.model, 8)
-    noise = host.custom_sampler.RandomNoise.execute(3)[0]
-    left = guided(cfg_guider(family.model, *family.prompts(), cfg=1.0), sampler, schedule[:5], latent, mask, noise)
-    level = noise_level(family.model.get_model_object("model_sampling"), schedule[4])
-    scale, kept = family.model.model.latent_format.scale_factor, (mask == 0).expand_as(latent)
-    found = level.noise_in(level.a * left * scale, latent * scale)[kept]
-    initial = noise.generate_noise({"samples": latent})[kept]
-    assert torch.stack([found, initial]).corrcoef()[0, 1] > 0.999
-
-
 class Packed(comfy.samplers.CFGGuider):
     """A guider for any shape: nested latents come to a sampler packed into one row."""
 
@@ -222,13 +191,6 @@ def test_nested_latents_with_a_mask_for_each_are_kept(eps_model, method):
     mask[..., 100:300] = 1
     samples, given = nested_run(eps_model, combine(ksampler("euler"), METHODS[method], "node"), mask)
     assert torch.equal(changed(samples, given), mask[0, 0] > 0)
-
-
-def test_nested_latents_without_a_mask_are_the_plain_samplers(eps_model):
-    torch.manual_seed(0)
-    ours, _ = nested_run(eps_model, combine(ksampler("euler"), METHODS["Match"], "node"), None)
-    torch.manual_seed(0)
-    assert torch.equal(ours, nested_run(eps_model, ksampler("euler"), None)[0])
 
 
 def test_nested_latents_with_one_mask_are_refused(eps_model):

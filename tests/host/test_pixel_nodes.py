@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from comfy.ldm.wan.vae import WanVAE
 from PIL import Image
 from pixel_nodes import composite, encode, picture, square
 
@@ -13,7 +12,6 @@ from comfyui_host import in_process
 from comfyui_host.families import FAMILIES
 from latent_repaint.nodes.crop_stitch import Crop, Stitch
 from latent_repaint.pixels.composite import BLENDS
-from latent_repaint.pixels.fill import FILLS
 
 host = in_process.start()
 pytestmark = pytest.mark.usefixtures("as_the_server_runs_nodes")
@@ -31,40 +29,6 @@ def test_any_size_goes_through_the_vae_and_comes_back(vae, size):
     decoded = vae.decode(samples["samples"])
     result, blended, _ = composite(image, decoded, mask)
     assert result.shape == image.shape and torch.equal(result[blended == 0], image[blended == 0])
-
-
-def test_the_mask_lies_on_the_cells_that_are_decoded_there(vae):
-    """Sizes off the grid: every masked pixel is covered by a cell that is painted, and no cell too many is."""
-    image, mask = picture(70, 75), square(70, 75, 30, 41, 3)
-    cells = encode(image, mask, vae, mask_expand_cells=0)[0]["noise_mask"][0, 0]
-    covered = cells.repeat_interleave(8, 0).repeat_interleave(8, 1)[1:71, 2:77]  # of 72x80: 1 row, 2 columns before
-    assert (covered[mask[0] > 0] == 1).all()
-    assert cells.sum() == len({((y + 1) // 8, (x + 2) // 8) for y in range(30, 33) for x in range(41, 44)})
-
-
-@pytest.mark.parametrize("fill", FILLS)
-def test_only_the_original_fill_lets_masked_content_through(vae, fill):
-    image, mask = picture(96, 96), square(96, 96, 32, 32, 24)
-    other = torch.where(mask[..., None] > 0, 1 - image, image)
-    latents = [encode(x, mask, vae, fill)[0]["samples"] for x in (image, other)]
-    assert torch.equal(*latents) == (fill != "original")
-
-
-def test_one_picture_takes_many_masks_and_many_pictures_one(vae):
-    masks = torch.cat([square(64, 64, 8, 8, 16), square(64, 64, 40, 40, 8)])
-    one = encode(picture(64, 64), masks, vae)[0]
-    assert one["samples"].shape[0] == one["noise_mask"].shape[0] == 2
-    assert torch.allclose(one["samples"][1:], encode(picture(64, 64), masks[1:], vae)[0]["samples"], atol=1e-3)
-    assert encode(picture(64, 64, batch=3), masks[:1], vae)[0]["samples"].shape[0] == 3
-
-
-@pytest.fixture(scope="module")
-def video_vae():
-    """Wan 2.1's, as thin as it goes, with random weights: 8 pixels and, but for the first, 4 frames a cell."""
-    network = WanVAE(dim=8, z_dim=16, dim_mult=[1, 2, 4, 4], num_res_blocks=2, temperal_downsample=[False, True, True])
-    generator = torch.Generator().manual_seed(0)
-    weights = {name: 0.05 * torch.randn(w.shape, generator=generator) for name, w in network.state_dict().items()}
-    return host.comfy.sd.VAE(sd=weights)
 
 
 def test_frames_of_a_video_are_masked_where_they_are_and_come_back(video_vae):
@@ -117,18 +81,6 @@ def test_transparency_is_kept_outside_and_opaque_inside(vae):
     assert not result[..., 3][blended == 0].any() and (result[..., 3][mask > 0] == 1).all()
 
 
-def test_no_node_writes_into_what_it_is_given(vae):
-    given = picture(40, 50, batch=2), square(40, 50, 30, 40, 9)
-    before = [x.clone() for x in given]
-    for fill in FILLS:
-        encode(*given, vae, fill)
-    composite(given[0], 1 - given[0], given[1])
-    stitch, cropped, _ = Crop.execute(*given, 1.2, 0, 0, 8, True).args
-    cropped_before = cropped.clone()
-    Stitch.execute(stitch, cropped, 0, 16, "multiband", 1.0)
-    assert torch.equal(cropped, cropped_before) and all(map(torch.equal, given, before))
-
-
 def saved(image: torch.Tensor, name: str) -> list[np.ndarray]:
     """What SaveImage writes, read back."""
     folder = Path(host.folder_paths.get_output_directory())
@@ -156,18 +108,6 @@ def test_no_byte_differs_outside_the_mask_in_the_saved_file():
         assert "Nothing is masked" in report or "Outside the mask and its ramp nothing changed." in report
         outside += untouched.sum()
     assert outside > 100_000
-
-
-def test_a_crop_is_sampled_at_its_own_size_and_put_back(vae):
-    image, mask = picture(300, 420), square(300, 420, 100, 200, 40)
-    stitch, cropped, cropped_mask = Crop.execute(image, mask, 1.5, 128, 128, 32).args
-    assert cropped.shape == (1, 128, 128, 3) and cropped_mask.shape == (1, 128, 128)
-    decoded = vae.decode(encode(cropped, cropped_mask, vae)[0]["samples"])
-    result, report, blended = Stitch.execute(stitch, decoded, 0, 16, "multiband", 1.0).args
-    assert result.shape == image.shape and "Outside the mask and its ramp nothing changed." in report
-    changed = (result != image).any(-1)
-    assert blended.shape == mask.shape and not changed[blended == 0].any()
-    assert changed[mask > 0].any() and not changed[:, :84].any() and not changed[:, 156:].any()
 
 
 @pytest.mark.parametrize("size, cells", [((64, 64), 1), ((70, 75), 0), ((70, 75), 2), ((33, 129), 1)])
@@ -204,21 +144,6 @@ def test_a_black_that_is_not_quite_black_is_black(vae):
         assert torch.equal(crop, other) and torch.equal(hole, same)
         back = [Stitch.execute(cut, 1 - crop, 0, 16, "multiband", 1.0, hole).args[0] for cut in (ours, theirs)]
         assert torch.equal(*back)
-
-
-def test_a_stroke_of_the_mask_editor_is_painted_whole(vae):
-    """Its brush has an opacity of .7; with soft_mask, that is the share of the run in which it is painted."""
-    image, white = picture(96, 96), square(96, 96, 32, 32, 24)
-    whole, brushed, soft = (
-        encode(image, white, vae),
-        encode(image, 0.7 * white, vae),
-        encode(image, 0.7 * white, vae, soft_mask=True),
-    )
-    for key in ("samples", "noise_mask"):
-        assert torch.equal(brushed[0][key], whole[0][key])
-    assert torch.equal(brushed[2], whole[2])
-    assert soft[0]["noise_mask"].max() == pytest.approx(0.7) and torch.equal(soft[2], whole[2])
-    assert not torch.equal(soft[0]["samples"], whole[0]["samples"])  # the old content shines through
 
 
 @pytest.mark.parametrize("times", [2, 1.5, 0.5, 1.02])
@@ -261,20 +186,6 @@ def test_values_above_1_are_kept():
     matched = composite(original, original + 0.05, mask, 4, 16, "multiband", 1.0)[0]
     assert (matched - original).abs().max() < 0.01
     assert Crop.execute(original, mask, 1.2, 64, 64, 8).args[1].max() > 2
-
-
-def test_islands_go_through_encode_and_stitch(vae):
-    image = picture(300, 420)
-    mask = torch.maximum(square(300, 420, 20, 30, 20), square(300, 420, 200, 300, 60))
-    stitch, cropped, cropped_mask = Crop.execute(image, mask, 1.2, 128, 128, 32, False, "each").args
-    assert cropped.shape == (2, 128, 128, 3)
-    samples, _, painted = encode(cropped, cropped_mask, vae)
-    decoded = vae.decode(samples["samples"] + samples["noise_mask"])
-    result, _, blended = Stitch.execute(stitch, decoded, 0, 16, "multiband", 1.0, painted).args
-    assert torch.equal(result[blended == 0], image[blended == 0])
-    assert (blended[mask > 0] == 1).all() and blended[:, 100:160].max() == 0
-    cut_off = Stitch.execute(stitch, decoded, 0, 16, "multiband", 1.0).args[2]
-    assert (blended == 1).sum() > (cut_off == 1).sum() > 0
 
 
 @pytest.mark.parametrize(("family", "side"), [("eps", 512), ("sd3", 1024), ("wan 2.1", None)])

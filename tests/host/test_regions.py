@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from sampling import METHODS, NEGATIVE, POSITIVE, cfg_guider, combined, guided, kept_error, one_of_each
+from sampling import METHODS, NEGATIVE, POSITIVE, Watched, cfg_guider, combined, guided, kept_error, one_of_each
 
 from comfyui_host.tiny import conditioning, ksampler, sigmas, tiny_model
-from latent_repaint.samplers.guider import coverage
+from latent_repaint.samplers.host import combine
 
 SIZE = 16
 LATENT = torch.randn(2, 4, SIZE, SIZE, generator=torch.Generator().manual_seed(5))
@@ -64,22 +64,35 @@ def test_where_no_prompt_is_active_the_noise_stays_what_it_was(model, method):
     assert samples.abs().max() < 30 * LATENT.abs().max()
 
 
-def test_coverage_is_counted_as_the_host_counts():
-    x, sigma = torch.zeros(1, 4, SIZE, SIZE), torch.tensor([2.0])
-    plain, left, right = {"model_conds": {}, "uuid": 0}, torch.zeros(1, SIZE, SIZE), torch.zeros(1, SIZE, SIZE)
-    left[..., :4], right[..., 8:] = 1.0, 0.5
-    assert coverage([plain], x, sigma) is None
-    assert coverage([{**plain, "mask": left}, plain], x, sigma) is None
-    assert coverage([{**plain, "mask": left}, {**plain, "default": True}], x, sigma) is None
-    asked = coverage([{**plain, "mask": left}, {**plain, "mask": right}], x, sigma)
-    assert torch.equal(asked, ((left + right) > 0)[:, None].expand_as(asked))
-    area = coverage([{**plain, "area": (4, 8, 2, 6)}], x, sigma)
-    assert area[..., 2:6, 6:14].all() and area.sum() == 4 * 4 * 8
-    assert not coverage([{**plain, "mask": left, "strength": 0.0}], x, sigma).any()
-    assert not coverage([{**plain, "timestep_end": 3.0}], x, sigma).any()
+@pytest.mark.parametrize("limits, covered", [
+    ({}, slice(0, SIZE)),
+    ({"area": (SIZE, 8, 0, 6)}, slice(6, 14)),
+    ({"mask": PAINTED}, slice(0, SIZE)),
+    ({"mask": PAINTED, "set_area_to_bounds": True}, slice(5, SIZE)),
+    ({"strength": 0.0}, slice(0, 0)),
+    ({"end_percent": 0.0001}, slice(0, 0)),
+])  # fmt: skip
+def test_what_a_prompt_covers_is_found_in_the_hosts_own_prediction(model, limits, covered):
+    """It is 0 where the model was asked nothing. What a mask leaves out of the known part is asked for all the same."""
+    found = []
+
+    def look(noise):
+        learn = noise.learn
+
+        def watch(here, conditional):
+            found.append(conditional.asked)
+            return learn(here, conditional)
+
+        noise.learn = watch
+
+    sampler = combine(ksampler("euler"), Watched(look=look), "node")
+    guided(cfg_guider(model, limited(POSITIVE, **limits), NEGATIVE, 4.0), sampler, sigmas(model, 6)[:3], LATENT, MASK)
+    expected = torch.zeros(1, 1, SIZE, SIZE, dtype=torch.bool)
+    expected[..., covered] = True
+    assert len(found) == 2 and torch.equal(found[-1], expected.expand_as(found[-1]))
 
 
-def test_the_painted_part_does_not_hear_the_whisper(model):
+def test_the_painted_part_stays_the_same_where_the_known_part_is_asked_for(model):
     """Two prompts side by side: to the host's own sampler, bit for bit what they are to Blend with fixed noise."""
     left = torch.zeros(1, SIZE, SIZE)
     left[..., 5:10] = 1.0

@@ -8,15 +8,11 @@ import pytest
 import safetensors.torch
 import torch
 from comfy.patcher_extension import WrappersMP
-from comfy_extras.nodes_apg import APG
 from comfy_extras.nodes_perpneg import PerpNegGuider
-from foreign import passed_on
 from sampling import (
-    METHODS,
     NEGATIVE,
     POSITIVE,
     TOLERANCE,
-    Watched,
     announced,
     cfg_guider,
     combined,
@@ -27,7 +23,7 @@ from sampling import (
 )
 
 from comfyui_host.tiny import CONTEXT_WIDTH, conditioning, fill, host, ksampler, sample, sigmas, tiny_model
-from latent_repaint.samplers.host import combine, evaluations
+from latent_repaint.samplers.host import evaluations
 
 NODES = host.custom_sampler
 OTHER = conditioning(4)
@@ -97,17 +93,6 @@ def test_a_lora_is_at_work_in_every_evaluation(masked, method, tmp_path):
     assert (ours - plain).abs().max() > 0.01
 
 
-@one_of_each
-def test_the_models_own_rule_decides_what_is_free(eps_model, latent, mask, masked, method):
-    """As DifferentialDiffusion sets one; here one that frees nothing, so nothing may be painted."""
-    model = eps_model.clone()
-    model.set_model_denoise_mask_function(lambda sigma, mask, extra_options: torch.zeros_like(mask))
-    painted = sample(eps_model, combined("euler_ancestral", method), sigmas(model, 4), masked).samples
-    frozen = sample(model, combined("euler_ancestral", method), sigmas(model, 4), masked).samples
-    assert (painted - latent).abs().max() > 0.1
-    assert kept_error(frozen, latent, torch.zeros_like(mask)) <= TOLERANCE
-
-
 GUIDERS = {
     "basic": lambda model: NODES.BasicGuider.execute(model, POSITIVE)[0],
     "cfg": cfg_guider,
@@ -125,29 +110,6 @@ def test_guiders_keep_the_known_part(eps_model, latent, mask, guider, method):
     assert samples.isfinite().all() and kept_error(samples, latent, mask) <= TOLERANCE
     basic = guided(GUIDERS["basic"](eps_model), sampler, schedule, latent, mask)
     assert guider == "basic" or (samples - basic).abs().max() > 1e-3
-
-
-@one_of_each
-@pytest.mark.parametrize("style", ["regular", "nested"])
-def test_a_dual_guider_without_guidance_is_the_basic_one(eps_model, latent, mask, style, method):
-    """The feedback follows the first prompt, also where the guider's own combination knows it by another name."""
-    schedule, sampler = sigmas(eps_model, 5), combined("euler_ancestral", method)
-    dual = NODES.DualCFGGuider.execute(eps_model, POSITIVE, POSITIVE, NEGATIVE, 1.0, 1.0, style)[0]
-    ours, basic = (guided(g, sampler, schedule, latent, mask) for g in (dual, GUIDERS["basic"](eps_model)))
-    torch.testing.assert_close(ours, basic, rtol=1e-4, atol=1e-4)
-
-
-def test_feedback_is_of_the_conditional_prediction_whatever_guidance_makes_of_it(eps_model, latent, mask):
-    """APG hands on a conditional prediction that already holds the guidance."""
-    seen = []
-
-    def look(noise):
-        noise.learn = lambda here, conditional: seen.append(conditional.denoised)
-
-    sampler = combine(ksampler("euler"), Watched(look=look), "node")
-    for model in (eps_model, APG.execute(eps_model, 1.0, 5.0, 0.0)[0]):
-        guided(cfg_guider(model, cfg=7.0), sampler, sigmas(model, 4)[:2], latent, mask)
-    assert torch.equal(*seen)
 
 
 @one_of_each
@@ -169,25 +131,6 @@ def test_wrappers_are_called(eps_model, latent, mask, method):
     torch.testing.assert_close(wrapped, guided(cfg_guider(eps_model), sampler, schedule, latent, mask))
     total = announced(eps_model, sampler, schedule)
     assert calls == dict.fromkeys(once, 1) | dict.fromkeys(always, total)
-
-
-@one_of_each
-def test_a_wrapper_may_change_the_prediction(eps_model, latent, mask, method):
-    model = eps_model.clone()
-    model.add_wrapper(WrappersMP.PREDICT_NOISE, lambda executor, *args: 0 * executor(*args) + 3.0)
-    samples = guided(cfg_guider(model), combined("euler", method), sigmas(model, 5), latent, mask)
-    assert kept_error(samples, latent, mask) <= TOLERANCE
-    painted = samples[mask.expand_as(samples) > 0]
-    wanted = torch.full_like(painted, 3.0 / model.model.latent_format.scale_factor)
-    torch.testing.assert_close(
-        painted, wanted, atol=0.003, rtol=0
-    )  # Match goes on from what is kept, at the last noise
-
-
-@pytest.fixture(scope="module")
-def vae():
-    with torch.inference_mode():
-        return host.nodes.CheckpointLoaderSimple().load_checkpoint(host.demo_checkpoint)[2]
 
 
 @one_of_each
@@ -214,29 +157,3 @@ def test_an_inpainting_model_gets_mask_and_masked_picture(vae, noise_mask, metho
         assert kept_error(ours, latent["samples"], cells[None]) <= TOLERANCE
     else:
         assert torch.equal(ours, guided(guider, plain, schedule, latent["samples"], None))
-
-
-@one_of_each
-def test_detailers_direct_calls_are_the_nodes(eps_model, latent, method):
-    """sample_custom, as the Impact Pack calls it, and samplers.sample under it, with a mask still in pixels."""
-    schedule, sampler = sigmas(eps_model, 4), combined("euler_ancestral", method)
-    mask = torch.zeros(1, 128, 128)
-    mask[:, 32:96, 40:104] = 1
-    node = sample(eps_model, sampler, schedule, {"samples": latent, "noise_mask": mask}, seed=3, cfg=2.0).samples
-    noise, device = comfy.sample.prepare_noise(latent, 3), comfy.model_management.get_torch_device()
-    with torch.inference_mode():
-        custom = comfy.sample.sample_custom(
-            eps_model, noise, 2.0, sampler, schedule, POSITIVE, NEGATIVE, latent, noise_mask=mask, disable_pbar=True,
-            seed=3,
-        )  # fmt: skip
-        direct = comfy.samplers.sample(
-            eps_model, noise, POSITIVE, NEGATIVE, 2.0, device, sampler, schedule, latent_image=latent,
-            denoise_mask=mask, disable_pbar=True, seed=3,
-        )  # fmt: skip
-    assert torch.equal(custom, node) and torch.equal(direct, node)
-
-
-def test_around_another_packs_sampler_ours_works(eps_model, latent, mask):
-    around, schedule = combine(passed_on(ksampler("euler")), METHODS["match"], "node"), sigmas(eps_model, 4)
-    ours = guided(cfg_guider(eps_model), around, schedule, latent, mask)
-    assert torch.equal(ours, guided(cfg_guider(eps_model), combined("euler", "match"), schedule, latent, mask))

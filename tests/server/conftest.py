@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 from comfyui_host import install
 from comfyui_host.client import Client
@@ -14,11 +13,6 @@ from comfyui_host.server_process import Server, serve
 
 PROMPTS = install.ROOT / "demo" / "prompts"
 Prompt = dict[str, Any]
-
-# An example is a prompt that goes through the queue.
-settings.register_profile("short", max_examples=12, deadline=None)
-settings.register_profile("long", max_examples=400, deadline=None)
-settings.load_profile("short")
 
 
 @pytest.fixture(scope="session")

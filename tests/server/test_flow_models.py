@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
@@ -27,22 +26,15 @@ def tiny_sd3() -> dict[str, torch.Tensor]:
     parts = {"model.diffusion_model.": network, "first_stage_model.": TAESD(latent_channels=16)}
     weights = {
         prefix + name: torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)) * 0.05
-        for prefix, part in parts.items()
-        for name, weight in part.state_dict().items()
-    }
+        for prefix, part in parts.items() for name, weight in part.state_dict().items()
+    }  # fmt: skip
     scale = {"first_stage_model.vae_scale": torch.tensor(1.0), "first_stage_model.vae_shift": torch.tensor(0.0)}
     return weights | scale | {"text_encoders.none": torch.zeros(1)}
 
 
-@pytest.fixture(scope="module")
-def checkpoint(server) -> str:
-    path = Path(server.base) / "models" / "checkpoints" / "tiny_sd3.safetensors"
-    save_file(tiny_sd3(), path)
-    return path.name
-
-
-def test_the_template_for_flow_models_runs_with_one(server, client, checkpoint):
-    name = "06-inpaint-sd35"
+def test_the_template_for_flow_models_runs_with_one(server, client):
+    name, checkpoint = "06-inpaint-sd35", "tiny_sd3.safetensors"
+    save_file(tiny_sd3(), Path(server.base) / "models" / "checkpoints" / checkpoint)
     graph = json.loads((install.ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
     prompt = to_prompt(with_demo_values(name, graph))
     for node in prompt.values():

@@ -6,7 +6,7 @@ import torch
 from latent_repaint.checks import MAX_PIXELS, check_mask, match_batches
 from latent_repaint.pixels.composite import Blending
 from latent_repaint.pixels.crop_stitch import Cut, crop, stitch_crops
-from latent_repaint.pixels.placement import Framing, Place
+from latent_repaint.pixels.placement import Framing, PlacedCrop
 from latent_repaint.pixels.region import Box
 
 
@@ -29,6 +29,6 @@ def test_what_is_repeated_or_put_back_is_bounded():
     masks = check_mask("mask", torch.zeros(4096, 1, 1), picture)
     with pytest.raises(ValueError, match="input image: found 4096 pictures of 4096x4096 pixels"):
         match_batches(image=picture, mask=masks)
-    cut = Cut(picture, picture[..., 0], [Place(range(1), Box(0, 0, 4096, 4096))], 8, 8)
+    cut = Cut(picture, picture[..., 0], [PlacedCrop(range(1), Box(0, 0, 4096, 4096))], 8, 8)
     with pytest.raises(ValueError, match=f"input generated: found .* wanted at most {MAX_PIXELS} pixels"):
         stitch_crops(cut, torch.zeros(32, 8, 8, 3), Blending())

@@ -9,8 +9,8 @@ from PIL import Image
 
 from comfyui_host.install import ROOT
 
-ROOMS = "batch benchmarks comfyui_host demo demo_model docs nodes pixels samplers subgraphs tests web workflows".split()
-PAGES = sorted([*ROOT.glob("*.md"), *(path for room in ROOMS for path in (ROOT / room).rglob("*.md"))])
+PARTS = "batch benchmarks comfyui_host demo demo_model docs nodes pixels samplers subgraphs tests web workflows".split()
+PAGES = sorted([*ROOT.glob("*.md"), *(path for part in PARTS for path in (ROOT / part).rglob("*.md"))])
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 
 
@@ -38,7 +38,7 @@ def test_every_link_leads_somewhere(page):
 @each_page
 def test_every_file_that_is_named_exists(page):
     text = page.read_text(encoding="utf-8")
-    for name in re.findall(rf"`((?:{'|'.join(ROOMS)})/[\w/.-]+\.(?:py|md|json|toml|png|yml))\b", text):
+    for name in re.findall(rf"`((?:{'|'.join(PARTS)})/[\w/.-]+\.(?:py|md|json|toml|png|yml))\b", text):
         assert (ROOT / name).exists(), name
 
 

@@ -7,6 +7,7 @@ from latent_repaint.samplers.mathematics.known_noise import Conditional, Here, P
 from latent_repaint.samplers.mathematics.kriging import plausible
 
 VARIANCES = torch.tensor([1.0, 0.1, 0.01, 0.001]).view(1, 4, 1, 1)
+EVERYWHERE = torch.tensor(True)
 
 
 def denoise(x, sigma, guidance=1.0):
@@ -27,7 +28,7 @@ class Sampling:
 class Known:
     """A predicted noise, and a model that is shown the known part alone."""
 
-    def __init__(self, guidance=1.0, asked=None, window=(0.0, 99.0), cells=1):
+    def __init__(self, guidance=1.0, asked=EVERYWHERE, window=(0.0, 99.0), cells=1):
         self.y = VARIANCES.sqrt().expand(1, 4, 1, cells)
         self.guidance, self.asked, self.window = guidance, asked, window
         self.predicted = PredictedNoise(self.y, torch.zeros_like(self.y), lambda: torch.zeros_like(self.y))

@@ -66,7 +66,7 @@ class Sampling:
 
 def gaussian(x, sigma, variance):
     """What is predicted of cells that know nothing of each other, all of one variance: D = J x."""
-    return Conditional(variance / (variance + sigma**2) * x, None)
+    return Conditional(variance / (variance + sigma**2) * x, torch.tensor(True))
 
 
 def matched(known, y, sigma):

@@ -1,64 +1,35 @@
-"""Nodes for whoever measures or tests `batch/`: a model that waits and a VAE that averages instead of computing, a text
-that raises, and a small seed."""
+"""Nodes for whoever measures or tests `batch/`: one that waits, a text that raises, and a small seed."""
 
-import copy
 import time
 
-import torch
 
+class Wait:
+    """A picture as it is, after so many seconds on the clock, and next to none of the processor."""
 
-class WaitingModel:
-    """A model of which each evaluation takes a given time on the clock and next to none of the processor."""
-
-    CATEGORY, FUNCTION, RETURN_TYPES = "latent repaint/tests", "patch", ("MODEL",)
+    CATEGORY, FUNCTION, RETURN_TYPES = "latent repaint/tests", "wait", ("IMAGE",)
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"model": ("MODEL",), "seconds": ("FLOAT", {"default": 0.5, "min": 0.0, "max": 60.0})}}
+        seconds, seed = ("FLOAT", {"default": 1.0}), ("INT", {"default": 0, "max": 2**64 - 1})
+        return {"required": {"image": ("IMAGE",), "mask": ("MASK",), "seconds": seconds, "seed": seed}}
 
-    def patch(self, model, seconds):
-        def wait(_, arguments):
-            time.sleep(seconds)
-            return torch.zeros_like(arguments["input"])
-
-        patched = model.clone()
-        patched.set_model_unet_function_wrapper(wait)
-        return (patched,)
-
-
-class AveragingVAE:
-    """A VAE that costs next to nothing: cells are averages of 8 x 8 pixels, in the first three channels of four."""
-
-    CATEGORY, FUNCTION, RETURN_TYPES = "latent repaint/tests", "make", ("VAE",)
-
-    @classmethod
-    def INPUT_TYPES(cls):
-        return {"required": {"vae": ("VAE",)}}
-
-    def make(self, vae):
-        def encode(pixels):
-            cells = torch.nn.functional.avg_pool2d(pixels[..., :3].movedim(-1, 1), 8)
-            return torch.cat([cells, torch.zeros_like(cells[:, :1])], dim=1)
-
-        def decode(cells):
-            return torch.nn.functional.interpolate(cells[:, :3], scale_factor=8).movedim(1, -1).clamp(0.0, 1.0)
-
-        made = copy.copy(vae)
-        made.encode, made.decode = encode, decode
-        return (made,)
+    def wait(self, image, mask, seconds, seed):
+        time.sleep(seconds)
+        return (image,)
 
 
 class RaisingText:
-    """A text as it is, but an error for one with the word poison in it."""
+    """A text as it is, but an error for one with the word poison in it, or in an input with a dot in its name."""
 
     CATEGORY, FUNCTION, RETURN_TYPES = "latent repaint/tests", "check", ("STRING",)
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"text": ("STRING", {"default": ""})}}
+        text = ("STRING", {"default": ""})
+        return {"required": {"text": text}, "optional": {"more.words": text}}
 
-    def check(self, text):
-        if "poison" in text:
+    def check(self, text, **more):
+        if "poison" in text + more.get("more.words", ""):
             raise ValueError("this text cannot be used: poison")
         return (text,)
 
@@ -76,9 +47,4 @@ class SmallSeed:
         return (text,)
 
 
-NODE_CLASS_MAPPINGS = {
-    "BatchWaitingModel": WaitingModel,
-    "BatchAveragingVAE": AveragingVAE,
-    "BatchRaisingText": RaisingText,
-    "BatchSmallSeed": SmallSeed,
-}
+NODE_CLASS_MAPPINGS = {"BatchWait": Wait, "BatchRaisingText": RaisingText, "BatchSmallSeed": SmallSeed}
