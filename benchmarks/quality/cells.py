@@ -141,7 +141,7 @@ class KeptFigures:
             try:
                 picture, figures = self.measured(painting, cell)
             except (torch.OutOfMemoryError, MemoryError) as error:
-                self.failures[cell] = str(error).splitlines()[0]
+                self.failures[cell] = (str(error) or "out of memory").splitlines()[0]
             else:
                 self.failures.pop(cell, None)
                 write(path.with_suffix(".png"), png(picture))  # before its figures: these make the cell count

@@ -15,12 +15,14 @@ Held-out scenes, four masks in turn, schedule `normal`. Seam and own loss (the u
 the untouched scene: 1 is real. Each with its standard error, and bold where it is farther from 1 than the host's at
 the same steps, beyond two standard errors. Steps are those of a user's settings: `x 2` makes about two evaluations a
 step; `blend fixed` under Euler is the host. The own loss of the kept part is above 1 where what was painted does not
-hang together with it. A sheet a table is in benchmarks/out/inexact: look at it.
+hang together with it. Taken for distilled: the share of pictures of which Match left its extra evaluations out, because
+the model looked distilled in steps. A sheet a table is in benchmarks/out/inexact: look at it.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
@@ -28,6 +30,7 @@ from torch import Tensor
 
 from demo_model.distil import DISTILLED
 from demo_model.measure import held_out, prompts
+from latent_repaint.samplers.mathematics.known_noise import FixedNoise
 from latent_repaint.samplers.methods import Blend, Match, RePaintBudget
 
 from ..host import HOST
@@ -38,17 +41,31 @@ from .sampling import LANPAINT, inpaint, with_lanpaint
 
 SHEETS = OUT / "inexact"
 CELL, SHOWN, FIRST_SEED = 8, 12, 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchedMatch(Match):
+    """Match, and the noises that its runs had: these know which pictures were taken for a distilled model's."""
+
+    noises: list[FixedNoise] = field(default_factory=list)
+
+    def noise(self, *given: Any) -> FixedNoise:
+        self.noises.append(super().noise(*given))
+        return self.noises[-1]
+
+
 METHODS: dict[str, tuple[Any, int]] = {  # and how many times the steps it makes
     "host": (None, 1),
     "host x 2": (None, 2),
     "blend": (Blend(), 1),
     "blend fixed": (Blend(known_noise="fixed"), 1),
     "repaint x 2": (RePaintBudget(evaluations_per_step=2.0), 1),
-    "match x 2": (Match(inner_steps=1.0), 1),
+    "match x 2": (WatchedMatch(inner_steps=1.0), 1),
     LANPAINT: (LANPAINT, 1),
 }
 MODELS = ("cfg1", "cfg4", "cfg7", "w2", "w3.5", "w6", "lora lcm", "lora euler", "prompt", "weights", "float8")
-COLUMNS = ("model", "steps", "method", "evaluations", "seam", "worst, seed by seed", "own loss", "of the kept part")
+COLUMNS = ("model", "steps", "method", "evaluations", "seam", "worst, seed by seed", "own loss", "of the kept part",
+           "taken for distilled")  # fmt: skip
 
 
 class StandIn(NamedTuple):
@@ -62,12 +79,14 @@ class StandIn(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """Of one seed: a number for each scene, and the model evaluations of the batch."""
+    """Of one seed: a number for each scene, the model evaluations of the batch, and which scenes Match took for those
+    of a model distilled in steps."""
 
     seam: Tensor
     loss: Tensor
     kept: Tensor
     evaluations: int
+    distilled: Tensor | None = None
 
 
 class Scenes:
@@ -131,7 +150,9 @@ class Scenes:
         triples = zip(*images, self.pixels[:, None].split(1), strict=True)
         seams = torch.tensor([seam_energy(*triple) for triple in triples])
         prompt, real = self.judges[asked.positive is self.of_another]
-        return Scored(seams, *(self.loss(samples, prompt) / real).mean(2), evaluations), pictures
+        way = METHODS[method][0]
+        distilled = way.noises[-1].distilled.float() if isinstance(way, WatchedMatch) else None
+        return Scored(seams, *(self.loss(samples, prompt) / real).mean(2), evaluations, distilled), pictures
 
 
 def guided_inside(model: Any, negative: Tensor, w: float) -> Any:
@@ -182,7 +203,8 @@ def row(name: str, steps: int, method: str, scores: list[Scored], host: list[Sco
 
     worst = ", ".join(f"{score.seam.max():.1f}" for score in scores)
     head = [name, str(steps), method, str(scores[0].evaluations)]
-    return [*head, said("seam"), worst, said("loss"), said("kept")]
+    distilled = "-" if scores[0].distilled is None else f"{spread(scores, 'distilled')[0]:.0%}"
+    return [*head, said("seam"), worst, said("loss"), said("kept"), distilled]
 
 
 def spread(scores: list[Scored], measure: str) -> tuple[float, float]:
