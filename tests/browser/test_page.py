@@ -6,6 +6,7 @@ import json
 import pytest
 
 from comfyui_host import install
+from demo.demo_values import with_demo_values
 
 BOXES = {path.stem for path in (install.ROOT / "subgraphs").glob("*.json")}
 (BLUEPRINT,) = (name for name in BOXES if name.startswith("Inpaint"))
