@@ -1,5 +1,5 @@
 """`python demo pictures`: draws anew all that the demo's model paints, after another model has taken its place: the
-templates' examples and thumbnails, the gallery, the registry's icon and banner, and, with Chromium, the help's pictures."""
+examples, the templates' thumbnails, the gallery, the registry's icon and banner, and, with Chromium, the help's."""
 
 import subprocess
 import sys
