@@ -223,7 +223,7 @@ def _decoded(content: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> I
         raise BadPicture("broken files", f"{name} is broken: {_plain(error)}") from None
 
 
-def _check_kind(image: Image.Image, name: str) -> None:
+def _check_kind(image: Any, name: str) -> None:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # a photo with a second view or a depth map beside it
         raise BadPicture("files of several frames", f"{name} has {frames} frames: save one as a file of its own")

@@ -93,7 +93,7 @@ class Client:
     """
 
     def __init__(self, address: str):
-        self.address = address.rstrip("/")
+        self.address = (address if "://" in address else f"http://{address}").rstrip("/")
 
     def version(self) -> str:
         system = self._json("/system_stats").get("system")

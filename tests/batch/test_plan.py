@@ -3,11 +3,15 @@
 import json
 import os
 import re
+import shutil
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from batch import Refused, report
+from batch import cluster as cluster_module
 from batch.check import Job, Jobs
 from batch.cluster import Crew, share_of_gpu
 from batch.manifest import DONE, FAILED, Manifest
@@ -148,6 +152,17 @@ def test_no_two_runs_have_one_out(tmp_path):
             pass
     with Manifest(out, write=True):
         pass
+
+
+def test_folders_of_runs_that_were_killed_are_deleted_and_no_others():
+    made = [Path(tempfile.mkdtemp(prefix=f"lrb-{whose}-", dir="/tmp")) for whose in (10**9, os.getpid(), "mine")]  # noqa: S108
+    made.append(Path(cluster_module._own_folder()))
+    try:
+        assert [folder.exists() for folder in made] == [False, True, True, True]
+        assert made[-1].stat().st_mode & 0o777 == 0o700
+    finally:
+        for folder in made:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def pages(tmp_path, entries, failed=(), summary=(("done", "1"),)):

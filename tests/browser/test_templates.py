@@ -178,24 +178,6 @@ def test_a_template_opens_runs_and_comes_back_out_of_its_picture(desk, name):
     assert differences(desk.prompt(), opened["prompt"]) == []
 
 
-@pytest.mark.parametrize("name", ["gallery.png", "side_by_side.png"])
-def test_a_result_in_the_documents_opens_when_it_is_dragged_in(desk, name):
-    path = install.ROOT / "docs" / name
-    desk.client.upload(path)
-    desk.drop({"filename": name, "type": "input"})
-    carried = json.loads(Image.open(path).info["workflow"])
-    desk.page.wait_for_function("count => app.graph.nodes.length === count", arg=len(carried["nodes"]))
-    assert differences_but_added(desk.prompt(), to_prompt(carried)) == []
-
-
-@pytest.mark.parametrize("name", TEMPLATES)
-def test_a_template_has_a_thumbnail_and_says_what_to_do_first(name):
-    assert Image.open(WORKFLOWS / f"{name}.jpg").size == (512, 512)
-    graph = json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
-    steps = [group["title"][:3] for group in graph["groups"]]
-    assert len(steps) >= 2 and steps == ["1 -", "2 -", "3 -"][: len(steps)]
-
-
 @pytest.mark.parametrize("path", SAVED, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_saved_workflow_opens(desk, path):
     saved = json.loads(path.read_text(encoding="utf-8"))
