@@ -115,7 +115,7 @@ class KSampler(io.ComfyNode):
             latent = fitted(model, latent_image)
         solver = comfy.samplers.sampler_object(sampler_name)
         notes: list[str] = []
-        sampler = combine(solver, method_of(method, evaluations_per_step), ID, "sampler_name", note=notes.append)
+        sampler = combine(solver, method_of(method, evaluations_per_step), ID, note=notes.append)
         noise = comfy.sample.prepare_noise(latent, seed, latent_image.get("batch_index"))
         # the host's own schedule, with what it does for denoise and for solvers that skip the last but one sigma
         schedule = comfy.samplers.KSampler(

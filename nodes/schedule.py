@@ -39,7 +39,10 @@ class Schedule(io.ComfyNode):
                     tooltip="The noise level at each model evaluation. Where the line goes up, steps are repeated.",
                 ),
                 io.Int.Output(
-                    "evaluations", display_name="evaluations", tooltip="How many model evaluations the run will cost."
+                    "evaluations",
+                    display_name="evaluations",
+                    tooltip="How many model evaluations the run will cost. For another pack's sampler, or above 1,000 "
+                    "steps, it counts the steps instead.",
                 ),
             ],
             is_output_node=True,  # its plot is what one wants of it, so it runs also where nothing is connected

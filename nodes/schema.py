@@ -236,8 +236,8 @@ def method_inputs() -> list[io.Input]:
             "method",
             options=METHODS,
             default="match",
-            tooltip="match: the new part fits best. blend: as fast as plain sampling. repaint: repeats single steps, "
-            "after RePaint (the paper's jumps are longer), for comparison.",
+            tooltip="match: the new part fits best. blend: as fast as plain sampling. repaint: for comparison; goes "
+            "back one noise level at a time, and not in the noisiest quarter (the paper's jumps are longer).",
         ),
         io.Float.Input(
             "evaluations_per_step",

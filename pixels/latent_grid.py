@@ -1,4 +1,4 @@
-"""A mask in pixels brought down to the grid of a latent, any rank, without losing a stroke."""
+"""How a mask in pixels becomes cells of a latent of any rank, without losing a stroke: `mask_to_grid`."""
 
 import torch
 from torch import Tensor

@@ -67,7 +67,7 @@ class Guided:
             hook if hook in self.hooks else partial(hooked, hook, caught, placed)
             for hook in model_options.get("sampler_post_cfg_function", [])
         ]
-        denoised = self.asked(self.guider, x, sigma, model_options=options, seed=seed)
+        denoised = self.ask(self.guider, x, sigma, model_options=options, seed=seed)
         return denoised, caught.conditional
 
     def predict_conditional(
@@ -79,16 +79,16 @@ class Guided:
             return self.predict(x, sigma, free, model_options, seed, lambda prediction, conditional: prediction)
         caught = Caught(self, x, free)
         options = caught.options({name: option for name, option in model_options.items() if name not in GUIDANCE})
-        denoised = self.asked(
+        denoised = self.ask(
             comfy.samplers.sampling_function, self.guider.inner_model, x, sigma, None, self.positive, 1.0,
             model_options=options, seed=seed,
         )  # fmt: skip
         return denoised, caught.conditional
 
-    def asked(self, ask: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+    def ask(self, predict: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         self.asking = True
         comfy.model_management.throw_exception_if_processing_interrupted()
-        denoised = ask(*args, **kwargs)
+        denoised = predict(*args, **kwargs)
         self.asking = False
         return denoised
 
@@ -131,8 +131,8 @@ class Caught:
     def catch(self, conds: list, predictions: list[Tensor]) -> None:
         for prediction, cond in zip(predictions, conds, strict=True):
             if self.conditional is None and self.is_positive(cond) and prediction.shape == self.shape:
-                asked = (prediction != 0).any(1, keepdim=True)  # of nothing the host makes 0, in all channels
-                self.conditional = Conditional(prediction.clone(), asked)
+                covered = (prediction != 0).any(1, keepdim=True)  # asked nothing, the host answers 0 in all channels
+                self.conditional = Conditional(prediction.clone(), covered)
 
     def is_positive(self, cond: list[dict] | None) -> bool:
         positive = self.guided.positive

@@ -18,23 +18,19 @@ CELLS = 64 * 64  # of a picture of 512x512 pixels, where no latent is at hand
 
 
 def combine(
-    sampler: Any,
-    method: Method,
-    node: str,
-    name: str = "sampler",
-    kept: Tensor | None = None,
-    note: Callable[[str], None] = logging.info,
+    sampler: Any, method: Method, node: str, kept: Tensor | None = None, note: Callable[[str], None] = logging.info
 ) -> "InpaintingSampler":
-    """The SAMPLER that runs `sampler` under `method`; `node` and `name` are what error messages name.
+    """The SAMPLER that runs `sampler` under `method`.
 
     Arguments:
+        node: what error messages name.
         kept: the clean latent of the known part, (B, C, ...), for a stage that starts from a noisy one.
         note: called at the end of a run with what the person should know of it, if anything.
 
     Raises:
         ValueError: if `sampler` is no KSAMPLER, chooses its own steps, or is one of ours already.
     """
-    check_solver(sampler, node, name)
+    check_solver(sampler, node)
     if isinstance(sampler, InpaintingSampler):
         raise ValueError(
             f"{node}: input sampler: found the output of {sampler.node}, wanted a plain sampler; use KSamplerSelect"
@@ -49,9 +45,7 @@ class InpaintingSampler(comfy.samplers.KSAMPLER):
     `sample` it could only be the solver alone.
     """
 
-    def __init__(
-        self, sampler: Any, method: Method, node: str, kept: Tensor | None, note: Callable[[str], None]
-    ):  # fmt: skip
+    def __init__(self, sampler: Any, method: Method, node: str, kept: Tensor | None, note: Callable[[str], None]):
         def taken_apart(*args, **kwargs):
             raise ValueError(
                 f"{node}: found its output inside another node's sampler, which would leave the method out, wanted it "

@@ -33,20 +33,10 @@ SIDE = 12.0  # cells: the side of a picture up to which MAX_RATIO holds
 
 
 class Walk(NamedTuple):
-    """What a run visits.
-
-    Arguments:
-        levels: the NoiseLevel of every sigma, with float coefficients.
-        moves: from the first of them to the last.
-    """
+    """What a run visits: the level of each sigma, with float coefficients, and the moves from the first to the last."""
 
     levels: list[NoiseLevel]
     moves: list[Move]
-
-    @property
-    def steps(self) -> int:
-        """The steps of the solver and the extra evaluations."""
-        return steps_walked(self.moves)
 
 
 @dataclass(frozen=True, kw_only=True)

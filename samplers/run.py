@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .guider import Guided, averages_mask
 from .mathematics.known_noise import Conditional, Here
-from .mathematics.moves import MAX_EVALUATIONS, Descend, Jump
+from .mathematics.moves import MAX_EVALUATIONS, Descend, Jump, steps_walked
 from .mathematics.noise_level import NoiseLevel, full_noise, window_sigmas
 from .mathematics.seeds import NoiseStream, derive_seed, image_seeds
 from .mathematics.soft_mask import SoftMask
@@ -85,6 +85,7 @@ class InpaintingRun(comfy.samplers.KSamplerX0Inpaint):
         first, self.full_noise = self.walk.levels[0], full_noise(self.model_sampling)
         starts_below = float(first.a) >= self.full_noise * float(first.b)
         self.has_old_content = self.soft_mask.soft or (starts_noisy and starts_below)
+        # where none is left; None: everywhere
         self.blank = self.soft_mask.free(sigmas[:1]) if self.soft_mask.soft and not starts_noisy else None
         self.landing: Tensor | None = None  # the sigma that the next jump goes back to
         self.landed: Tensor | None = None  # and the state that the solver had there
@@ -99,7 +100,7 @@ class InpaintingRun(comfy.samplers.KSamplerX0Inpaint):
         self.window = NEVER if self.ignores_noise(x) else window
 
         self.evaluations, self.denoised = 0, y
-        self.progress = Progress(callback, self.walk.steps, disable)
+        self.progress = Progress(callback, steps_walked(self.walk.moves), disable)
 
     @torch.no_grad()
     def sample(
@@ -119,7 +120,7 @@ class InpaintingRun(comfy.samplers.KSamplerX0Inpaint):
         walk, piece = self.walk, 0
         if not torch.equal(sigmas, self.sigmas.to(sigmas)):
             walk = self.method.walk(self.model_sampling, sigmas, prod(self.y.shape[2:]))
-            self.progress.total = walk.steps
+            self.progress.total = steps_walked(walk.moves)
         for move, after in zip(walk.moves, [*walk.moves[1:], None], strict=True):
             if isinstance(move, Descend):
                 steps = move.stop - move.start

@@ -43,7 +43,7 @@ class SolverError(ValueError):
     """A solver failed, or is refused while it runs; says which, and what to do."""
 
 
-def check_solver(sampler: Any, node: str, name: str = "sampler") -> None:
+def check_solver(sampler: Any, node: str) -> None:
     """Raises ValueError if `sampler` cannot be walked over given sigmas."""
     if not isinstance(sampler, KSAMPLER):
         raise ValueError(
@@ -52,7 +52,7 @@ def check_solver(sampler: Any, node: str, name: str = "sampler") -> None:
     for solver in CHOOSES_ITS_STEPS:
         if solver in name_of(unwrapped(sampler)[-1]):
             raise ValueError(
-                f"{node}: input {name}: found {solver}, which chooses its own steps, wanted any other sampler"
+                f"{node}: input sampler: found {solver}, which chooses its own steps, wanted any other sampler"
             )
 
 
@@ -134,9 +134,9 @@ class Solver:
         if self.host_name in STANDS_STILL and len(sigmas) == 2:
             function, options = k_diffusion.sample_euler, {}
         elif self.host_name in MAY_STOP_SHORT and sigmas[-1] > 0 and stops_short(function, denoise, sigmas):
-            (before, last), asked = sigmas[-2:].clone(), Asked(denoise.inner_model, sigmas, denoise)
-            x = function(asked, x, sigmas, extra_args=extra_args, callback=callback, disable=True, **options)
-            return x + k_diffusion.to_d(x, before, asked.denoised) * (last - before)
+            (before, last), recorder = sigmas[-2:].clone(), Recorder(denoise.inner_model, sigmas, denoise)
+            x = function(recorder, x, sigmas, extra_args=extra_args, callback=callback, disable=True, **options)
+            return x + k_diffusion.to_d(x, before, recorder.denoised) * (last - before)
         return function(denoise, x, sigmas, extra_args=extra_args, callback=callback, disable=True, **options)
 
     def options(self, x: Tensor, sigmas: Tensor, seeds: list[int], piece: int) -> dict:
@@ -194,7 +194,7 @@ def naming_solver(sampler: Any, guided: Guided, piece: int | None = None) -> Ite
         raise SolverError(f"{failed}, {advice}") from error
 
 
-class Asked(comfy.samplers.KSamplerX0Inpaint):
+class Recorder(comfy.samplers.KSamplerX0Inpaint):
     """The host's denoiser as a solver sees it, which notes what it was asked.
 
     Arguments:
@@ -228,8 +228,8 @@ def one_cell(x: Tensor, sigma: Tensor, model_options: dict | None = None, **extr
 def stops_short(function: Callable[..., Tensor], denoise: Any, sigmas: Tensor) -> bool:
     """Whether the solver leaves out the last step, found by letting it take that step alone with one cell."""
     cell, sigmas = torch.ones(1, 1, 1, 1), sigmas[-2:].cpu()
-    asked = Asked(denoise.inner_model, sigmas, one_cell)
-    return torch.equal(function(asked, cell, sigmas, extra_args={"seed": 0}, disable=True), cell)
+    recorder = Recorder(denoise.inner_model, sigmas, one_cell)
+    return torch.equal(function(recorder, cell, sigmas, extra_args={"seed": 0}, disable=True), cell)
 
 
 def visited(sampler: Any, moves: list[Move], sigmas: Tensor, model_sampling: Any) -> list[float]:
@@ -253,6 +253,6 @@ def asked_by(solver: Any, sigmas: Tensor, model_sampling: Any) -> list[float]:
     """The sigma of every model evaluation of one of the host's solvers over `sigmas`."""
     patcher = SimpleNamespace(get_model_object=lambda name: model_sampling)
     guider = SimpleNamespace(inner_model=SimpleNamespace(model_sampling=model_sampling), model_patcher=patcher)
-    asked = Asked(guider, sigmas, one_cell)
-    Solver(solver, [0]).descend(asked, torch.ones(1, 1, 1, 1), sigmas, {"model_options": {}}, 0, lambda report: None)
-    return [float(sigma[0]) for sigma in asked.asked]
+    recorder = Recorder(guider, sigmas, one_cell)
+    Solver(solver, [0]).descend(recorder, torch.ones(1, 1, 1, 1), sigmas, {"model_options": {}}, 0, lambda report: None)
+    return [float(sigma[0]) for sigma in recorder.asked]

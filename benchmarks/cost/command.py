@@ -4,9 +4,9 @@
     python benchmarks cost --network flux --dtype bfloat16      one network of full size, random weights: for a GPU
     python benchmarks cost --network demo --repeats 1           the demo model, in half a minute
 
-The first writes benchmarks/results/cost.md: the demo model, our share beside the networks of Stable Diffusion, and how
-cost grows. All methods run in turn, over and over; figures are medians over `--repeats` rounds. Without a GPU it is the
-CPU's own seconds that count.
+The first writes benchmarks/results/cost.md: the demo model, and our share beside the networks of Stable Diffusion. All
+methods run in turn, over and over; figures are medians over `--repeats` rounds. Without a GPU it is the CPU's own
+seconds that count.
 """
 
 from __future__ import annotations
@@ -23,12 +23,6 @@ from .measure import METHODS, TimedModel, peak_memory, times, waits
 from .models import LATENTS, SHAPES, load
 
 SHOWN = ("host", "Blend predicted", "RePaint 1/2", "Match 1")
-GROWTH = {  # what is varied: (a value, the latent's shape, steps)
-    "steps": [(n, (1, 4, 32, 32), n) for n in (10, 20, 40)],
-    "batch": [(n, (n, 4, 32, 32), 20) for n in (1, 2, 4, 8)],
-    "latent size": [(n, (1, 4, n, n), 20) for n in (16, 32, 64, 128)],
-    "frames": [(n, (1, 4, n, 32, 32), 20) for n in (1, 5, 13)],
-}
 INTRODUCTION = """# Cost against the host's own sampler with noise_mask
 
 `{command}` on {machine}. euler, karras; medians of {repeats} rounds in which all methods take turns.
@@ -85,15 +79,6 @@ def shares(repeats: int) -> Table:
     return Table("Own work beside the networks of Stable Diffusion", columns, rows, note, level=2)
 
 
-def growth(what: str, repeats: int) -> Table:
-    """Milliseconds an evaluation outside the model, by steps, batch, size or frames."""
-    rows = []
-    for value, shape, steps in GROWTH[what]:
-        taken = times(TimedModel(load("instant"), shape, steps), list(SHOWN), repeats)
-        rows.append([value, *(f"{1000 * taken[name][1]:.2f}" for name in SHOWN)])
-    return Table(f"Outside the model, ms an evaluation, by {what}", [what, *SHOWN], rows, level=2)
-
-
 def machine() -> str:
     cpu = f"{platform.machine()} CPU, {os.cpu_count()} cores"
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else cpu
@@ -114,7 +99,6 @@ def main() -> None:
         print(introduction + of_network(options.network, options.dtype, options.repeats).text)
         return
     tables = [of_network("demo", "", options.repeats), shares(options.repeats)]
-    tables += [growth(what, options.repeats) for what in GROWTH]
     text = introduction + "\n".join(table.text for table in tables)
     print(text)
     write(RESULTS / "cost.md", text)

@@ -18,7 +18,7 @@ from ..report import RESULTS, KeptCells, Table, chosen, write
 from .metrics import Judge
 from .problems import PROBLEMS, textured_fields
 from .sampling import inpaint, model_of, sigmas
-from .settings import METHODS, Setting
+from .settings import METHODS, Setting, settings
 
 BUDGETS = (20, 40, 100, 8, 16, 200, 400)  # in the order in which they run
 SEEDS = (1, 2, 3)
@@ -100,7 +100,7 @@ class BestOfProblem:
             name = f"{method} | {budget} | {setting.label} | selection"
             return self.cells.measured(name, lambda: self.run(setting, self.counts[0], SELECTION_SEED))["energy"]
 
-        return min(METHODS[method](self.model, budget), key=energy, default=None)
+        return min(settings(method, self.model, budget), key=energy, default=None)
 
     def measure(self, method: str, budget: int) -> None:
         setting = self.best(method, budget)
@@ -117,7 +117,7 @@ class BestOfProblem:
 
 def best_settings(options: argparse.Namespace) -> None:
     keys = chosen(options.problems, KEYS) if options.problems else ["plane", "field"] if options.quick else KEYS
-    methods = chosen(options.methods, list(METHODS)) if options.methods else METHODS
+    methods = chosen(options.methods, METHODS) if options.methods else METHODS
     budgets = [int(budget) for budget in options.budgets.split(",")] if options.budgets else BUDGETS
     if options.quick:
         budgets = [8, 20]

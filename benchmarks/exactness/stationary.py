@@ -137,7 +137,3 @@ class FieldPosterior:
     def log_density(self, x: Tensor) -> Tensor:
         """log p(x), shape (B,)."""
         return self._log_joint(x).logsumexp(1)
-
-    def component(self, x: Tensor) -> Tensor:
-        """The most probable component of each row, shape (B,)."""
-        return self._log_joint(x).argmax(1)

@@ -18,7 +18,7 @@ from ..report import Table
 CASES, LONGEST, CELL = 800, 160, 8
 
 
-class Case:
+class RandomCase:
     """A picture (1 to 3 of them, RGB or RGBA, 8 bits deep as from a file), another one, a mask, and settings."""
 
     def __init__(self, seed: int) -> None:
@@ -43,11 +43,11 @@ class Case:
         return mask
 
 
-def by_mask(case: Case) -> Composited:
+def by_mask(case: RandomCase) -> Composited:
     return composite(case.original, case.generated, case.mask, case.blending)
 
 
-def by_painted_mask(case: Case) -> Composited:
+def by_painted_mask(case: RandomCase) -> Composited:
     padded = pad_to_multiple(case.mask, CELL)
     grid = torch.Size([len(padded), 4, padded.shape[1] // CELL, padded.shape[2] // CELL])
     cells = mask_to_grid(padded, grid, mask_expand_cells=int(case.rng.integers(3)), spatial_ratio=CELL)
@@ -55,7 +55,7 @@ def by_painted_mask(case: Case) -> Composited:
     return composite(case.original, case.generated, painted, case.blending)
 
 
-def by_scaled_mask(case: Case) -> Composited:
+def by_scaled_mask(case: RandomCase) -> Composited:
     zoom = float(case.rng.choice([0.25, 0.5, 2, 3]))
     size = tuple(max(round(side * zoom), 1) for side in case.size)
     mask = torch.cat([case.drawn(size) for _ in case.original])
@@ -66,17 +66,17 @@ def by_scaled_mask(case: Case) -> Composited:
     return composite(case.original, case.generated, mask, case.blending)
 
 
-def by_stitch(case: Case, islands: str = "together") -> Composited:
+def by_stitch(case: RandomCase, islands: str = "together") -> Composited:
     cut, cropped, cropped_mask = crop(case.original, case.mask, case.framing, islands=islands)
     painted = [None, cropped_mask, torch.ones_like(cropped_mask)][case.rng.integers(3)]
     return stitch_crops(cut, 1 - cropped, case.blending, painted)
 
 
-def by_islands(case: Case) -> Composited:
+def by_islands(case: RandomCase) -> Composited:
     return by_stitch(case, "each")
 
 
-def by_moving_box(case: Case) -> Composited:
+def by_moving_box(case: RandomCase) -> Composited:
     return by_stitch(case, "moving")
 
 
@@ -85,8 +85,8 @@ def levels(picture: Tensor) -> np.ndarray:
     return np.clip(255 * picture.numpy(), 0, 255).astype(np.uint8)
 
 
-def exactness() -> Table:
-    kinds: dict[str, Callable[[Case], Composited]] = {
+def exactness(cases: int) -> Table:
+    kinds: dict[str, Callable[[RandomCase], Composited]] = {
         "Composite, the mask as drawn": by_mask,
         "Composite, painted_mask": by_painted_mask,
         "Composite, a mask of another size": by_scaled_mask,
@@ -97,14 +97,14 @@ def exactness() -> Table:
     rows = []
     for name, put_in in kinds.items():
         differing = pixels = 0
-        for seed in range(CASES):
-            case = Case(seed)
+        for seed in range(cases):
+            case = RandomCase(seed)
             result = put_in(case)
             for picture, whole, weight in zip(case.original, result.image, result.mask, strict=True):
                 outside = (weight == 0).numpy()
                 differing += int((levels(whole) != levels(picture))[outside].sum())
                 pixels += int(outside.sum())
-        rows.append([name, str(CASES), str(pixels), str(differing)])
+        rows.append([name, str(cases), str(pixels), str(differing)])
     return Table(
         "Bytes that differ outside the blended mask",
         ["kind", "random cases", "pixels outside", "differing bytes"],

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import platform
 import re
 import sys
@@ -25,15 +26,16 @@ from pathlib import Path
 
 import torch
 
-from comfyui_host import in_process, install
+from comfyui_host import in_process
 from demo_model.measure import held_out
 
+from ..host import HOST
 from ..report import OUT, RESULTS
-from . import HOST, inexact
-from .bench import Bench, Case, Place, mask_of
-from .loading import BadInput, Subject, load, pack_version, pictures_of
-from .methods import METHODS, find_lanpaint
-from .page import Page
+from . import inexact
+from .cells import METHODS, KeptFigures, PictureToPaint
+from .checkpoint import BadInput, load, pictures_of, prompts_of
+from .page import ResultsPage
+from .sampling import with_lanpaint
 
 PROMPTS = (
     "a photograph of a red barn in a snowy field",
@@ -69,7 +71,6 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--blind", action="store_true")
     parser.add_argument("--threads", type=int, help="of the CPU")
-    parser.add_argument("--inexact", action="store_true", help="stand-ins made of the demo model: see inexact.py")
     return parser
 
 
@@ -87,108 +88,89 @@ def main() -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    subject = load(options)
-    is_demo = not (options.checkpoint or options.unet) or subject.files["model"] == HOST.demo_checkpoint
-    size = checked_size(128 if is_demo else options.size, subject)
-    cfgs = options.cfg or ([1.0] if is_distilled(subject) else [4.0])
+    checkpoint = load(options)
+    is_demo = checkpoint.is_demo
+    size = checkpoint.checked_size(128 if is_demo else options.size)
+    cfgs = options.cfg or ([1.0] if checkpoint.is_distilled else [4.0])
     steps = options.steps or (8 if options.quick else 20)
     count = options.count or (4 if options.quick else 32 if is_demo else 16)
-    scheduler = options.scheduler or ("simple" if subject.is_flow else "karras")
-    samplers = HOST.comfy.samplers
+    scheduler = options.scheduler or ("simple" if checkpoint.is_flow else "karras")
     for name, value, choices in (
-        ("sampler", options.sampler, samplers.SAMPLER_NAMES),
-        ("scheduler", scheduler, samplers.SCHEDULER_NAMES),
+        ("sampler", options.sampler, HOST.comfy.samplers.SAMPLER_NAMES),
+        ("scheduler", scheduler, HOST.comfy.samplers.SCHEDULER_NAMES),
     ):
         if value not in choices:
             raise BadInput(f"input --{name}: found {value}, wanted one of: {', '.join(choices)}")
     if min(steps, count) < 1:
         raise BadInput(f"input --steps, --count: found {steps}, {count}, wanted 1 or more")
-    prompts = read_prompts(options.prompts) if options.prompts else []
-    folder = options.out or OUT / (subject.name + ("-quick" if options.quick else ""))
-    identity = {
-        "files": subject.files, "size": size, "steps": steps, "sampler": options.sampler, "scheduler": scheduler,
-        "pictures": str(options.pictures and options.pictures.resolve()), "prompts": prompts, "code": code(),
-    }  # fmt: skip
-    bench = Bench(subject, (options.sampler, scheduler, steps), size, folder, identity)
-    cases = list(cases_of(bench, options, prompts, count, cfgs[0], is_demo))
-    methods = [*METHODS, *(["lanpaint"] if find_lanpaint(install.find_host().tree / "custom_nodes") else [])]
-    command = re.sub(r"(--(?:pictures|prompts|out|models) )\S+", r"\1...", " ".join(sys.argv[1:]))  # paths are private
-    title = f"Inpainting with {subject.files['model']}"
-    for case in cases:
+    prompts = prompts_of(options.prompts) if options.prompts else []
+    folder = options.out or OUT / (checkpoint.name + ("-quick" if options.quick else ""))
+    decisive = [checkpoint.files, size, steps, options.sampler, scheduler, str(options.pictures), prompts]
+    kept_in = folder / identity(decisive)
+    try:
+        kept_in.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"input --out: found {folder}, wanted a folder that can be written: {error}") from error
+    kept = KeptFigures(checkpoint, (options.sampler, scheduler, steps), size, kept_in)
+    paintings = list(to_paint(kept, options, prompts, count, cfgs[0]))
+    methods = with_lanpaint(list(METHODS))
+    title = f"Inpainting with {checkpoint.files['model']}"
+    for painting in paintings:
         for cfg in cfgs:
             for method in methods:
-                cell = bench.measure(case, place := Place(case.number, mask_of(case.number), method, cfg))
-                said = f"seam {cell['seam']:.3f}, loss {cell['loss']:.3f}" if cell else bench.failures[str(place)]
-                print(f"{place}: {said}")
-        page = Page(bench, title, machine(command, bench), cases, methods, cfgs)  # whole or not: who stops has it
+                cell = painting.cell(method, cfg)
+                print(f"{cell}: {kept.measure(painting, cell)}", flush=True)
+        # whole or not: who stops has it
+        page = ResultsPage(title, machine(size, kept.settings), kept, paintings, methods, cfgs)
         page.write(folder / "results", options.blind)
     print(f"{folder / 'results.html'}")
     if is_demo and not options.quick and not options.out:
         page.write_markdown(RESULTS / "quality")
 
 
-def cases_of(
-    bench: Bench, options: argparse.Namespace, prompts: list[str], count: int, cfg: float, is_demo: bool
-) -> Iterator[Case]:
+def to_paint(
+    kept: KeptFigures, options: argparse.Namespace, prompts: list[str], count: int, cfg: float
+) -> Iterator[PictureToPaint]:
     """The pictures: of a folder, of the demo model's scenes, or made by the model itself."""
+    checkpoint = kept.checkpoint
     if options.pictures:
-        pictures, notes = pictures_of(options.pictures, count, bench.size)
-        bench.subject.notes += notes
+        pictures, notes = pictures_of(options.pictures, count, kept.size)
+        checkpoint.notes += notes
         texts = prompts or [""]
-    elif is_demo:
+    elif checkpoint.is_demo:
         images, captions = held_out(count)
         pictures, texts = list(images), prompts or captions
     else:
         texts = prompts or list(PROMPTS)
         pictures = []
-        bench.subject.notes.append("The pictures were made by the model itself.")
+        checkpoint.notes.append("The pictures were made by the model itself.")
         for number in range(count):
-            pictures.append(bench.made(number, texts[number % len(texts)], cfg))
+            pictures.append(kept.made(number, texts[number % len(texts)], cfg))
             print(f"picture {number + 1} of {count} made")
     for number, picture in enumerate(pictures):
-        yield Case(bench, number, picture, texts[number % len(texts)])
+        yield PictureToPaint(checkpoint, number, picture, texts[number % len(texts)])
 
 
-def read_prompts(path: Path) -> list[str]:
-    try:
-        found = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except (OSError, UnicodeError) as error:
-        raise BadInput(f"input --prompts: found {path}, which cannot be read ({error}), wanted a text file") from error
-    if not found:
-        raise BadInput(f"input --prompts: found {path} empty, wanted a prompt a line")
-    return found
-
-
-def checked_size(size: int, subject: Subject) -> int:
-    """The size, rounded down to whole patches of the network; at least eight cells, so that masks have two parts."""
-    step = 2 * subject.cell
-    if size < 4 * step:
-        raise BadInput(f"input --size: found {size}, wanted at least {4 * step} for this VAE")
-    if size % step:
-        subject.notes.append(f"--size {size} was rounded down to {size // step * step}.")
-    return size // step * step
-
-
-def is_distilled(subject: Subject) -> bool:
-    """Whether guidance is an input of the network, as in Flux dev, so that cfg is 1."""
-    return bool(subject.model.model.model_config.unet_config.get("guidance_embed"))
-
-
-def code() -> str:
-    """Of all files that decide a cell, so that results of other code are not taken for these."""
-    root, digest = in_process.ROOT, hashlib.sha256()
-    for path in sorted([*(root / "samplers").rglob("*.py"), *Path(__file__).parent.glob("m*.py")]):
+def identity(decisive: list) -> str:
+    """Of all that decides a cell beside its name, this code included, so that no other results are taken for these."""
+    digest = hashlib.sha256(json.dumps(decisive).encode())
+    code = [*(in_process.ROOT / "samplers").rglob("*.py"), *Path(__file__).parent.glob("[cms]*s.py")]
+    for path in sorted(code):
         digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()[:8]
 
 
-def machine(command: str, bench: Bench) -> str:
+def machine(size: int, settings: tuple[str, str, int]) -> str:
     import comfyui_version
 
+    version = re.search(r'^version = "(.*)"', (in_process.ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M)
+    assert version is not None
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{platform.machine()} CPU"
-    sampler, scheduler, steps = bench.settings
+    sampler, scheduler, steps = settings
+    # paths are private
+    command = re.sub(r"(--(?:pictures|prompts|out|models) )\S+", r"\1...", " ".join(sys.argv[1:]))
     return (
-        f"Latent RePaint {pack_version(in_process.ROOT)}, ComfyUI {comfyui_version.__version__}, torch "
-        f"{torch.__version__}, {device}. {bench.size} x {bench.size} pixels, {sampler}, {scheduler}, {steps} steps of "
-        f"two evaluations. Command: python benchmarks quality {command}".rstrip()
+        f"Latent RePaint {version[1]}, ComfyUI {comfyui_version.__version__}, torch {torch.__version__}, {device}. "
+        f"{size} x {size} pixels, {sampler}, {scheduler}, {steps} steps of two evaluations. "
+        f"Command: python benchmarks quality {command}".rstrip()
     )

@@ -9,50 +9,66 @@
 - lora lcm, lora euler: distilled to a few steps
 - prompt: each scene with the caption of another, judged without a prompt
 - weights: 5 % of noise in every weight, as 4-bit weights have
+- float8: weights of float8 (e4m3fn)
 
 Held-out scenes, four masks in turn, schedule `normal`. Seam and own loss (the undistilled model judges) are ratios to
 the untouched scene: 1 is real. Each with its standard error, and bold where it is farther from 1 than the host's at
 the same steps, beyond two standard errors. Steps are those of a user's settings: `x 2` makes about two evaluations a
 step; `blend fixed` under Euler is the host. The own loss of the kept part is above 1 where what was painted does not
-hang together with it. A sheet a table is in benchmarks/out/inexact: look at it.
+hang together with it. Taken for distilled: the share of pictures of which Match left its extra evaluations out, because
+the model looked distilled in steps. A sheet a table is in benchmarks/out/inexact: look at it.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from comfyui_host import install
-from comfyui_host.passes import counted
 from demo_model.distil import DISTILLED
+from demo_model.measure import held_out, prompts
+from latent_repaint.samplers.mathematics.known_noise import FixedNoise
 from latent_repaint.samplers.methods import Blend, Match, RePaintBudget
 
-from ..held_out import HeldOut
+from ..host import HOST
 from ..report import OUT, RESULTS, Table, chosen, contact_sheet, write
 from ..seam import seam_energy
-from . import HOST
-from .masks import MASKS
-from .measures import denoising_loss
-from .methods import LANPAINT, THINKING, find_lanpaint
+from .measures import MASKS, denoising_loss
+from .sampling import LANPAINT, inpaint, with_lanpaint
 
-TITLE = "Models that are no exact denoisers"
 SHEETS = OUT / "inexact"
 CELL, SHOWN, FIRST_SEED = 8, 12, 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchedMatch(Match):
+    """Match, and the noises that its runs had: these know which pictures were taken for a distilled model's."""
+
+    noises: list[FixedNoise] = field(default_factory=list)
+
+    def noise(self, *given: Any) -> FixedNoise:
+        self.noises.append(super().noise(*given))
+        return self.noises[-1]
+
+
 METHODS: dict[str, tuple[Any, int]] = {  # and how many times the steps it makes
     "host": (None, 1),
     "host x 2": (None, 2),
     "blend": (Blend(), 1),
     "blend fixed": (Blend(known_noise="fixed"), 1),
     "repaint x 2": (RePaintBudget(evaluations_per_step=2.0), 1),
-    "match x 2": (Match(inner_steps=1.0), 1),
+    "match x 2": (WatchedMatch(inner_steps=1.0), 1),
+    LANPAINT: (LANPAINT, 1),
 }
-MODELS = ("cfg1", "cfg4", "cfg7", "w2", "w3.5", "w6", "lora lcm", "lora euler", "prompt", "weights")
+MODELS = ("cfg1", "cfg4", "cfg7", "w2", "w3.5", "w6", "lora lcm", "lora euler", "prompt", "weights", "float8")
+COLUMNS = ("model", "steps", "method", "evaluations", "seam", "worst, seed by seed", "own loss", "of the kept part",
+           "taken for distilled")  # fmt: skip
 
 
-class Kind(NamedTuple):
+class StandIn(NamedTuple):
     """A model and how it is asked."""
 
     model: Any
@@ -63,19 +79,31 @@ class Kind(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """Of one seed: a number for each scene, and the model evaluations of the batch."""
+    """Of one seed: a number for each scene, the model evaluations of the batch, and which scenes Match took for those
+    of a model distilled in steps."""
 
     seam: Tensor
     loss: Tensor
     kept: Tensor
     evaluations: int
+    distilled: Tensor | None = None
 
 
-class Scenes(HeldOut):
-    """The held-out scenes, their masks, and what a real picture's loss is."""
+class Scenes:
+    """The first `count` held-out scenes, their masks, and what a real picture's loss is.
+
+    Attributes:
+        latent, picture: as the VAE makes them, and decoded again.
+        positive, negative: conditioning; each scene has its own caption.
+        unknown: the masks, (count, h, w), boolean.
+    """
 
     def __init__(self, count: int) -> None:
-        super().__init__(count)
+        self.model, clip, self.vae = HOST.nodes.CheckpointLoaderSimple().load_checkpoint(HOST.demo_checkpoint)
+        images, captions = held_out(count)
+        self.latent = self.vae.encode(images)
+        self.picture = self.vae.decode(self.latent)
+        self.positive, self.negative = prompts(clip, captions)
         masks = [mask(*self.latent.shape[2:]) for mask in MASKS.values()]
         self.unknown = torch.stack([masks[i % len(masks)] for i in range(count)])
         self.pixels = self.unknown.repeat_interleave(CELL, 1).repeat_interleave(CELL, 2).float()
@@ -90,47 +118,41 @@ class Scenes(HeldOut):
     def given(self) -> Tensor:
         return torch.where(self.pixels[:SHOWN, :, :, None] > 0, 0.5, self.picture[:SHOWN])
 
-    def kind(self, name: str, solver: str) -> Kind:
-        plain, steps = Kind(self.model, solver, 1.0, (20, 8), self.positive), (8, 4)
+    def stand_in(self, name: str, solver: str) -> StandIn:
+        plain = StandIn(self.model, solver, 1.0, (20, 8), self.positive)
         if name.startswith("cfg"):
             return plain._replace(cfg=float(name[3:]))
-        if name.startswith("w") and name != "weights":
-            return plain._replace(model=guided_inside(self.model, self.negative[0][0], float(name[1:])))
         if name.startswith("lora"):
             lora = HOST.comfy.utils.load_torch_file(str(DISTILLED), safe_load=True)
             distilled, _ = HOST.comfy.sd.load_lora_for_models(self.model, None, lora, 1.0, 0.0)
-            return plain._replace(model=distilled, solver=name[5:], steps=steps)
+            return plain._replace(model=distilled, solver=name[5:], steps=(8, 4))
         if name == "prompt":
             return plain._replace(positive=self.of_another)
-        return plain._replace(model=with_noisy_weights(self.model, 0.05))
+        if name == "weights":
+            return plain._replace(model=with_noisy_weights(self.model, 0.05))
+        if name == "float8":
+            return plain._replace(model=with_weights_of(torch.float8_e4m3fn))
+        return plain._replace(model=guided_inside(self.model, self.negative[0][0], float(name[1:])))
 
-    def painted(self, kind: Kind, method: str, steps: int, seed: int) -> tuple[Tensor, int]:
+    def painted(self, asked: StandIn, method: str, steps: int, seed: int) -> tuple[Tensor, int]:
         """The latents, and how often the network was asked."""
-        mask = self.unknown[:, None].float()
-        with counted(kind.model) as passes:
-            if method == "lanpaint":
-                node = HOST.nodes.NODE_CLASS_MAPPINGS[LANPAINT]()
-                samples = getattr(node, node.FUNCTION)(
-                    kind.model.clone(), seed, steps, kind.cfg, kind.solver, "normal", kind.positive, self.negative,
-                    {"samples": self.latent, "noise_mask": mask}, 1.0, THINKING,
-                )[0]["samples"]  # fmt: skip
-            else:
-                way, factor = METHODS[method]
-                samples = self.inpaint(
-                    kind.model, way, kind.solver, cfg=kind.cfg, steps=factor * steps, denoise=1.0, mask=mask,
-                    seed=seed, positive=kind.positive,
-                )  # fmt: skip
+        way, factor = METHODS[method]
+        latent = {"samples": self.latent, "noise_mask": self.unknown[:, None].float()}
+        settings = (asked.solver, "normal", factor * steps, asked.cfg)
+        samples, passes = inpaint(asked.model, way, settings, (asked.positive, self.negative), latent, seed)
         return samples, len(passes)
 
-    def scored(self, kind: Kind, method: str, steps: int, seed: int) -> tuple[Scored, Tensor]:
+    def scored(self, asked: StandIn, method: str, steps: int, seed: int) -> tuple[Scored, Tensor]:
         """And the pictures, (count, H, W, 3)."""
-        samples, evaluations = self.painted(kind, method, steps, seed)
+        samples, evaluations = self.painted(asked, method, steps, seed)
         pictures = self.vae.decode(samples)
         images = [images.movedim(-1, 1).split(1) for images in (pictures, self.picture)]
         triples = zip(*images, self.pixels[:, None].split(1), strict=True)
         seams = torch.tensor([seam_energy(*triple) for triple in triples])
-        prompt, real = self.judges[kind.positive is self.of_another]
-        return Scored(seams, *(self.loss(samples, prompt) / real).mean(2), evaluations), pictures
+        prompt, real = self.judges[asked.positive is self.of_another]
+        way = METHODS[method][0]
+        distilled = way.noises[-1].distilled.float() if isinstance(way, WatchedMatch) else None
+        return Scored(seams, *(self.loss(samples, prompt) / real).mean(2), evaluations, distilled), pictures
 
 
 def guided_inside(model: Any, negative: Tensor, w: float) -> Any:
@@ -161,7 +183,15 @@ def with_noisy_weights(model: Any, share: float) -> Any:
     return model
 
 
-def row(name: str, steps: int, method: str, scores: list[Scored], host: list[Scored]) -> dict[str, str | float]:
+def with_weights_of(dtype: torch.dtype) -> Any:
+    """The demo model's MODEL with the weights of its network in this dtype."""
+    path = HOST.folder_paths.get_full_path("checkpoints", HOST.demo_checkpoint)
+    weights = HOST.comfy.utils.load_torch_file(path).items()
+    network = {name: weight for name, weight in weights if name.startswith("model.diffusion_model.")}
+    return HOST.comfy.sd.load_diffusion_model_state_dict(network, {"dtype": dtype})
+
+
+def row(name: str, steps: int, method: str, scores: list[Scored], host: list[Scored]) -> list[str]:
     """A line of the table; `host` is at the same steps."""
 
     def said(measure: str) -> str:
@@ -171,16 +201,10 @@ def row(name: str, steps: int, method: str, scores: list[Scored], host: list[Sco
         text = f"{mean:.2f} ± {error:.2f}"
         return f"**{text}**" if farther else text
 
-    return {
-        "model": name,
-        "steps": str(steps),
-        "method": method,
-        "evaluations": str(scores[0].evaluations),
-        "seam": said("seam"),
-        "worst, seed by seed": ", ".join(f"{score.seam.max():.1f}" for score in scores),
-        "own loss": said("loss"),
-        "of the kept part": said("kept"),
-    }
+    worst = ", ".join(f"{score.seam.max():.1f}" for score in scores)
+    head = [name, str(steps), method, str(scores[0].evaluations)]
+    distilled = "-" if scores[0].distilled is None else f"{spread(scores, 'distilled')[0]:.0%}"
+    return [*head, said("seam"), worst, said("loss"), said("kept"), distilled]
 
 
 def spread(scores: list[Scored], measure: str) -> tuple[float, float]:
@@ -193,41 +217,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inexact", action="store_true")
     parser.add_argument("--models", default=",".join(MODELS), help="for example w3.5,lora")
-    parser.add_argument("--methods", default="", help=f"of {', '.join(METHODS)}, lanpaint; the host always runs too")
+    parser.add_argument("--methods", default="", help=f"of {', '.join(METHODS)}; the host always runs too")
     parser.add_argument("--steps", default="", help="20,8; of the LoRA 8,4")
     parser.add_argument("--sampler", default="euler", help="of all models but the LoRA")
     parser.add_argument("--scenes", type=int, default=64)
     parser.add_argument("--seeds", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    every = [*METHODS, *(["lanpaint"] if find_lanpaint(install.find_host().tree / "custom_nodes") else [])]
+    every = with_lanpaint([name for name in METHODS if name != LANPAINT])
     methods = chosen(f"host,{options.methods}", every) if options.methods else every
     with torch.inference_mode():
         scenes, rows = Scenes(options.scenes), []
         for name in chosen(options.models, MODELS):
-            kind = scenes.kind(name, options.sampler)
-            for steps in map(int, options.steps.split(",")) if options.steps else kind.steps:
-                rows += rows_of(scenes, name, kind, steps, methods, options.seeds)
-    text = Table.of(TITLE, rows, f"{options.scenes} scenes, {options.seeds} seeds, {options.sampler}.").text
+            asked = scenes.stand_in(name, options.sampler)
+            for steps in map(int, options.steps.split(",")) if options.steps else asked.steps:
+                rows += rows_of(scenes, name, asked, steps, methods, options.seeds)
+    note = f"{options.scenes} scenes, {options.seeds} seeds, {options.sampler}."
+    text = Table("Models that are no exact denoisers", COLUMNS, rows, note).text
     print(text)
     if not options.methods and not options.steps and options.models == ",".join(MODELS) and options.scenes == 64:
         write(RESULTS / "inexact.md", f"{text}\n{__doc__}")
 
 
-def rows_of(
-    scenes: Scenes, name: str, kind: Kind, steps: int, methods: list[str], seeds: int
-) -> list[dict[str, str | float]]:
+def rows_of(scenes: Scenes, name: str, asked: StandIn, steps: int, methods: list[str], seeds: int) -> list[list[str]]:
     """The lines of one model at so many steps, printed as they come, and their sheet."""
     rows, sheet, host = [], {"given": scenes.given()}, None
     for method in methods:
-        scores = []
-        for seed in range(FIRST_SEED, FIRST_SEED + seeds):
-            score, pictures = scenes.scored(kind, method, steps, seed)
-            scores.append(score)
+        runs = [scenes.scored(asked, method, steps, FIRST_SEED + k) for k in range(seeds)]
+        scores = [scored for scored, _pictures in runs]
         host = host or scores
-        sheet[method] = pictures[:SHOWN]
+        sheet[method] = runs[-1][1][:SHOWN]
         rows.append(row(name, steps, method, scores, host))
-        print(*rows[-1].values(), sep=" | ", flush=True)
+        print(*rows[-1], sep=" | ", flush=True)
     sheet["original"] = scenes.picture[:SHOWN]
     SHEETS.mkdir(parents=True, exist_ok=True)
     contact_sheet(sheet).save(SHEETS / f"{name} {steps}.png")

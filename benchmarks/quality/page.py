@@ -1,11 +1,10 @@
-"""What the cells come to: tables, a contact sheet, and one page that holds everything and fetches nothing."""
+"""What the cells come to: a table, a contact sheet, and one page that holds everything and fetches nothing."""
 
 from __future__ import annotations
 
 import base64
 import html
 import io
-import itertools
 import json
 import random
 import statistics
@@ -17,9 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..report import Table, contact_sheet, to_image, write
-from .bench import Bench, Case, Place, mask_of
-from .masks import MASKS
-from .measures import LEVELS
+from .cells import KeptFigures, PictureToPaint
 
 SHOWN, SIDE, PAIRS = 8, 256, 32
 HERE = Path(__file__).resolve().parent
@@ -30,88 +27,76 @@ the same of the kept part, beside what was painted: above 1 where the two do not
 Colour: how far the painted part along the edge is from the untouched picture, in levels of 255. Means over the
 pictures ± standard error.
 """
-Found = dict[Place, dict[str, Any]]
 
 
-class Page:
+class ResultsPage:
     """The results of a run, whole or not.
 
     Arguments:
         title, machine: plain text.
         methods: in the order of the rows.
-        wanted: how many cells the whole run has.
     """
 
     def __init__(
-        self, bench: Bench, title: str, machine: str, cases: list[Case], methods: list[str], cfgs: list[float]
-    ) -> None:
-        self.bench, self.title, self.machine, self.cases = bench, title, machine, cases
+        self, title: str, machine: str, kept: KeptFigures, paintings: list[PictureToPaint], methods: list[str],
+        cfgs: list[float],
+    ) -> None:  # fmt: skip
+        self.title, self.machine, self.kept, self.paintings = title, machine, kept, paintings
         self.methods, self.cfgs = methods, cfgs
-        every = itertools.product(cases, methods, cfgs)
-        places = [Place(case.number, mask_of(case.number), method, cfg) for case, method, cfg in every]
-        self.wanted = len(places)
-        self.found: Found = {place: cell for place in places if (cell := bench.kept(place)) is not None}
+        cells = [one.cell(method, cfg) for one in paintings for method in methods for cfg in cfgs]
+        self.wanted = len(cells)
+        self.found = {cell: figures for cell in cells if (figures := kept.kept(cell)) is not None}
 
     def notes(self) -> list[str]:
-        notes = list(self.bench.subject.notes)
+        notes = list(self.kept.checkpoint.notes)
         if missing := self.wanted - len(self.found):
             notes.append(f"{missing} of {self.wanted} cells are not measured; the same command goes on with them.")
-        reasons = sorted(set(self.bench.failures.values()))
         notes += [f"Left out for want of memory, also with every other model unloaded: {reason}. Try a smaller "
-                  "--size, or start with other programs closed." for reason in reasons]  # fmt: skip
+                  "--size, or start with other programs closed."
+                  for reason in sorted(set(self.kept.failures.values()))]  # fmt: skip
         return notes
 
-    def tables(self) -> list[Table]:
-        rows, levels, kinds = [], [], []
+    def table(self) -> Table:
+        rows = []
         for cfg in self.cfgs:
             for method in self.methods:
-                cells = [cell for place, cell in self.found.items() if place[2:] == (method, cfg)]
+                cells = [one for cell, one in self.found.items() if cell[2:] == (method, cfg)]
                 if not cells:
                     continue
-                head = [f"{cfg:g}", method]
                 vram = [cell["vram"] for cell in cells if cell["vram"]]
                 rows.append([
-                    *head, str(len(cells)), f"{statistics.fmean(cell['passes'] for cell in cells):.0f}",
+                    f"{cfg:g}", method, str(len(cells)), f"{statistics.fmean(cell['passes'] for cell in cells):.0f}",
                     *(spread([cell[name] for cell in cells]) for name in ("seam", "loss", "kept", "colour")),
                     f"{statistics.median(cell['seconds'] for cell in cells):.2f}",
                     f"{max(vram):.0f}" if vram else "-", str(sum(not cell["finite"] for cell in cells)),
                 ])  # fmt: skip
-                levels.append([*head, *(spread([cell[f"loss at {level:g}"] for cell in cells]) for level in LEVELS)])
-                by_mask = {mask: [c for p, c in self.found.items() if p[1:] == (mask, method, cfg)] for mask in MASKS}
-                kinds.append([*head, *(spread([cell["seam"] for cell in some]) for some in by_mask.values())])
         columns = ["cfg", "method", "pictures", "passes", "seam", "loss", "kept", "colour", "seconds a picture",
                    "peak VRAM, MB", "not finite"]  # fmt: skip
-        return [
-            Table("Methods", columns, rows, level=2),
-            Table("Loss by share of the schedule gone by", ["cfg", "method", *map(str, LEVELS)], levels, level=2),
-            Table("Seam by mask", ["cfg", "method", *MASKS], kinds, level=2),
-        ]
+        return Table("Methods", columns, rows, level=2)
 
     def sheet(self) -> Image.Image:
         """Up to SHOWN pictures that every method has painted, at the first cfg."""
-        places = {
-            case: [Place(case.number, mask_of(case.number), method, self.cfgs[0]) for method in self.methods]
-            for case in self.cases
-        }
-        whole = [case for case, own in places.items() if all(place in self.found for place in own)][:SHOWN]
-        if not whole:
-            return Image.new("RGB", (1, 1), "white")
-        rows: dict[str, list[Tensor]] = {"given": [case.masked() for case in whole]}
-        for i, method in enumerate(self.methods):
-            rows[method] = [self.bench.picture(places[case][i]) for case in whole]
-        return contact_sheet({**rows, "original": [case.picture for case in whole]}, SIDE)
+        rows: dict[str, list[Tensor]] = {name: [] for name in ("given", *self.methods, "original")}
+        for painting in self.paintings:
+            cells = {method: painting.cell(method, self.cfgs[0]) for method in self.methods}
+            if len(rows["given"]) < SHOWN and all(cell in self.found for cell in cells.values()):
+                rows["given"].append(painting.masked())
+                rows["original"].append(painting.picture)
+                for method, cell in cells.items():
+                    rows[method].append(self.kept.picture(cell))
+        return contact_sheet(rows, SIDE) if rows["given"] else Image.new("RGB", (1, 1), "white")
 
     def pairs(self) -> list[dict[str, Any]]:
         """Match against every other method, A and B in random order, the pairs too."""
         rng, pairs = random.SystemRandom(), []
-        for case in self.cases:
+        for painting in self.paintings:
             for method in self.methods:
                 names = [method, "match"]
                 rng.shuffle(names)
-                places = [Place(case.number, mask_of(case.number), name, self.cfgs[0]) for name in names]
-                if method != "match" and all(place in self.found for place in places):
-                    left, right = (embedded(to_image(self.bench.picture(place))) for place in places)
-                    given = embedded(to_image(case.masked()))
+                cells = [painting.cell(name, self.cfgs[0]) for name in names]
+                if method != "match" and all(cell in self.found for cell in cells):
+                    left, right = (embedded(to_image(self.kept.picture(cell))) for cell in cells)
+                    given = embedded(to_image(painting.masked()))
                     pairs.append({"names": names, "left": left, "given": given, "right": right})
         rng.shuffle(pairs)
         return pairs[:PAIRS]
@@ -122,7 +107,7 @@ class Page:
         self.sheet().save(buffer, "PNG", optimize=True)
         write(path.with_suffix(".png"), buffer.getvalue())
         text = [f"# {self.title}", "", self.machine, "", *(f"- {note}" for note in self.notes()), ""]
-        text += [*(table.text for table in self.tables()), READING, f"![A row a method]({path.name}.png)\n"]
+        text += [self.table().text, READING, f"![A row a method]({path.name}.png)\n"]
         write(path.with_suffix(".md"), "\n".join(text))
 
     def write(self, path: Path, blind: bool) -> None:
@@ -130,19 +115,14 @@ class Page:
         self.write_markdown(path)
         caption = f"cfg {self.cfgs[0]:g}; the grey part was painted."
         pairs = self.pairs() if blind else []
-        parts = (self.title, self.machine, self.notes(), self.tables(), caption, embedded(self.sheet()), pairs)
+        parts = (self.title, self.machine, self.notes(), [self.table()], caption, embedded(self.sheet()), pairs)
         write(path.with_suffix(".html"), page(*parts))
 
 
 def page(
-    title: str,
-    machine: str,
-    notes: list[str],
-    tables: list[Table],
-    caption: str,
-    sheet: str,
+    title: str, machine: str, notes: list[str], tables: list[Table], caption: str, sheet: str,
     pairs: list[dict[str, Any]],
-) -> str:
+) -> str:  # fmt: skip
     """A page that needs nothing beside itself. `sheet` and the pictures of `pairs` are data URLs."""
     listed = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
     answers = json.dumps(pairs).replace("<", "\\u003c")
@@ -161,11 +141,8 @@ def page(
 
 def spread(values: list[float]) -> str:
     """Mean ± standard error."""
-    if not values:
-        return "-"
-    if len(values) == 1:
-        return f"{values[0]:.3f}"
-    return f"{statistics.fmean(values):.3f} ± {statistics.stdev(values) / len(values) ** 0.5:.3f}"
+    error = f" ± {statistics.stdev(values) / len(values) ** 0.5:.3f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.3f}{error}"
 
 
 def embedded(picture: Image.Image) -> str:

@@ -64,7 +64,7 @@ def saved(graph: Graph, last: Node) -> Node:
 
 def results(graph: Graph, last: Node) -> list[Row]:
     """What a run shows: the picture, and the report below it, beside the page's map."""
-    report = graph.add("PreviewAny", "Report", source=last["report"], tall=210)
+    report = graph.add("PreviewAny", "Report", source=last["report"], tall=214)
     return [saved(graph, last), (report, CORNER)]
 
 

@@ -161,7 +161,7 @@ def video(graph: Graph) -> None:
     )
     joined = graph.add("CreateVideo", folded=True, images=last, fps=frames, audio=frames)
     save = graph.add("SaveVideo", video=joined, filename_prefix="video/latent-repaint")
-    report = graph.add("PreviewAny", "Report", source=last["report"], tall=210)
+    report = graph.add("PreviewAny", "Report", source=last["report"], tall=214)
     graph.columns(
         [
             note,

@@ -13,6 +13,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from .models import MODELS
@@ -20,6 +21,7 @@ from .models import MODELS
 WIDTH, HEIGHT = 1334, 742
 NARROWEST = 225
 GAP, BETWEEN, TITLE = 6, 28, 30
+BADGE = 14  # more, above a folded node of ours: on older pages the pack's name stands there
 HEAD, MARGIN = 30, 6  # of a step: above its first node's title, and around the nodes
 CORNER = 130
 VIEW = {"scale": 0.75, "offset": [260, 185]}  # for hosts that open a template as it was saved
@@ -60,6 +62,7 @@ HEIGHTS = {  # pixels below the title: what either drawing wants for the node, w
 }
 COLOURS = {"note": ("#432", "#653"), "positive": ("#232", "#353"), "negative": ("#322", "#533")}
 STEP_COLOUR = "#3f789e"
+OURS = "LatentRepaint_"
 
 
 @dataclass
@@ -106,6 +109,16 @@ def _height(row: Row) -> int:
     """Pixels below the titles of a row."""
     nodes = [node for node in _row(row) if isinstance(node, Node)]
     return max(0 if node.data["flags"] else node.height for node in nodes)
+
+
+def _folded(row: Row) -> bool:
+    return _height(row) == 0
+
+
+def _badge(row: Row) -> bool:
+    """Whether a folded node of ours is among them."""
+    nodes = [node.data for node in _row(row) if isinstance(node, Node)]
+    return any(node["flags"] and node["type"].startswith(OURS) for node in nodes)
 
 
 @dataclass
@@ -178,7 +191,7 @@ class Graph:
     def _append(
         self, kind: str, title: str, inputs: list[Any], outputs: list[Any], values: list[Any], height: int
     ) -> Node:
-        ours = kind.startswith("LatentRepaint_")
+        ours = kind.startswith(OURS)
         origin = {"cnr_id": "latent-repaint", "ver": "0.2.0"} if ours else {"cnr_id": "comfy-core", "ver": "0.3.75"}
         number = len(self.nodes) + 1
         data = {
@@ -228,7 +241,8 @@ class Graph:
         for number, (column, width) in enumerate(zip(columns, widths, strict=True)):
             parts = [part if isinstance(part, Step) else Step("", [part]) for part in column]
             rows = [row for part in parts for row in part.rows]
-            taken = sum(_height(row) + TITLE + GAP for row in rows) - GAP
+            badges = [0, *(BADGE if _folded(above) and _badge(row) else 0 for above, row in pairwise(rows))]
+            taken = sum(_height(row) + TITLE + GAP for row in rows) - GAP + sum(badges)
             taken += sum(HEAD + MARGIN for part in parts if part.title)
             if (left := HEIGHT - taken) < 0:
                 raise ValueError(f"{self.name}: column {number + 1} is {-left} pixels too tall")
@@ -238,6 +252,7 @@ class Graph:
                 above = top
                 top += HEAD if part.title else 0
                 for row in part.rows:
+                    top += badges.pop(0)
                     height = _height(row) + (left // len(tall) if row in tall else 0)
                     placed += self._place(row, x, top, width, height)
                     top += TITLE + height + GAP

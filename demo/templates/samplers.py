@@ -99,7 +99,7 @@ def mask_and_cost(graph: Graph) -> None:
     defaults = graph.defaults("LatentRepaint_KSampler")
     solver = graph.add("KSamplerSelect", sampler_name=defaults["sampler_name"])
     sigmas = graph.add("BasicScheduler", model=model, scheduler=defaults["scheduler"], steps=defaults["steps"])
-    ours = graph.add("LatentRepaint_RePaintSampler", sampler=solver)
+    ours = graph.add("LatentRepaint_RePaintSampler", "RePaint Sampler", sampler=solver)
     plot = graph.add("LatentRepaint_Schedule", model=model, sampler=ours, sigmas=sigmas)
     save = saved(graph, latent)
     graph.columns(

@@ -195,7 +195,8 @@ def borrow(denoiser: networks.Denoiser) -> dict[str, float]:
 
     What is new in the UNet lets pass what comes from the level below.
     """
-    unet, text, words = "model.diffusion_model.", "cond_stage_model.transformer.text_model.", "embeddings.token_embedding.weight"
+    unet, text = "model.diffusion_model.", "cond_stage_model.transformer.text_model."
+    words = "embeddings.token_embedding.weight"
     with safe_open(ROOT / "demo_model" / "weights" / "latent-repaint-demo.safetensors", "pt") as file:
         state = {name: file.get_tensor(name).float() for name in file.keys()}
     model = denoiser.text.transformer.text_model

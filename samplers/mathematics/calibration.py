@@ -5,8 +5,8 @@ from torch import Tensor
 
 LOWEST, HIGHEST = 1.0, 7.0  # of b/a; at more noise, y and what the model sees have little in common
 DOUBT = 0.25  # of rho, between an exact denoiser's 0 and the 1/2 of a model that returns samples
-LOUDEST = 1.5  # of |D|^2 / |y|^2: no law of pictures has samples so much louder than y
-LIKENESS = 0.25  # of the correlation of D and y: a network that does not know y says nothing about its law
+LARGEST = 1.5  # of |D|^2 / |y|^2: no two samples of one distribution of pictures differ so much
+LIKENESS = 0.25  # of the correlation of D and y: a network that does not know y says nothing about pictures like it
 
 
 def moments(denoised: Tensor, y: Tensor, known: Tensor) -> Tensor:
@@ -36,8 +36,9 @@ def looks_distilled(told: Tensor) -> Tensor:
     .. math:: \rho = -\frac{\langle D, y - D \rangle}{|y - D|^2}
 
     The error of a conditional mean is uncorrelated with it, so :math:`\rho` is 0 for an exact denoiser. A model that
-    was distilled in steps returns a sample of the same law as y. Then y - D has twice the variance that x leaves open,
-    and :math:`\rho` is 1/2. Guidance inside of the network raises it too. It holds for fresh noise in the known part.
+    was distilled in steps returns a sample of the distribution that y has. Then y - D has twice the variance that x
+    leaves open, and :math:`\rho` is 1/2. Guidance inside of the network raises it too. It holds for fresh noise in the
+    known part.
 
     References:
         Fundamentals of statistical signal processing: estimation theory (Kay, 1993), section 12.4, the orthogonality
@@ -47,4 +48,4 @@ def looks_distilled(told: Tensor) -> Tensor:
     """
     said, both, true = told.clamp(min=1e-12).unbind(1)
     overconfident = (said - both) > DOUBT * (said + true - 2 * both)
-    return overconfident & (said < LOUDEST * true) & (both > LIKENESS * (said * true).sqrt())
+    return overconfident & (said < LARGEST * true) & (both > LIKENESS * (said * true).sqrt())

@@ -16,8 +16,8 @@ from .kriging import Kriging, plausible
 from .noise_level import NoiseLevel, noise_level
 
 LEAK = 0.3  # r, the share of fresh noise that each correction of a matched e mixes in
-PREDICTED = 1.0  # loudest mode of a predicted e, in deviations of white noise
-MATCHED = 0.7  # and of a matched one: less, since many evaluations wind e up
+PREDICTED = 1.0  # bound of the Fourier modes of a predicted e, in deviations of white noise
+MATCHED = 0.7  # and of a matched one: less, since many evaluations make e grow
 
 
 class Here:
@@ -50,15 +50,15 @@ class Conditional(NamedTuple):
 
     Arguments:
         denoised: D, (B, C, ...).
-        asked: where a positive prompt covers a cell, boolean, (B, 1, ...); elsewhere D is no prediction.
+        covered: where a positive prompt covers a cell, boolean, (B, 1, ...); elsewhere D is no prediction.
     """
 
     denoised: Tensor
-    asked: Tensor
+    covered: Tensor
 
-    def covered(self, free: Tensor) -> Tensor:
+    def known_covered(self, free: Tensor) -> Tensor:
         """The known cells that a prompt covers; of the others nothing can be learnt."""
-        return ~free & self.asked
+        return ~free & self.covered
 
 
 class FixedNoise:
@@ -141,20 +141,13 @@ class PredictedNoise(FixedNoise):
 
     .. math:: e \leftarrow \Pi\left(e + \frac{a}{b}\,(y - D_k)\right) = \Pi\left(\frac{x_k - a D_k}{b}\right)
 
-    where :math:`\Pi` keeps it noise that could be (`plausible`). D changes by J times what x does. Each correction
-    multiplies the error by 1 - J, which diverges for J > 2: where the model wavers between two pictures, or was
-    distilled with guidance in it. There the noise would grow until it explains anything, and the model would believe
-    a picture that y contradicts. Noise that no Fourier mode of which is loud cannot. D is the conditional prediction
-    alone, since guidance multiplies J.
-
-    What is left of the residual goes on beyond the edge of the known part,
+    where :math:`\Pi` keeps it noise that could be (`plausible`): else the model could believe a picture that y
+    contradicts, and noise that explains it. D is the conditional prediction alone, since guidance makes the feedback
+    diverge. What is left of the residual goes on beyond the edge of the known part (`Kriging`),
 
     .. math:: D_u \leftarrow D_u + W_{uk} W_{kk}^{-1}\,(y - D_k)
 
-    with W the denoiser of a stationary field that has y's spectrum (`kriging`): what D_u would become once e is right,
-    for the price of a few Fourier transforms. Where e is right nothing is left, so an untrue W does no harm there.
-
-    Where no positive prompt covers a cell, the model was not asked: nothing is learnt there.
+    Where no positive prompt covers a cell, nothing is learnt and nothing extended.
 
     References:
         DDNM (Wang et al., 2022), section 3.3; https://arxiv.org/abs/2212.00490
@@ -162,7 +155,7 @@ class PredictedNoise(FixedNoise):
 
     def __init__(self, y: Tensor, noise: Tensor, draw: Callable[[], Tensor]):
         super().__init__(y, noise, draw)
-        self.loudest: float | Tensor = PREDICTED
+        self.bound: float | Tensor = PREDICTED
         self.made: Kriging | None = None
 
     def kriging(self, here: Here) -> Kriging:
@@ -176,22 +169,22 @@ class PredictedNoise(FixedNoise):
         return self.y.float() - conditional.denoised.float()
 
     def learn(self, here: Here, conditional: Conditional) -> None:
-        covered = conditional.covered(here.free)
+        covered = conditional.known_covered(here.free)
         noise, device = self.noise + here.level.signal_to_noise * self.residual(conditional), self.kriging(here).device
-        bounded = plausible(noise.to(device), covered.to(device), self.loudest).to(noise.device)
+        bounded = plausible(noise.to(device), covered.to(device), self.bound).to(noise.device)
         self.noise = torch.where(covered & here.active, bounded, self.noise)
 
     def extension(self, here: Here, conditional: Conditional) -> Tensor:
         """The same for guided and conditional predictions, (B, C, ...); 0 where e may not change."""
-        covered = conditional.covered(here.free)
+        covered = conditional.known_covered(here.free)
         extension = self.kriging(here).extended(self.residual(conditional), covered, here.level.signal_to_noise)
-        return torch.where(here.active & conditional.asked, extension, 0.0).to(conditional.denoised.dtype)
+        return torch.where(here.active & conditional.covered, extension, 0.0).to(conditional.denoised.dtype)
 
     def diffuse(self, start: NoiseLevel, stop: NoiseLevel, noise: Tensor) -> None:
         self.noise = start.diffuse(start.b * self.noise, stop, noise) / stop.b
 
     def leaving(self, level: NoiseLevel, known: Tensor) -> Tensor:
-        """A predicted e is only about as loud as unit noise; whoever goes on from here counts on the level."""
+        """A predicted e is only about as large as unit noise; whoever goes on from here counts on the level."""
         return level.add_noise(self.y, self.noise / rms(self.noise, known)) if level.b > 0 else self.y
 
 
@@ -200,31 +193,23 @@ class MatchedNoise(PredictedNoise):
 
     .. math:: e \leftarrow \sqrt{1 - r^2}\;\Pi\left(e + \frac{a}{b}(y - D_k)\right) + r\,\xi, \qquad r = 0.3
 
-    For any Gaussian prior the solution makes :math:`D_u` the exact denoiser of the conditional p(x_u | y). The leak
-    keeps e, and with it the regenerated part, from settling on one picture.
-
-    Each extra evaluation then takes a Leimkuhler-Matthews step of Langevin dynamics on the regenerated part, as long as
-    it may be,
+    For any Gaussian prior the solution makes :math:`D_u` the exact denoiser of the conditional p(x_u | y). Each extra
+    evaluation then takes a Leimkuhler-Matthews step of Langevin dynamics on the regenerated part,
 
     .. math:: x_u \leftarrow a D_u + \frac{b}{\sqrt 2}\,(\xi' + \xi)
 
-    with fresh noise :math:`\xi` and that of the step before, :math:`\xi'`. Its stationary variance is exact for
-    Gaussians. :math:`\xi'` is kept from level to level, since the solver only rescales it.
-
-    A step of a solver over-smooths: its result has :math:`q^2 \sigma^2 J` too little variance (units of a = 1), with q
-    the weight of D in the next state and J the eigenvalues of :math:`\partial D_u / \partial x_u`. Two evaluations of
-    one level, D' the last extra one and D the solver's first, differ by J times new noise. So the solver is given
+    with fresh noise :math:`\xi` and that of the step before, :math:`\xi'`, which is kept from level to level, since the
+    solver only rescales it. A step of a solver over-smooths, so it is given
 
     .. math:: D + \alpha (D - D'), \qquad \alpha = 5 q^3 (1 - q), \qquad q = 1 - \frac{\sigma_{next}}{\sigma}, \quad
               \sigma = \frac{b}{a}
 
-    (with guidance, the difference of the conditional predictions; nothing where the step had no extra evaluation).
-    Short steps need less than is missing, because e changed between the two evaluations too. After a very long step D'
-    often shows other content, so that D - D' is no longer noise.
+    D' is the last extra evaluation of its level, D its own first one (with guidance, the difference of the conditional
+    predictions; nothing where the step had no extra evaluation). Where all this comes from: `docs/mathematics.md`.
 
-    All this counts on a model that predicts the mean. The first two extra evaluations find out (`calibration`), with
-    fresh noise in the known part. A picture whose model looks distilled goes on as with predicted noise, without leak
-    and extra evaluations. These are not made where no picture of the batch needs them.
+    It counts on a model that predicts the mean. The first two extra evaluations find out (`calibration`), with fresh
+    noise in the known part. A picture whose model looks distilled goes on as with predicted noise, without leak and
+    extra evaluations. These are not made where no picture of the batch needs them.
 
     References:
         Rational construction of stochastic numerical methods (Leimkuhler and Matthews, 2013), section 3;
@@ -233,7 +218,7 @@ class MatchedNoise(PredictedNoise):
 
     def __init__(self, y: Tensor, noise: Tensor, draw: Callable[[], Tensor]):
         super().__init__(y, noise, draw)
-        self.loudest = MATCHED
+        self.bound = MATCHED
         self.last_noise = self.draw()
         self.last_extra: tuple[Conditional, float] | None = None  # D' and alpha, for the solver's next evaluation
         self.extra = 0  # extra evaluations so far
@@ -244,7 +229,7 @@ class MatchedNoise(PredictedNoise):
     def learn(self, here: Here, conditional: Conditional) -> None:
         super().learn(here, conditional)
         mixed = (1 - LEAK**2) ** 0.5 * self.noise + LEAK * self.draw()
-        learnt = conditional.covered(here.free) & here.active & ~self.distilled
+        learnt = conditional.known_covered(here.free) & here.active & ~self.distilled
         self.noise = torch.where(learnt, mixed, self.noise)
 
     def correct(self, denoised: Tensor, conditional: Conditional | None) -> Tensor:
@@ -252,7 +237,7 @@ class MatchedNoise(PredictedNoise):
         if last_extra is None or conditional is None:
             return denoised
         before, alpha = last_extra
-        comparable = before.asked & conditional.asked & ~self.distilled
+        comparable = before.covered & conditional.covered & ~self.distilled
         return denoised + alpha * torch.where(comparable, conditional.denoised - before.denoised, 0.0)
 
     def is_question(self, level: NoiseLevel) -> bool:
@@ -270,7 +255,7 @@ class MatchedNoise(PredictedNoise):
         """x after the step that an extra evaluation takes."""
         self.extra += 1
         if self.is_question(level):
-            self.told = self.told + moments(conditional.denoised, self.y, conditional.covered(here.free))
+            self.told = self.told + moments(conditional.denoised, self.y, conditional.known_covered(here.free))
             self.questioned = True
         if self.questioned and self.extra >= 2 and not self.decided:
             self.decide()
@@ -281,13 +266,13 @@ class MatchedNoise(PredictedNoise):
         self.last_extra = extended, 5 * q**3 * (1 - q)
         noise_before, self.last_noise = self.last_noise, self.draw()
         moved = here.level.add_noise(extended.denoised.float(), 0.5**0.5 * (noise_before + self.last_noise))
-        return torch.where(extended.asked & ~self.distilled, moved.to(x.dtype), x)
+        return torch.where(extended.covered & ~self.distilled, moved.to(x.dtype), x)
 
     def decide(self) -> None:
         """Which pictures do without extra evaluations; after two of them, or more where y was invisible before."""
         self.decided = True
         self.distilled = looks_distilled(self.told).view_as(self.distilled)
-        self.loudest = torch.where(self.distilled, PREDICTED, MATCHED)
+        self.bound = torch.where(self.distilled, PREDICTED, MATCHED)
         self.spares_extra = bool(self.distilled.all())
         if self.spares_extra:
             self.remark = "This model looks distilled in steps: extra evaluations were left out."

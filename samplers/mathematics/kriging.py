@@ -80,8 +80,8 @@ class Kriging:
         return (a * b).sum(self.axes, keepdim=True)
 
 
-def plausible(noise: Tensor, known: Tensor, loudest: float | Tensor) -> Tensor:
-    r"""The noise of the known cells with no Fourier mode louder than it may be, in deviations of white noise:
+def plausible(noise: Tensor, known: Tensor, bound: float | Tensor) -> Tensor:
+    r"""The noise of the known cells with no Fourier mode larger than it may be, in deviations of white noise:
 
     .. math:: \hat e_f \leftarrow \hat e_f \min\left(1, \sqrt{c^2 n + h} \,/\, |\hat e_f|\right), \qquad
               \hat e = F (1 - m) e
@@ -92,12 +92,12 @@ def plausible(noise: Tensor, known: Tensor, loudest: float | Tensor) -> Tensor:
     Arguments:
         noise: e, (B, C, ...), float32, on a device that has Fourier transforms (`Kriging.device`).
         known: 1 - m, its n cells, boolean, broadcasts to it.
-        loudest: c, a number or one for each picture.
+        bound: c, a number or one for each picture.
     """
     axes = tuple(range(2, noise.ndim))
     count = known.expand(noise.shape).sum(axes, keepdim=True)
     modes = torch.fft.rfftn(noise * known, dim=axes)
-    most = (torch.as_tensor(loudest, device=noise.device) ** 2 * count + HIDDEN).sqrt()
+    most = (torch.as_tensor(bound, device=noise.device) ** 2 * count + HIDDEN).sqrt()
     modes = modes * (most / modes.abs().clamp(min=TINY)).clamp(max=1.0)
     return torch.fft.irfftn(modes, s=noise.shape[2:], dim=axes)
 

@@ -1,4 +1,4 @@
-"""Which cell of a soft mask is free at which noise level."""
+"""What a soft mask does: which of its cells is free, that is painted, at which noise level."""
 
 from collections.abc import Callable
 

@@ -56,15 +56,15 @@ OPEN = """async (graph) => {
         prompt: (await app.graphToPrompt()).output,
     }
 }"""
-DROP = """async ([url, name]) => {
+DROP = """async ([url, name, x, y]) => {
     const files = new DataTransfer()
     files.items.add(new File([await (await fetch(url)).blob()], name, {type: 'image/png'}))
-    app.graph.clear()
-    for (const event of ['dragenter', 'dragover', 'drop'])
-        app.canvas.canvas.dispatchEvent(new DragEvent(event, {dataTransfer: files, bubbles: true, cancelable: true}))
+    const how = {dataTransfer: files, bubbles: true, cancelable: true, clientX: x, clientY: y}
+    for (const event of ['dragenter', 'dragover', 'drop']) app.canvas.canvas.dispatchEvent(new DragEvent(event, how))
 }"""
 SET_VALUE = """([type, name, value]) => {
-    app.graph.nodes.find(node => node.type === type).widgets.find(widget => widget.name === name).value = value
+    app.graph.nodes.find(node => [node.type, node.title].includes(type)).widgets
+        .find(widget => widget.name === name).value = value
 }"""
 LISTEN = """() => {
     const run = window.run = {outputs: {}, progress: [], previews: {}}
@@ -117,12 +117,17 @@ class Desk:
         return self.page.evaluate("async () => (await app.graphToPrompt()).output")
 
     def set_value(self, node: str, widget: str, value: Any) -> None:
-        """Give a widget of the graph's only node of that type a value."""
+        """Give a widget of the graph's only node of that type or title a value."""
         self.page.evaluate(SET_VALUE, [node, widget, value])
 
     def drop(self, file: dict[str, str]) -> None:
         """Clear the graph and drop a picture of the host's onto it, as a file of that name."""
-        self.page.evaluate(DROP, [f"/view?{urllib.parse.urlencode(file)}", file["filename"]])
+        self.page.evaluate("() => app.graph.clear()")
+        self.drop_at(file, [400, 400])
+
+    def drop_at(self, file: dict[str, str], place: list[float]) -> None:
+        """Drop a picture of the host's onto a place of the screen, as a file of that name."""
+        self.page.evaluate(DROP, [f"/view?{urllib.parse.urlencode(file)}", file["filename"], *place])
 
     def queue(self) -> None:
         """Queue as Run does, and keep what the host says from then on in `window.run`."""

@@ -109,20 +109,6 @@ def test_a_blueprint_is_one_box_that_runs_and_comes_back_out_of_its_picture(desk
     assert differences(desk.prompt(), saved) == []
 
 
-def place_with_picture(desk, file):
-    """The box of BLUEPRINT, quick to run, with another picture in Load Image."""
-    desk.page.evaluate(PLACE, [BLUEPRINT, {"steps": 2, "method": "blend"} | BLUEPRINTS[BLUEPRINT][2], SIZE])
-    desk.set_value("LoadImage", "image", file)
-
-
-def test_a_blueprint_samples_the_surroundings_of_the_mask_and_not_a_large_picture(desk):
-    place_with_picture(desk, "example_large.png")
-    files = [file for output in desk.run()["outputs"].values() for file in output.get("images", [])]
-    sizes = [Image.open(io.BytesIO(desk.client.fetch(file))).size for file in files]
-    assert (640, 640) in sizes  # the whole picture comes out
-    assert max(side for size in sizes for side in size if size != (640, 640)) <= 160  # and none so large went in
-
-
 def test_a_box_shows_its_widgets_with_nodes_2_0_too(desk):
     if not desk.newer:  # the host's own page has a first form of them
         return

@@ -11,6 +11,8 @@ BOXES = {path.stem for path in (install.ROOT / "subgraphs").glob("*.json")}
 (BLUEPRINT,) = (name for name in BOXES if name.startswith("Inpaint"))
 PLAIN = install.ROOT / "tests" / "compat" / "0.2.0" / "start-here-inpaint.ui.json"
 """The demo's model, Encode, KSampler Inpaint and Composite, all unfolded."""
+START = "01-start-here-inpaint-fill"
+NOTHING_MASKED = "Nothing is masked: paint a mask in Load Image, right click > Open in MaskEditor."
 NODES = json.loads((install.ROOT / "locales" / "en" / "nodeDefs.json").read_text(encoding="utf-8"))
 TOLD = """['Encode', 'KSampler', 'Composite'].map(name => app.graph.nodes
     .find(node => node.type === `LatentRepaint_${name}`).widgets
@@ -94,6 +96,19 @@ def test_with_nothing_masked_the_nodes_say_so(desk):
     assert desk.open(saved)["prompt"] == before  # what a node says is no part of the workflow
 
 
+def test_a_folded_node_says_it_once_in_a_message_of_the_page(desk):
+    graph = with_demo_values(START, desk.template(START))
+    for node in graph["nodes"]:
+        if node["type"] == "LoadImage":
+            node["widgets_values"][0] = "example_image.png"
+    desk.open(graph)
+    desk.run()
+    said = desk.page.get_by_text(NOTHING_MASKED, exact=True).locator("visible=true")
+    said.first.wait_for()
+    desk.photograph("folded")
+    assert said.count() == 1
+
+
 def test_the_budget_that_blend_does_not_use_is_greyed_out(desk):
     graph = plain()
     (sampler,) = [node for node in graph["nodes"] if node["type"] == "LatentRepaint_KSampler"]
@@ -173,7 +188,7 @@ def test_the_page_speaks_the_user_s_language(desk):
     texts = json.loads((install.ROOT / "locales" / language / "nodeDefs.json").read_text(encoding="utf-8"))
     with desk.speaking(language):
         title = desk.page.evaluate("() => LiteGraph.createNode('LatentRepaint_Crop').title")
-        desk.open(desk.template("01-start-here-inpaint-fill"))
+        desk.open(desk.template(START))
         desk.fit()
         desk.photograph(f"language {language}")
         for node_id in TRANSLATED:

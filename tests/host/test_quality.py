@@ -13,7 +13,8 @@ from comfy.taesd.taesd import TAESD
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from benchmarks.quality import bench, command, loading
+from benchmarks.quality import cells as kept
+from benchmarks.quality import checkpoint, command, sampling
 from comfyui_host import in_process
 from comfyui_host.families import sd3_network
 from comfyui_host.tiny import fill, host
@@ -52,14 +53,15 @@ def measured(tmp_path):
 
 def cells(folder):
     """The time at which each cell was written."""
-    return {path.stem: path.stat().st_mtime_ns for path in sorted((folder / "cells").glob("*.json"))}
+    return {path.stem: path.stat().st_mtime_ns for path in sorted(folder.glob("*/cells/*.json"))}
 
 
 def test_from_checkpoint_to_page_and_the_second_run_measures_nothing(measured, tmp_path):
     folder = measured("--blind")
     first = cells(folder)
     assert sorted(first) == [f"000-half-{method}-cfg4" for method in ("blend", "host", "match", "repaint")]
-    figures = json.loads((folder / "cells" / "000-half-match-cfg4.json").read_text())
+    (file,) = folder.glob("*/cells/000-half-match-cfg4.json")
+    figures = json.loads(file.read_text())
     assert figures["passes"] == 8 and figures["finite"] and figures["loss"] > 0 and figures["seam"] > 0
     page = (folder / "results.html").read_text(encoding="utf-8")
     assert not re.search(r"https?:|src=\"(?!data:)|@import|url\(", page)  # nothing is fetched
@@ -71,20 +73,20 @@ def test_from_checkpoint_to_page_and_the_second_run_measures_nothing(measured, t
 
 
 def test_an_interrupted_run_goes_on_and_nothing_half_written_counts(measured, tmp_path, monkeypatch):
-    calls, inpaint = [], bench.inpaint
+    calls, measure = [], kept.KeptFigures.measured
 
-    def interrupted(*arguments):
-        calls.append(arguments[1])
+    def interrupted(self, painting, cell):
+        calls.append(cell.method)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return inpaint(*arguments)
+        return measure(self, painting, cell)
 
-    monkeypatch.setattr(bench, "inpaint", interrupted)
+    monkeypatch.setattr(kept.KeptFigures, "measured", interrupted)
     with pytest.raises(KeyboardInterrupt):
         measured()
     before = cells(tmp_path / "out")
     assert sorted(before) == ["000-half-blend-cfg4", "000-half-host-cfg4"]
-    folder = tmp_path / "out" / "cells"
+    (folder,) = (tmp_path / "out").glob("*/cells")
     (folder / "000-half-host-cfg4.json").write_text('{"seam": 1.')  # as a full disk leaves it
     (folder / "000-half-match-cfg4.png").write_bytes(b"")
     (folder / ".000-half-repaint-cfg4.json.part").write_text("{")
@@ -96,15 +98,16 @@ def test_an_interrupted_run_goes_on_and_nothing_half_written_counts(measured, tm
 
 def test_results_of_other_settings_are_not_taken_for_these(measured):
     measured()
-    with pytest.raises(loading.BadInput, match=r"input --out: .*another run \(other steps\), wanted a new folder"):
-        measured("--steps", 3)
+    folder = measured("--steps", 3)
+    assert len(list(folder.glob("*/cells/*.json"))) == 8
+    assert "| 4 | match | 1 | 12 |" in (folder / "results.md").read_text(encoding="utf-8")
 
 
 def test_a_checkpoint_paints_its_own_pictures_where_none_are_given(measured, models):
     folder = measured("--checkpoint", "mine.safetensors", "--models", models, "--size", 130)
     text = (folder / "results.md").read_text(encoding="utf-8")
     assert "The pictures were made by the model itself." in text and "rounded down to 128" in text
-    assert Image.open(folder / "pictures" / "000.png").size == (128, 128)
+    assert [Image.open(path).size for path in folder.glob("*/pictures/000.png")] == [(128, 128)]
 
 
 def test_a_flow_model_in_three_files_through_the_loaders_for_each(measured, models):
@@ -125,7 +128,7 @@ def test_a_flow_model_in_three_files_through_the_loaders_for_each(measured, mode
     folder = measured(*arguments, "--clip-type", "sd3", "--models", models, "--size", 128)
     assert len(cells(folder)) == 4
     assert "simple, 2 steps" in (folder / "results.md").read_text(encoding="utf-8")
-    with pytest.raises(loading.BadInput, match="input --clip-type: found flux, wanted one of: stable_diffusion"):
+    with pytest.raises(checkpoint.BadInput, match="input --clip-type: found flux, wanted one of: stable_diffusion"):
         measured(*arguments, "--clip-type", "flux", "--models", models, out="flux")
 
 
@@ -144,7 +147,6 @@ def test_an_inpainting_checkpoint_works_and_is_said_to_be_one(measured, models):
         (("--checkpoint", "broken.safetensors"), "input --checkpoint: found broken.*cannot load"),
         (("--unet", "nothing"), "input --unet: found nothing"),
         (("--vae", "nothing"), "input --vae: found nothing"),
-        (("--unet", "nothing", "--weight-dtype", "int3"), "input --unet: found nothing"),
         (("--clip", "nothing"), "input --clip: found nothing"),
         (("--sampler", "nothing"), "input --sampler: found nothing, wanted one of: euler"),
         (("--scheduler", "nothing"), "input --scheduler: found nothing, wanted one of: "),
@@ -163,13 +165,13 @@ def test_bad_input_is_named(measured, models, tmp_path, arguments, message):
     (tmp_path / "unreadable" / "picture.png").write_bytes(b"no picture")
     (tmp_path / "file").touch()
     arguments = [str(part).replace("{tmp}", str(tmp_path)) for part in arguments]
-    with pytest.raises(loading.BadInput, match=message):
+    with pytest.raises(checkpoint.BadInput, match=message):
         measured("--models", models, *arguments)
 
 
 def test_a_folder_that_cannot_be_written_is_named(measured, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(loading.BadInput, match="input --out: .*wanted a folder that can be written"):
+    with pytest.raises(checkpoint.BadInput, match="input --out: .*wanted a folder that can be written"):
         measured(out="file/out")
 
 
@@ -177,55 +179,26 @@ def test_pictures_of_a_folder_are_cut_to_squares_and_a_broken_one_is_left_out(tm
     for name, size in (("a.png", (300, 200)), ("c.jpg", (64, 256))):
         Image.new("RGB", size, "red").save(tmp_path / name)
     (tmp_path / "b.png").write_bytes(b"no picture")
-    pictures, notes = loading.pictures_of(tmp_path, 5, 128)
+    pictures, notes = checkpoint.pictures_of(tmp_path, 5, 128)
     assert [tuple(picture.shape) for picture in pictures] == [(128, 128, 3)] * 2
     assert notes == ["b.png was left out: UnidentifiedImageError."]
 
 
-@pytest.mark.parametrize(
-    ("version", "right"), [("0.3.74", False), ("0.3.75", True), ("0.10.0", True), ("", False), ("0.0", False)]
-)
-def test_a_host_that_is_too_old_is_refused(tmp_path, version, right):
-    (tmp_path / "comfyui_version.py").write_text(f'__version__ = "{version}"')
-    if right:
-        loading.check_host(tmp_path)
-    else:
-        with pytest.raises(loading.BadInput, match="input COMFYUI_PATH: found .*wanted 0.3.75 or newer"):
-            loading.check_host(tmp_path)
-
-
-def test_another_version_of_the_pack_or_none_in_the_host_is_said(tmp_path, monkeypatch):
-    assert loading.installed_pack(tmp_path) == []  # our own host: it is not a user's
-    monkeypatch.setenv("COMFYUI_PATH", str(tmp_path))
-    assert "has no Latent RePaint installed" in loading.installed_pack(tmp_path)[0]
-    (tmp_path / "custom_nodes" / "pack").mkdir(parents=True)
-    project = tmp_path / "custom_nodes" / "pack" / "pyproject.toml"
-    project.write_text('[project]\nname = "latent-repaint"\nversion = "0.0.1"\n')
-    assert "has Latent RePaint 0.0.1 installed" in loading.installed_pack(tmp_path)[0]
-    shutil.copy(in_process.ROOT / "pyproject.toml", project)
-    assert loading.installed_pack(tmp_path) == []
-
-
 def test_out_of_memory_is_tried_once_more_and_then_said(measured, monkeypatch):
-    calls, inpaint = [], bench.inpaint
+    calls, measure = [], kept.KeptFigures.measured
 
-    def too_large(*arguments):
-        calls.append(arguments[1])
-        if arguments[1] == "match" or calls == ["host", "blend"]:
+    def too_large(self, painting, cell):
+        calls.append(cell.method)
+        if cell.method == "match" or calls == ["host", "blend"]:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
-        return inpaint(*arguments)
+        return measure(self, painting, cell)
 
-    monkeypatch.setattr(bench, "inpaint", too_large)
+    monkeypatch.setattr(kept.KeptFigures, "measured", too_large)
     folder = measured()
     assert calls == ["host", "blend", "blend", "repaint", "match", "match"]
     text = (folder / "results.md").read_text(encoding="utf-8")
     assert "1 of 4 cells are not measured" in text and "Left out for want of memory" in text
     assert "000-half-match-cfg4" not in cells(folder)
-
-
-def test_an_error_that_is_not_about_memory_is_not_swallowed():
-    with pytest.raises(RuntimeError, match="cannot be multiplied"):
-        bench.with_room(lambda: torch.zeros(2, 3) @ torch.zeros(2, 3))
 
 
 LANPAINT = """
@@ -245,6 +218,6 @@ def test_lanpaint_is_measured_where_the_host_has_it(measured, tmp_path, monkeypa
     (tree / "custom_nodes" / "LanPaint").mkdir(parents=True)
     (tree / "custom_nodes" / "LanPaint" / "__init__.py").write_text(LANPAINT)
     (tree / "comfyui_version.py").write_text('__version__ = "0.3.75"')
-    monkeypatch.setattr(command.install, "find_host", lambda: SimpleNamespace(tree=tree))
+    monkeypatch.setattr(sampling.install, "find_host", lambda: SimpleNamespace(tree=tree))
     monkeypatch.setattr(host.nodes, "NODE_CLASS_MAPPINGS", dict(host.nodes.NODE_CLASS_MAPPINGS))
     assert "000-half-lanpaint-cfg4" in cells(measured())

@@ -80,7 +80,7 @@ def test_what_a_prompt_covers_is_found_in_the_hosts_own_prediction(model, limits
         learn = noise.learn
 
         def watch(here, conditional):
-            found.append(conditional.asked)
+            found.append(conditional.covered)
             return learn(here, conditional)
 
         noise.learn = watch

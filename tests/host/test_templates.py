@@ -39,6 +39,20 @@ def test_the_workflows_are_what_their_descriptions_make():
     assert [name for name in texts if texts[name] != written[name]] == []  # else: python demo templates
 
 
+@pytest.mark.parametrize("name", templates.ALL)
+def test_a_template_has_a_thumbnail_and_says_what_to_do_first(name):
+    assert Image.open(install.ROOT / "workflows" / f"{name}.jpg").size == (512, 512)
+    graph = json.loads((install.ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+    steps = [group["title"][:3] for group in graph["groups"]]
+    assert len(steps) >= 2 and steps == ["1 -", "2 -", "3 -"][: len(steps)]
+
+
+@pytest.mark.parametrize("word", "inpaint fill erase remove outpaint extend repaint".split())
+def test_the_dialog_can_find_a_template_by_the_word_that_a_person_has_for_it(word):
+    """It searches their names."""
+    assert [name for name in templates.ALL if word in name]
+
+
 def test_the_examples_are_what_their_script_draws():
     for name, picture in examples.pictures().items():
         path = install.ROOT / "demo" / f"example_{name}.png"

@@ -28,9 +28,9 @@ class Sampling:
 class Known:
     """A predicted noise, and a model that is shown the known part alone."""
 
-    def __init__(self, guidance=1.0, asked=EVERYWHERE, window=(0.0, 99.0), cells=1):
+    def __init__(self, guidance=1.0, covered=EVERYWHERE, window=(0.0, 99.0), cells=1):
         self.y = VARIANCES.sqrt().expand(1, 4, 1, cells)
-        self.guidance, self.asked, self.window = guidance, asked, window
+        self.guidance, self.covered, self.window = guidance, covered, window
         self.predicted = PredictedNoise(self.y, torch.zeros_like(self.y), lambda: torch.zeros_like(self.y))
 
     @property
@@ -41,7 +41,7 @@ class Known:
         nowhere = torch.zeros(self.y.shape, dtype=torch.bool)
         here = Here(Sampling(), torch.tensor([float(sigma)]), nowhere, self.window)
         shown = self.y + sigma * self.predicted.show(here)
-        self.predicted.learn(here, Conditional(denoise(shown, sigma, self.guidance), self.asked))
+        self.predicted.learn(here, Conditional(denoise(shown, sigma, self.guidance), self.covered))
 
 
 def residual(known, sigma):
@@ -69,10 +69,10 @@ def test_no_model_can_make_a_mode_much_louder_than_noise(guidance):
 
 
 def test_where_no_prompt_covers_a_cell_nothing_is_learnt():
-    asked = torch.tensor([True, False, True, False]).view(1, 4, 1, 1)
-    known = Known(asked=asked)
+    covered = torch.tensor([True, False, True, False]).view(1, 4, 1, 1)
+    known = Known(covered=covered)
     known.evaluate(2.0)
-    assert known.noise[asked].all() and not known.noise[~asked].any()
+    assert known.noise[covered].all() and not known.noise[~covered].any()
 
 
 def test_outside_of_the_window_nothing_gathers():

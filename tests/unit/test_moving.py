@@ -133,10 +133,3 @@ def test_the_frames_of_a_video_come_back_each_in_its_own_box():
     assert torch.equal(result[4], video[4]) and torch.equal(result[mask == 0], video[mask == 0])
     variants = stitch_crops(cut, torch.cat([cropped, colours]), Blending(0, 0, "feather", 0.0)).image
     assert torch.equal(variants, torch.cat([video, result]))
-
-
-def test_a_box_at_the_picture_s_edge_stays_inside():
-    mask = moved([(15 + t, 285 - t) for t in range(9)], 20, 300)
-    places = place_moving(mask, None, Framing(1.2, 128, 128, 32))[0]
-    assert all(where.box == where.box.within(300, 300) for where in places)
-    assert (places[0].box.top, places[0].box.right) == (0, 300)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,8 @@ from torch import Tensor
 
 from comfyui_host import in_process, install
 
-from . import HOST
+from ..host import HOST
 
-OLDEST_HOST = (0, 3, 75)
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
 
 
@@ -28,16 +26,14 @@ class BadInput(Exception):
 
 
 @dataclass
-class Subject:
+class Checkpoint:
     """MODEL, CLIP and VAE, with what is to be said of them.
 
     Attributes:
-        name: for headings and folders.
         files: every file that was loaded, by what it is.
         notes: what a reader of the results has to know.
     """
 
-    name: str
     model: Any
     clip: Any
     vae: Any
@@ -45,14 +41,37 @@ class Subject:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def name(self) -> str:
+        """For folders."""
+        return re.sub(r"[^\w.-]+", "_", Path(self.files["model"]).stem)
+
+    @property
+    def is_demo(self) -> bool:
+        return self.files["model"] == HOST.demo_checkpoint
+
+    @property
     def is_flow(self) -> bool:
         sampling = self.model.get_model_object("model_sampling")
         return float(sampling.noise_scaling(sampling.sigma_max, torch.zeros(1), torch.ones(1))) < 0.01
 
     @property
+    def is_distilled(self) -> bool:
+        """Whether guidance is an input of the network, as in Flux dev, so that cfg is 1."""
+        return bool(self.model.model.model_config.unet_config.get("guidance_embed"))
+
+    @property
     def cell(self) -> int:
         """Pixels a side of a latent cell."""
         return int(self.vae.spacial_compression_decode())
+
+    def checked_size(self, size: int) -> int:
+        """Rounded down to whole patches of the network; at least eight cells, so that masks have two parts."""
+        step = 2 * self.cell
+        if size < 4 * step:
+            raise BadInput(f"input --size: found {size}, wanted at least {4 * step} for this VAE")
+        if size % step:
+            self.notes.append(f"--size {size} was rounded down to {size // step * step}.")
+        return size // step * step
 
     def empty(self, size: int) -> dict[str, Tensor]:
         """The LATENT of an empty picture of size x size pixels."""
@@ -72,111 +91,72 @@ class Subject:
         return HOST.nodes.VAEDecode().decode(self.vae, {"samples": latent})[0][0, ..., :3].cpu().float()
 
 
-def load(options: argparse.Namespace) -> Subject:
+def load(options: argparse.Namespace) -> Checkpoint:
     """Through CheckpointLoaderSimple, or UNETLoader, the loader for so many text encoders, and VAELoader.
 
     Raises:
         BadInput: if a file is not among the host's, or no VAE or text encoder comes with it.
     """
     tree = install.find_host().tree
-    check_host(tree)
-    in_process.add_models(HOST, tree / "models")
-    for folder in options.models:
-        in_process.add_models(HOST, Path(folder))
+    for folder in (tree / "models", *map(Path, options.models)):
+        in_process.add_models(HOST, folder)
     if (tree / "extra_model_paths.yaml").is_file():
         from utils.extra_config import load_extra_path_config
 
         load_extra_path_config(str(tree / "extra_model_paths.yaml"))
-    nodes, clip, vae = HOST.nodes, None, None
+    nodes, files_in, clip, vae = HOST.nodes, HOST.folder_paths.get_filename_list, None, None
+    vaes = nodes.VAELoader.INPUT_TYPES()["required"]["vae_name"][0]
     name = options.checkpoint or options.unet or HOST.demo_checkpoint
     if options.unet:
-        known("diffusion_models", "unet", options.unet)
-        dtypes = nodes.UNETLoader.INPUT_TYPES()["required"]["weight_dtype"][0]
-        known("", "weight-dtype", options.weight_dtype, dtypes)
-        load_unet = nodes.UNETLoader().load_unet
-        (model,) = _loaded("unet", options.unet, lambda: load_unet(options.unet, options.weight_dtype))
+        (model,) = loaded("unet", [name], files_in("diffusion_models"),
+                          lambda: nodes.UNETLoader().load_unet(name, options.weight_dtype))  # fmt: skip
     else:
-        known("checkpoints", "checkpoint", name)
-        model, clip, vae = _loaded("checkpoint", name, lambda: nodes.CheckpointLoaderSimple().load_checkpoint(name))
+        model, clip, vae = loaded("checkpoint", [name], files_in("checkpoints"),
+                                  lambda: nodes.CheckpointLoaderSimple().load_checkpoint(name))  # fmt: skip
     if options.vae:
-        known("vae", "vae", options.vae, nodes.VAELoader.INPUT_TYPES()["required"]["vae_name"][0])
-        (vae,) = _loaded("vae", options.vae, lambda: nodes.VAELoader().load_vae(options.vae))
+        (vae,) = loaded("vae", [options.vae], vaes, lambda: nodes.VAELoader().load_vae(options.vae))
     if options.clip:
-        clip = load_clip(options.clip, options.clip_type)
+        (clip,) = loaded("clip", options.clip, files_in("text_encoders"),
+                         lambda: load_clip(options.clip, options.clip_type))  # fmt: skip
     if vae is None or getattr(vae, "first_stage_model", None) is None:
-        raise BadInput(f"input --vae: found none, and {name} holds none, wanted one of: {listed('vae')}")
+        raise BadInput(f"input --vae: found none, and {name} holds none, wanted one of: {', '.join(vaes)}")
     if clip is None:
-        raise BadInput(f"input --clip: found none, and {name} holds none, wanted one of: {listed('text_encoders')}")
+        texts = ", ".join(files_in("text_encoders")) or "(its text_encoders folder is empty)"
+        raise BadInput(f"input --clip: found none, and {name} holds none, wanted one of: {texts}")
     files = {"model": name, "vae": options.vae, "clip": options.clip, "weight_dtype": options.weight_dtype}
-    subject = Subject(re.sub(r"[^\w.-]+", "_", Path(name).stem), model, clip, vae, files)
+    checkpoint = Checkpoint(model, clip, vae, files)
     if getattr(model.model, "concat_keys", ()):
-        subject.notes.append(
+        checkpoint.notes.append(
             "This is an inpainting checkpoint: every method shows it the kept part, so all of them start from more."
         )
-    subject.notes += installed_pack(tree)
-    return subject
+    return checkpoint
 
 
 def load_clip(names: list[str], kind: str | None) -> Any:
-    """One to three text encoders by the loader for so many."""
-    nodes = HOST.nodes
-    for name in names:
-        known("text_encoders", "clip", name)
+    """One, two or three text encoders by the loader for so many."""
     if len(names) == 3:
         from comfy_extras.nodes_sd3 import TripleCLIPLoader
 
-        return _loaded("clip", names, lambda: TripleCLIPLoader.execute(*names))[0]
-    loader = nodes.CLIPLoader if len(names) == 1 else nodes.DualCLIPLoader
+        return TripleCLIPLoader.execute(*names)
+    loader = HOST.nodes.CLIPLoader if len(names) == 1 else HOST.nodes.DualCLIPLoader
     kinds = loader.INPUT_TYPES()["required"]["type"][0]
     if kind not in kinds:
         raise BadInput(f"input --clip-type: found {kind}, wanted one of: {', '.join(kinds)}")
-    return _loaded("clip", names, lambda: loader().load_clip(*names, kind))[0]
+    return loader().load_clip(*names, kind)
 
 
-def known(folder: str, name: str, wanted: str, names: list[str] | None = None) -> None:
-    if wanted not in (names or HOST.folder_paths.get_filename_list(folder)):
-        raise BadInput(f"input --{name}: found {wanted}, which this ComfyUI does not have, wanted one of: "
-                       f"{listed(folder, names)}")  # fmt: skip
-
-
-def listed(folder: str, names: list[str] | None = None) -> str:
-    return ", ".join(names or HOST.folder_paths.get_filename_list(folder)) or f"(its {folder} folder is empty)"
-
-
-def _loaded(name: str, wanted: Any, load: Callable[[], Any]) -> Any:
-    """What a stock loader returns; whatever it raises is about the file, and is said so."""
+def loaded(option: str, names: list[str], offered: Sequence[str], load: Callable[[], Any]) -> Any:
+    """What a stock loader returns; whatever it raises is about the files, and is said so."""
+    for name in names:
+        if name not in offered:
+            raise BadInput(f"input --{option}: found {name}, which this ComfyUI does not have, wanted one of: "
+                           f"{', '.join(offered) or '(its folder is empty)'}")  # fmt: skip
     try:
         return load()
+    except BadInput:
+        raise
     except Exception as error:
-        raise BadInput(f"input --{name}: found {wanted}, which ComfyUI cannot load: {error}") from error
-
-
-def check_host(tree: Path) -> None:
-    """Raises BadInput if the host is older than the pack needs."""
-    text = (tree / "comfyui_version.py").read_text(encoding="utf-8") if (tree / "comfyui_version.py").exists() else ""
-    found = re.search(r'"([\d.]+)', text)
-    if not found or tuple(map(int, found[1].split("."))) < OLDEST_HOST:
-        wanted = ".".join(map(str, OLDEST_HOST))
-        raise BadInput(f"input COMFYUI_PATH: found ComfyUI {found[1] if found else 'of no version'}, wanted {wanted}"
-                       " or newer")  # fmt: skip
-
-
-def pack_version(folder: Path) -> str | None:
-    """The version of Latent RePaint in a folder, if it is one."""
-    path = folder / "pyproject.toml"
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    found = re.search(r'^version = "(.*)"', text, re.M)
-    return found[1] if found and re.search(r'^name = "latent-repaint"', text, re.M) else None
-
-
-def installed_pack(tree: Path) -> list[str]:
-    """What to say of the pack that the host has installed: measured is always the one that this program is part of."""
-    ours = pack_version(in_process.ROOT)
-    versions = [version for folder in sorted((tree / "custom_nodes").glob("*/")) if (version := pack_version(folder))]
-    if os.environ.get("COMFYUI_PATH") and not versions:
-        return [f"This ComfyUI has no Latent RePaint installed. Measured is {ours}, which this program is part of."]
-    return [f"This ComfyUI has Latent RePaint {version} installed. Measured is {ours}, which this program is part of."
-            for version in versions if version != ours]  # fmt: skip
+        raise BadInput(f"input --{option}: found {', '.join(names)}, which ComfyUI cannot load: {error}") from error
 
 
 def pictures_of(folder: Path, count: int, size: int) -> tuple[list[Tensor], list[str]]:
@@ -203,3 +183,14 @@ def pictures_of(folder: Path, count: int, size: int) -> tuple[list[Tensor], list
         kinds = ", ".join(sorted(SUFFIXES))
         raise BadInput(f"input --pictures: found no readable picture in {folder}, wanted some of {kinds}")
     return pictures, notes
+
+
+def prompts_of(path: Path) -> list[str]:
+    """A prompt a line."""
+    try:
+        found = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeError) as error:
+        raise BadInput(f"input --prompts: found {path}, which cannot be read ({error}), wanted a text file") from error
+    if not found:
+        raise BadInput(f"input --prompts: found {path} empty, wanted a prompt a line")
+    return found

@@ -1,5 +1,0 @@
-"""Picture quality of the samplers on any checkpoint; the host is started first, so that all parts can import it."""
-
-from comfyui_host import in_process
-
-HOST = in_process.start()
