@@ -28,8 +28,8 @@ from .mathematics.noise_level import NoiseLevel, noise_levels, window_sigmas
 
 KNOWN_NOISE: dict[str, type[FixedNoise]] = {"fixed": FixedNoise, "fresh": FreshNoise, "predicted": PredictedNoise}
 
-MIN_RATIO, MAX_RATIO = 0.1, 3.0  # of b/a; see Match
-SIDE = 12.0  # cells: the side of a picture up to which MAX_RATIO holds
+MIN_RATIO, MAX_RATIO = 0.1, 3.0  # of b/a, for latents of about unit deviation: l and u of Match
+SIDE = 12.0  # cells: the side of a picture up to which u is MAX_RATIO
 
 
 class Walk(NamedTuple):
@@ -44,11 +44,9 @@ class Method:
     """How a run walks its noise levels, and what noise its known part has.
 
     Arguments:
-        known_noise: one of KNOWN_NOISE.
         start_percent, end_percent: the window of the schedule in which the method is at work.
     """
 
-    known_noise: str
     start_percent: float = 0.0
     end_percent: float = 1.0
 
@@ -68,7 +66,7 @@ class Method:
             y, first, draw: the clean latent, the initial noise and () -> fresh noise, as in `FixedNoise`.
             has_old_content: whether cells become free with their old content still in them.
         """
-        return KNOWN_NOISE[self.known_noise](y, first, draw)
+        raise NotImplementedError
 
     def walk(self, model_sampling, sigmas: Tensor, cells: int) -> Walk:
         """The walk over the sigmas of a run, (steps + 1,).
@@ -87,14 +85,17 @@ class Method:
 
 @dataclass(frozen=True, kw_only=True)
 class Blend(Method):
-    """One walk down the schedule."""
+    """One walk down the schedule; `known_noise` is one of KNOWN_NOISE."""
 
     known_noise: str = "predicted"
+
+    def noise(self, y: Tensor, first: Tensor, draw: Callable[[], Tensor], has_old_content: bool) -> FixedNoise:
+        return KNOWN_NOISE[self.known_noise](y, first, draw)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resampling(Method):
-    """Walks with jumps back up, so that the regenerated part can agree with the known part.
+    """Walks with jumps back up, so that the regenerated part can agree with the known part; `known_noise` as in Blend.
 
     A jump gives old content back as it was (`InpaintingRun.jump`). There, the repeated evaluations can only make the
     noise of the known part better, so it is predicted and not drawn anew.
@@ -167,17 +168,13 @@ class Match(Method):
 
     Arguments:
         inner_steps: extra model evaluations a step; 0 is Blend with predicted noise.
-        lowest, highest: l, and u of a picture of up to 12x12 cells, for latents of about unit deviation.
     """
 
-    known_noise: str = "predicted"
     inner_steps: float
-    lowest: float = MIN_RATIO
-    highest: float = MAX_RATIO
 
     def moves(self, levels: Sequence[NoiseLevel], window: range, cells: int) -> list[Move]:
         steps = len(levels) - 1
-        low, high = self.lowest, self.highest * max(1.0, cells**0.5 / SIDE)
+        low, high = MIN_RATIO, MAX_RATIO * max(1.0, cells**0.5 / SIDE)
         falls = {i: overlap(levels[i + 1].ratio, levels[i].ratio, low, high) for i in window if levels[i + 1].b > 0}
         weights = {i: fall for i, fall in falls.items() if fall > 0}
         if window and not weights:  # no step falls between low and high: the nearest has them, so that the total holds
