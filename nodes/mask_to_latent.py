@@ -7,7 +7,7 @@ from comfy_api.v0_0_2 import io, ui
 from torch import Tensor
 
 from ..checks import check_image, check_latent, grey_note, naming
-from ..pixels.latent_grid import TEMPORAL_METHODS, centre_crop, mask_to_grid, noise_mask
+from ..pixels.latent_grid import TEMPORAL_METHODS, centre_crop, mask_to_grid, of_latent_rank
 from ..pixels.preview import draw_mask
 from .notice import NOTHING_MASKED, notice
 from .schema import checked, grid_inputs, schema, soft_mask_input
@@ -107,7 +107,7 @@ class MaskToLatent(io.ComfyNode):
         else:
             image = _encoded_part(image, cells)
         preview = draw_mask(cells, image)
-        masked = {**samples, "noise_mask": noise_mask(cells, latent.shape)}
+        masked = {**samples, "noise_mask": of_latent_rank(cells, latent.shape)}
         amiss = "" if cells.any() else NOTHING_MASKED, "" if soft_mask else grey_note(mask)
         shown = notice(ID, *amiss, preview=ui.PreviewImage(preview, cls=cls))
         return io.NodeOutput(masked, cells, preview, ui=shown)

@@ -142,7 +142,7 @@ def mask_to_grid(
     return expand(cells, mask_expand_cells)
 
 
-def noise_mask(cells: Tensor, latent_shape: torch.Size) -> Tensor:
+def of_latent_rank(cells: Tensor, latent_shape: torch.Size) -> Tensor:
     """The cells (N, h, w) in the rank that the host takes through untouched: (N, 1, h, w), (N, 1, 1, h, w) of pictures
     with one frame, (B, 1, T, h, w), or (N, 1, L)."""
     if len(latent_shape) == 3:

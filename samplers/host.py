@@ -53,7 +53,7 @@ class InpaintingSampler(comfy.samplers.KSAMPLER):
             )
 
         super().__init__(taken_apart, sampler.extra_options, sampler.inpaint_options)
-        self.solver, self.method, self.node, self.kept, self.note = sampler, method, node, kept, note
+        self.sampler, self.method, self.node, self.kept, self.note = sampler, method, node, kept, note
 
     def sample(
         self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, disable_pbar=False
@@ -63,7 +63,7 @@ class InpaintingSampler(comfy.samplers.KSAMPLER):
             check_run(sigmas, noise, latent_image, denoise_mask)
             check_dimensions(latent_image, model_wrap.inner_model.latent_format.latent_dimensions)
         if denoise_mask is None or bool((denoise_mask >= 1).all()):  # nothing is known: the plain sampler
-            return self.solver.sample(model_wrap, sigmas, extra_args, callback, noise, latent_image, None, disable_pbar)
+            return self.sampler.sample(model_wrap, sigmas, extra_args, callback, noise, latent_image, None, disable_pbar)
         if not denoise_mask.any():
             return latent_image
         model_sampling = model_wrap.inner_model.model_sampling
@@ -72,14 +72,14 @@ class InpaintingSampler(comfy.samplers.KSAMPLER):
         if len(sigmas) == 1:  # no step to walk: the latent with the noise of that level, as in the host
             return model_sampling.inverse_noise_scaling(sigmas[0], x)
         with naming(self.node):
-            check_for_model(self.solver, model_sampling)
+            check_for_model(self.sampler, model_sampling)
             x = at_least_float32(x)  # in half precision the host's own sum over the prompts divides by 0
             run = InpaintingRun(
-                self.solver, self.method, model_wrap, sigmas, x, noise, latent_image,
+                self.sampler, self.method, model_wrap, sigmas, x, noise, latent_image,
                 self.clean_latent(model_wrap, noise, latent_image), denoise_mask, extra_args, callback, disable_pbar,
             )  # fmt: skip
-            with run.progress, naming_solver(self.solver, run.guided):
-                sample = around(self.solver, run.sample)
+            with run.progress, naming_solver(self.sampler, run.guided):
+                sample = around(self.sampler, run.sample)
                 extra_args = {**extra_args, "denoise_mask": denoise_mask}
                 x = sample(run, x, sigmas.clone(), extra_args=extra_args, callback=None, disable=True)
             if not x.isfinite().all():
@@ -133,4 +133,4 @@ def evaluations(sampler: Any, model_sampling: Any, sigmas: Tensor, node: str) ->
         if not isinstance(sampler, InpaintingSampler):
             return visited(sampler, [Descend(0, len(sigmas) - 1)], sigmas, model_sampling)
         walk = sampler.method.walk(model_sampling, sigmas, CELLS)
-        return visited(sampler.solver, walk.moves, sigmas, model_sampling)
+        return visited(sampler.sampler, walk.moves, sigmas, model_sampling)

@@ -1,7 +1,9 @@
 """Solvers, the host's and other packs': which are refused, and how one runs piece by piece.
 
-Another pack's solver is run as it is, with the options and the noise that its user chose. A sampler around a sampler is
-called once, over the whole schedule. What a solver does wrong is found out while it runs, and said with its name.
+Another pack's solver is called unchanged, with the options and the noise that its user chose: over the whole schedule
+under Blend, from one jump or extra evaluation to the next under RePaint and Match. A sampler around a sampler is called
+once, over the whole schedule. `check_solver` refuses before a run; what a solver does wrong is found out while it runs
+(`InpaintingRun.check`), and said with its name.
 """
 
 import functools

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from latent_repaint.pixels.latent_grid import mask_to_grid, noise_mask
+from latent_repaint.pixels.latent_grid import mask_to_grid, of_latent_rank
 
 IMAGE = torch.Size((1, 4, 8, 8))
 
@@ -73,7 +73,7 @@ def test_causal_frames():
         mask[frame] = 1
         cells = mask_to_grid(mask, latent)
         assert cells[:, 0, 0].tolist() == [float(k == (frame + 3) // 4) for k in range(3)]
-        assert noise_mask(cells, latent).shape == (2, 1, 3, 4, 4)
+        assert of_latent_rank(cells, latent).shape == (2, 1, 3, 4, 4)
 
 
 def test_masks_of_a_batch_of_single_frames_are_a_batch():
@@ -82,7 +82,7 @@ def test_masks_of_a_batch_of_single_frames_are_a_batch():
     mask[1] = 1
     latent = torch.Size((4, 16, 1, 4, 4))
     cells = mask_to_grid(mask, latent, temporal_ratio=4)
-    assert cells[:, 0, 0].tolist() == [0, 1] and noise_mask(cells, latent).shape == (2, 1, 1, 4, 4)
+    assert cells[:, 0, 0].tolist() == [0, 1] and of_latent_rank(cells, latent).shape == (2, 1, 1, 4, 4)
 
 
 def test_one_mask_serves_all_frames_and_temporal_methods_differ():
