@@ -136,14 +136,11 @@ def test_a_seed_that_is_too_large_for_its_node_is_folded_and_the_one_that_was_us
     assert sent["21"]["inputs"]["value"] == 2**40 + 7 and sent["22"]["inputs"]["seed"] == (2**40 + 7) % 100
 
 
-def test_a_result_that_no_manifest_knows_since_the_run_was_killed_is_painted_again(work, pictures, tmp_path):
+def test_a_result_that_no_manifest_knows_since_the_run_was_killed_is_painted_again(work, pictures):
     worker, job = work(pictures)
     first = worker.paint(job("a.png"))
     again = worker.paint(job("a.png"))  # as if nothing had been noted
     assert (again["state"], again["result_hash"]) == (DONE, first["result_hash"])
-    (tmp_path / "out" / "a.png").write_bytes(b"a user's")
-    assert "is there already" in worker.paint(job("a.png"))["error"]
-    assert (tmp_path / "out" / "a.png").read_bytes() == b"a user's"
 
 
 def test_no_file_of_a_user_s_is_replaced_by_a_result(work, pictures, tmp_path):
