@@ -63,7 +63,8 @@ class InpaintingSampler(comfy.samplers.KSAMPLER):
             check_run(sigmas, noise, latent_image, denoise_mask)
             check_dimensions(latent_image, model_wrap.inner_model.latent_format.latent_dimensions)
         if denoise_mask is None or bool((denoise_mask >= 1).all()):  # nothing is known: the plain sampler
-            return self.sampler.sample(model_wrap, sigmas, extra_args, callback, noise, latent_image, None, disable_pbar)
+            plain = self.sampler.sample
+            return plain(model_wrap, sigmas, extra_args, callback, noise, latent_image, None, disable_pbar)
         if not denoise_mask.any():
             return latent_image
         model_sampling = model_wrap.inner_model.model_sampling
