@@ -7,7 +7,9 @@ const NAME = /^LatentRepaint_\w+: / // of the node, before what is wrong
 const NOTICE = "latent_repaint_notice"
 const RANKS = ["done", "amiss", "error"]
 const COLOURS = { done: "#9aa4b2", amiss: "#ffb454", error: "#ff7b72" }
+const SEVERITIES = { amiss: "warn", error: "error" } // of the page's own messages
 const FONT = "12px Arial, sans-serif"
+const TOAST = 20_000 // milliseconds
 const [LINE, MARGIN, GAP, MOST_LINES] = [14, 5, 10, 9] // pixels, but for the last
 
 const root = () => app.rootGraph ?? app.graph
@@ -101,6 +103,8 @@ function tell(node, text, kind, teller) {
         node.setSize([node.size[0], Math.max(node.size[1], node.computeSize()[1])])
         widget.grown = node.size[1] - without
     }
+    if (node.flags.collapsed && SEVERITIES[kind]) // its notice is not seen before somebody unfolds it
+        app.extensionManager.toast.add({ severity: SEVERITIES[kind], summary: node.title, detail: text, life: TOAST })
     app.canvas.setDirty(true, true)
 }
 

@@ -6,11 +6,14 @@ import json
 import pytest
 
 from comfyui_host import install
+from demo.demo_values import with_demo_values
 
 BOXES = {path.stem for path in (install.ROOT / "subgraphs").glob("*.json")}
 (BLUEPRINT,) = (name for name in BOXES if name.startswith("Inpaint"))
 PLAIN = install.ROOT / "tests" / "compat" / "0.2.0" / "start-here-inpaint.ui.json"
 """The demo's model, Encode, KSampler Inpaint and Composite, all unfolded."""
+START = "01-start-here-inpaint-fill"
+NOTHING_MASKED = "Nothing is masked: paint a mask in Load Image, right click > Open in MaskEditor."
 NODES = json.loads((install.ROOT / "locales" / "en" / "nodeDefs.json").read_text(encoding="utf-8"))
 TOLD = """['Encode', 'KSampler', 'Composite'].map(name => app.graph.nodes
     .find(node => node.type === `LatentRepaint_${name}`).widgets
@@ -19,16 +22,6 @@ VISIBLE = """() => {
     const {element} = app.graph.nodes.find(node => node.type === 'LatentRepaint_KSampler').widgets
         .find(widget => widget.name === 'latent_repaint_notice')
     return element.checkVisibility() && element.scrollHeight <= element.clientHeight + 1 && element.clientHeight > 20
-}"""
-COVERED = """() => {
-    const box = node => [
-        node.pos[0], node.pos[1] - LiteGraph.NODE_TITLE_HEIGHT, node.pos[0] + node.size[0], node.pos[1] + node.size[1]
-    ]
-    const over = ([a, b, c, d], [p, q, r, s]) => a < r && p < c && b < s && q < d
-    const ours = app.graph.nodes.filter(node => node.widgets?.some(widget => widget.name === 'latent_repaint_notice'))
-    return app.graph.nodes.filter(
-        node => ours.some(one => one !== node && node.pos[1] > one.pos[1] && over(box(one), box(node)))
-    ).map(node => node.title)
 }"""
 DISABLED = """() => app.graph.nodes.find(node => node.type === 'LatentRepaint_KSampler').widgets
     .find(widget => widget.name === 'evaluations_per_step').disabled"""
@@ -47,11 +40,6 @@ def plain():
     return json.loads(PLAIN.read_text(encoding="utf-8"))
 
 
-def covered(desk):
-    """The titles of our nodes that another node lies over."""
-    return desk.page.evaluate(COVERED)
-
-
 def test_what_goes_wrong_is_said_on_the_node_in_room_of_its_own(desk):
     """The sentence of the error, on the node that failed; and it is gone when it no longer holds."""
     desk.open(plain())
@@ -64,7 +52,7 @@ def test_what_goes_wrong_is_said_on_the_node_in_room_of_its_own(desk):
     said = desk.page.evaluate(TOLD)[1]
     assert said.startswith("inputs steps, denoise: found 20, 0.0001, wanted steps / denoise of at most")
     desk.photograph("error")
-    assert desk.page.evaluate(VISIBLE) and covered(desk) == []
+    assert desk.page.evaluate(VISIBLE) and desk.view()["overlaps"] == []
     desk.set_value("LatentRepaint_KSampler", "denoise", 1.0)
     desk.run()
     desk.page.wait_for_function(f"/^20 steps, /.test({TOLD}[1])")
@@ -81,7 +69,7 @@ def test_with_nothing_masked_the_nodes_say_so(desk):
     desk.page.wait_for_function(f"/MaskEditor/.test({TOLD}[0])")
     desk.fit()
     desk.photograph("nothing masked")
-    assert desk.page.get_by_text("Nothing is masked").is_visible() and covered(desk) == []
+    assert desk.page.get_by_text("Nothing is masked").is_visible() and desk.view()["overlaps"] == []
     assert desk.page.evaluate(TOLD)[1:] == ["", ""]  # once for one cause
     desk.run()  # nothing is computed again, and what was said still holds
     assert desk.page.evaluate(f"/MaskEditor/.test({TOLD}[0])")
@@ -92,6 +80,19 @@ def test_with_nothing_masked_the_nodes_say_so(desk):
     desk.page.wait_for_function(f"/^20 steps, /.test({TOLD}[1])")
     assert desk.page.evaluate(TOLD)[::2] == ["", ""]
     assert desk.open(saved)["prompt"] == before  # what a node says is no part of the workflow
+
+
+def test_a_folded_node_says_it_once_in_a_message_of_the_page(desk):
+    graph = with_demo_values(START, desk.template(START))
+    for node in graph["nodes"]:
+        if node["type"] == "LoadImage":
+            node["widgets_values"][0] = "example_image.png"
+    desk.open(graph)
+    desk.run()
+    said = desk.page.get_by_text(NOTHING_MASKED, exact=True).locator("visible=true")
+    said.first.wait_for()
+    desk.photograph("folded")
+    assert said.count() == 1
 
 
 def test_the_budget_that_blend_does_not_use_is_greyed_out(desk):
@@ -171,9 +172,9 @@ def test_the_page_speaks_the_user_s_language(desk):
     after the packs' and writes over them. Newer pages show a pack's texts in each language of their settings."""
     language = desk.places["language"]
     texts = json.loads((install.ROOT / "locales" / language / "nodeDefs.json").read_text(encoding="utf-8"))
-    with desk.speaking(language):
+    with desk.set({"Comfy.Locale": language}):
         title = desk.page.evaluate("() => LiteGraph.createNode('LatentRepaint_Crop').title")
-        desk.open(desk.template("01-start-here-inpaint-fill"))
+        desk.open(desk.template(START))
         desk.fit()
         desk.photograph(f"language {language}")
         for node_id in TRANSLATED:
