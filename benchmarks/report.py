@@ -53,7 +53,7 @@ def shown(cell: str | float) -> str:
 
 
 def chosen(text: str, every: Sequence[str]) -> list[str]:
-    """Those of `every` that are named, comma by comma: whole, by their first word, or as a range of numbers, a-b.
+    """Those of `every` that are named, comma by comma: whole, else by their first word, or as a range of numbers, a-b.
 
     Raises:
         SystemExit: if a name is none of them.
@@ -62,7 +62,8 @@ def chosen(text: str, every: Sequence[str]) -> list[str]:
     for name in text.split(","):
         low, dash, high = name.partition("-")
         numbers = [str(k) for k in range(int(low), int(high) + 1)] if dash and (low + high).isdigit() else []
-        these = [one for one in every if one in (name, *numbers) or one.startswith(f"{name} ")]
+        whole = [one for one in every if one in (name, *numbers)]
+        these = whole or [one for one in every if one.startswith(f"{name} ")]
         if not these:
             raise SystemExit(f"found {name}, wanted some of {', '.join(every)}")
         found += [one for one in these if one not in found]

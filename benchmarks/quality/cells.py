@@ -6,8 +6,6 @@ import gc
 import io
 import json
 import time
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,10 +18,9 @@ from latent_repaint.samplers.methods import Blend, Match, RePaintBudget
 
 from ..host import HOST
 from ..report import to_image, write
-from ..seam import seam_energy
 from .checkpoint import Checkpoint
-from .measures import MASKS, colour_shift, denoising_loss
 from .sampling import LANPAINT, inpaint
+from .scenes import Scenes, decoded
 
 METHODS = ("host", "blend", "repaint", "match")
 
@@ -40,59 +37,8 @@ class CellName(NamedTuple):
         return f"{self.picture:03}-{self.mask}-{self.method}-cfg{self.cfg:g}"
 
 
-@dataclass(frozen=True)
-class PictureToPaint:
-    """A picture with all that its cells share, made once."""
-
-    checkpoint: Checkpoint
-    number: int
-    picture: Tensor
-    prompt: str
-
-    def cell(self, method: str, cfg: float) -> CellName:
-        return CellName(self.number, self.mask, method, cfg)
-
-    @property
-    def mask(self) -> str:
-        """The masks come in turn."""
-        return tuple(MASKS)[self.number % len(MASKS)]
-
-    @cached_property
-    def latent(self) -> Tensor:
-        return self.checkpoint.encode(self.picture)
-
-    @cached_property
-    def untouched(self) -> Tensor:
-        """What the VAE makes of the picture: 1 in every ratio."""
-        return self.checkpoint.decode(self.latent)
-
-    @cached_property
-    def unknown(self) -> Tensor:
-        """(1, h, w), boolean."""
-        return MASKS[self.mask](*self.latent.shape[-2:])[None]
-
-    @cached_property
-    def pixels(self) -> Tensor:
-        """The mask on the picture, (H, W), boolean."""
-        cell = self.checkpoint.cell
-        return self.unknown[0].repeat_interleave(cell, 0).repeat_interleave(cell, 1)
-
-    @cached_property
-    def prompts(self) -> tuple[list, list]:
-        return self.checkpoint.prompt(self.prompt), self.checkpoint.prompt("")
-
-    @cached_property
-    def losses(self) -> Tensor:
-        """Of the untouched picture."""
-        return self.losses_of(self.latent)
-
-    def losses_of(self, latent: Tensor) -> Tensor:
-        """Of the painted cells and of the kept ones, (2, levels)."""
-        parts = torch.stack([self.unknown, ~self.unknown])
-        return denoising_loss(self.checkpoint.model, latent, self.prompts[0], parts)[:, 0]
-
-    def masked(self) -> Tensor:
-        return torch.where(self.pixels[..., None], 0.5, self.picture)
+def cell_of(scene: Scenes, method: str, cfg: float) -> CellName:
+    return CellName(scene.first, scene.mask, method, cfg)
 
 
 class KeptFigures:
@@ -113,11 +59,17 @@ class KeptFigures:
         path = self.folder / "pictures" / f"{number:03}.png"
         if not path.exists():
             name, scheduler, steps = self.settings
-            texts = self.checkpoint.prompt(prompt), self.checkpoint.prompt("")
             latent = HOST.nodes.KSampler().sample(
-                self.checkpoint.model, number, 2 * steps, cfg, name, scheduler, *texts, self.checkpoint.empty(self.size)
+                self.checkpoint.model,
+                number,
+                2 * steps,
+                cfg,
+                name,
+                scheduler,
+                *self.checkpoint.prompts(prompt),
+                self.checkpoint.empty(self.size),
             )[0]
-            write(path, png(self.checkpoint.decode(latent["samples"])))
+            write(path, png(decoded(self.checkpoint.vae, latent["samples"])[0]))
         return read_png(path)
 
     def kept(self, cell: CellName) -> dict[str, Any] | None:
@@ -130,7 +82,7 @@ class KeptFigures:
     def picture(self, cell: CellName) -> Tensor:
         return read_png(self.folder / "cells" / f"{cell}.png")
 
-    def measure(self, painting: PictureToPaint, cell: CellName) -> str:
+    def measure(self, scene: Scenes, cell: CellName) -> str:
         """Measures the cell if it is not kept; what is to be said of it.
 
         If memory runs out, it is tried once more with every model unloaded first. Pictures are painted one at a time,
@@ -139,7 +91,7 @@ class KeptFigures:
         figures, path = self.kept(cell), self.folder / "cells" / f"{cell}.json"
         for again in (True, False) if figures is None else ():
             try:
-                picture, figures = self.measured(painting, cell)
+                picture, figures = self.measured(scene, cell)
             except (torch.OutOfMemoryError, MemoryError) as error:
                 self.failures[cell] = (str(error) or "out of memory").splitlines()[0]
             else:
@@ -153,42 +105,37 @@ class KeptFigures:
                 HOST.comfy.model_management.soft_empty_cache()
         return f"seam {figures['seam']:.3f}, loss {figures['loss']:.3f}" if figures else self.failures[cell]
 
-    def measured(self, painting: PictureToPaint, cell: CellName) -> tuple[Tensor, dict[str, Any]]:
-        mask, cuda = painting.unknown[:, None].float(), torch.cuda.is_available()
-        latent = {"samples": painting.latent, "noise_mask": mask if painting.latent.ndim == 4 else mask[:, :, None]}
-        prompts, reference = painting.prompts, painting.losses
-        way = self.way(cell.method, cell.cfg, painting, latent)
+    def measured(self, scene: Scenes, cell: CellName) -> tuple[Tensor, dict[str, Any]]:
+        cuda = torch.cuda.is_available()
+        way, _real = self.way(cell.method, cell.cfg, scene), scene.real_losses  # prepared before the clock starts
         if cuda:
             torch.cuda.reset_peak_memory_stats()
             torch.cuda.synchronize()
         start = time.perf_counter()
-        samples, passes = inpaint(self.checkpoint.model, *way, prompts, latent, cell.picture)
+        samples, passes = inpaint(self.checkpoint.model, *way, scene.prompts, scene.given, scene.first)
         if cuda:
             torch.cuda.synchronize()
         seconds = time.perf_counter() - start
-        picture = self.checkpoint.decode(samples)
-        loss, kept = (painting.losses_of(samples) / reference).mean(1).tolist()
-        images = [image.movedim(-1, 0)[None] for image in (picture, painting.untouched)]
-        return picture, {
+        vram = torch.cuda.max_memory_allocated() / 2**20 if cuda else None
+        pictures, numbers = scene.measured(samples)
+        return pictures[0], {
+            **{name: values.item() for name, values in numbers.items()},
             "passes": sum(passes),
-            "seam": seam_energy(*images, painting.pixels.float()[None, None]),
-            "loss": loss,
-            "kept": kept,
-            "colour": colour_shift(picture, painting.untouched, painting.pixels, 2 * self.checkpoint.cell),
             "finite": bool(samples.isfinite().all()),
             "seconds": seconds,
-            "vram": torch.cuda.max_memory_allocated() / 2**20 if cuda else None,
+            "vram": vram,
         }
 
-    def way(self, method: str, cfg: float, painting: PictureToPaint, latent: dict[str, Tensor]) -> tuple[Any, tuple]:
+    def way(self, method: str, cfg: float, scene: Scenes) -> tuple[Any, tuple]:
         """What `inpaint` needs for this method, so that all have equal passes: of 2 * steps, guided ones twice."""
         name, scheduler, steps = self.settings
         guided = 1 if cfg == 1 else 2
         if method == LANPAINT:  # how often it thinks, it decides as it goes: a first run tells how many steps fit
             if cfg not in self.lanpaint:
                 few = max(1, steps // 3)
-                run = inpaint(self.checkpoint.model, LANPAINT, (name, scheduler, few, cfg), painting.prompts, latent, 0)
-                self.lanpaint[cfg] = max(1, few * 2 * steps * guided // sum(run[1]))
+                settings = (name, scheduler, few, cfg)
+                passes = inpaint(self.checkpoint.model, LANPAINT, settings, scene.prompts, scene.given, scene.first)[1]
+                self.lanpaint[cfg] = max(1, few * 2 * steps * guided // sum(passes))
             return LANPAINT, (name, scheduler, self.lanpaint[cfg], cfg)
         way, walk = {
             "host": (None, 2 * steps),

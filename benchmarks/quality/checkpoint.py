@@ -17,6 +17,7 @@ from torch import Tensor
 from comfyui_host import in_process, install
 
 from ..host import HOST
+from .scenes import pixels_of_a_cell
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
 
@@ -59,14 +60,9 @@ class Checkpoint:
         """Whether guidance is an input of the network, as in Flux dev, so that cfg is 1."""
         return bool(self.model.model.model_config.unet_config.get("guidance_embed"))
 
-    @property
-    def cell(self) -> int:
-        """Pixels a side of a latent cell."""
-        return int(self.vae.spacial_compression_decode())
-
     def checked_size(self, size: int) -> int:
         """Rounded down to whole patches of the network; at least eight cells, so that masks have two parts."""
-        step = 2 * self.cell
+        step = 2 * pixels_of_a_cell(self.vae)
         if size < 4 * step:
             raise BadInput(f"input --size: found {size}, wanted at least {4 * step} for this VAE")
         if size % step:
@@ -76,19 +72,13 @@ class Checkpoint:
     def empty(self, size: int) -> dict[str, Tensor]:
         """The LATENT of an empty picture of size x size pixels."""
         format_ = self.model.get_model_object("latent_format")
-        frames = [1] * (format_.latent_dimensions - 2)
-        return {"samples": torch.zeros(1, format_.latent_channels, *frames, size // self.cell, size // self.cell)}
+        frames, side = [1] * (format_.latent_dimensions - 2), size // pixels_of_a_cell(self.vae)
+        return {"samples": torch.zeros(1, format_.latent_channels, *frames, side, side)}
 
-    def prompt(self, text: str) -> list:
-        return HOST.nodes.CLIPTextEncode().encode(self.clip, text)[0]
-
-    def encode(self, picture: Tensor) -> Tensor:
-        """(H, W, 3) to a latent of one picture."""
-        return HOST.nodes.VAEEncode().encode(self.vae, picture[None])[0]["samples"]
-
-    def decode(self, latent: Tensor) -> Tensor:
-        """A latent of one picture to (H, W, 3)."""
-        return HOST.nodes.VAEDecode().decode(self.vae, {"samples": latent})[0][0, ..., :3].cpu().float()
+    def prompts(self, text: str) -> tuple[list, list]:
+        """The conditioning of a text, and of none."""
+        encode = HOST.nodes.CLIPTextEncode().encode
+        return encode(self.clip, text)[0], encode(self.clip, "")[0]
 
 
 def load(options: argparse.Namespace) -> Checkpoint:

@@ -16,6 +16,7 @@ to read and share them.
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import json
 import platform
@@ -32,10 +33,11 @@ from demo_model.measure import held_out
 from ..host import HOST
 from ..report import OUT, RESULTS
 from . import inexact
-from .cells import METHODS, KeptFigures, PictureToPaint
+from .cells import METHODS, KeptFigures, cell_of
 from .checkpoint import BadInput, load, pictures_of, prompts_of
 from .page import ResultsPage
 from .sampling import with_lanpaint
+from .scenes import Scenes
 
 PROMPTS = (
     "a photograph of a red barn in a snowy field",
@@ -112,16 +114,16 @@ def run(options: argparse.Namespace) -> None:
     except OSError as error:
         raise BadInput(f"input --out: found {folder}, wanted a folder that can be written: {error}") from error
     kept = KeptFigures(checkpoint, (options.sampler, scheduler, steps), size, kept_in)
-    paintings = list(to_paint(kept, options, prompts, count, cfgs[0]))
+    scenes = list(to_paint(kept, options, prompts, count, cfgs[0]))
     methods = with_lanpaint(list(METHODS))
     title = f"Inpainting with {checkpoint.files['model']}"
-    for painting in paintings:
+    for scene in scenes:
         for cfg in cfgs:
             for method in methods:
-                cell = painting.cell(method, cfg)
-                print(f"{cell}: {kept.measure(painting, cell)}", flush=True)
+                cell = cell_of(scene, method, cfg)
+                print(f"{cell}: {kept.measure(scene, cell)}", flush=True)
         # whole or not: who stops has it
-        page = ResultsPage(title, machine(size, kept.settings), kept, paintings, methods, cfgs)
+        page = ResultsPage(title, machine(size, kept.settings), kept, scenes, methods, cfgs)
         page.write(folder / "results", options.blind)
     print(f"{folder / 'results.html'}")
     if is_demo and not options.quick and not options.out:
@@ -130,7 +132,7 @@ def run(options: argparse.Namespace) -> None:
 
 def to_paint(
     kept: KeptFigures, options: argparse.Namespace, prompts: list[str], count: int, cfg: float
-) -> Iterator[PictureToPaint]:
+) -> Iterator[Scenes]:
     """The pictures: of a folder, of the demo model's scenes, or made by the model itself."""
     checkpoint = kept.checkpoint
     if options.pictures:
@@ -148,7 +150,8 @@ def to_paint(
             pictures.append(kept.made(number, texts[number % len(texts)], cfg))
             print(f"picture {number + 1} of {count} made")
     for number, picture in enumerate(pictures):
-        yield PictureToPaint(checkpoint, number, picture, texts[number % len(texts)])
+        conditioning = functools.partial(checkpoint.prompts, texts[number % len(texts)])
+        yield Scenes(checkpoint.model, checkpoint.vae, picture[None], conditioning, number)
 
 
 def identity(decisive: list) -> str:

@@ -35,12 +35,11 @@ from latent_repaint.samplers.methods import Blend, Match, RePaintBudget
 
 from ..host import HOST
 from ..report import OUT, RESULTS, Table, chosen, contact_sheet, write
-from ..seam import seam_energy
-from .measures import MASKS, denoising_loss
 from .sampling import LANPAINT, inpaint, with_lanpaint
+from .scenes import Scenes
 
 SHEETS = OUT / "inexact"
-CELL, SHOWN, FIRST_SEED = 8, 12, 7
+SHOWN, FIRST_SEED = 12, 7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +75,7 @@ class StandIn(NamedTuple):
     cfg: float
     steps: tuple[int, ...]
     positive: list
+    judge: Scenes
 
 
 class Scored(NamedTuple):
@@ -86,40 +86,22 @@ class Scored(NamedTuple):
     loss: Tensor
     kept: Tensor
     evaluations: int
-    distilled: Tensor | None = None
+    distilled: Tensor | None
 
 
-class Scenes:
-    """The first `count` held-out scenes, their masks, and what a real picture's loss is.
-
-    Attributes:
-        latent, picture: as the VAE makes them, and decoded again.
-        positive, negative: conditioning; each scene has its own caption.
-        unknown: the masks, (count, h, w), boolean.
-    """
+class DemoScenes:
+    """The first `count` held-out scenes, each with its own caption; and the same judged without a prompt."""
 
     def __init__(self, count: int) -> None:
-        self.model, clip, self.vae = HOST.nodes.CheckpointLoaderSimple().load_checkpoint(HOST.demo_checkpoint)
+        self.model, clip, vae = HOST.nodes.CheckpointLoaderSimple().load_checkpoint(HOST.demo_checkpoint)
         images, captions = held_out(count)
-        self.latent = self.vae.encode(images)
-        self.picture = self.vae.decode(self.latent)
-        self.positive, self.negative = prompts(clip, captions)
-        masks = [mask(*self.latent.shape[2:]) for mask in MASKS.values()]
-        self.unknown = torch.stack([masks[i % len(masks)] for i in range(count)])
-        self.pixels = self.unknown.repeat_interleave(CELL, 1).repeat_interleave(CELL, 2).float()
-        self.of_another = [[self.positive[0][0].roll(1, 0), {}]]
+        self.scenes = Scenes(self.model, vae, images, lambda: prompts(clip, captions))
+        self.positive, self.negative = self.scenes.prompts
         nothing = [[self.negative[0][0].expand(count, -1, -1), {}]]
-        self.judges = [(prompt, self.loss(self.latent, prompt)) for prompt in (self.positive, nothing)]
-
-    def loss(self, samples: Tensor, prompt: list) -> Tensor:
-        """Of the painted cells and of the kept ones, (2, count, levels)."""
-        return denoising_loss(self.model, samples, prompt, torch.stack([self.unknown, ~self.unknown]))
-
-    def given(self) -> Tensor:
-        return torch.where(self.pixels[:SHOWN, :, :, None] > 0, 0.5, self.picture[:SHOWN])
+        self.without_prompt = Scenes(self.model, vae, images, lambda: (nothing, self.negative))
 
     def stand_in(self, name: str, solver: str) -> StandIn:
-        plain = StandIn(self.model, solver, 1.0, (20, 8), self.positive)
+        plain = StandIn(self.model, solver, 1.0, (20, 8), self.positive, self.scenes)
         if name.startswith("cfg"):
             return plain._replace(cfg=float(name[3:]))
         if name.startswith("lora"):
@@ -127,7 +109,8 @@ class Scenes:
             distilled, _ = HOST.comfy.sd.load_lora_for_models(self.model, None, lora, 1.0, 0.0)
             return plain._replace(model=distilled, solver=name[5:], steps=(8, 4))
         if name == "prompt":
-            return plain._replace(positive=self.of_another)
+            of_another = [[self.positive[0][0].roll(1, 0), {}]]
+            return plain._replace(positive=of_another, judge=self.without_prompt)
         if name == "weights":
             return plain._replace(model=with_noisy_weights(self.model, 0.05))
         if name == "float8":
@@ -137,22 +120,17 @@ class Scenes:
     def painted(self, asked: StandIn, method: str, steps: int, seed: int) -> tuple[Tensor, int]:
         """The latents, and how often the network was asked."""
         way, factor = METHODS[method]
-        latent = {"samples": self.latent, "noise_mask": self.unknown[:, None].float()}
         settings = (asked.solver, "normal", factor * steps, asked.cfg)
-        samples, passes = inpaint(asked.model, way, settings, (asked.positive, self.negative), latent, seed)
+        samples, passes = inpaint(asked.model, way, settings, (asked.positive, self.negative), self.scenes.given, seed)
         return samples, len(passes)
 
     def scored(self, asked: StandIn, method: str, steps: int, seed: int) -> tuple[Scored, Tensor]:
         """And the pictures, (count, H, W, 3)."""
         samples, evaluations = self.painted(asked, method, steps, seed)
-        pictures = self.vae.decode(samples)
-        images = [images.movedim(-1, 1).split(1) for images in (pictures, self.picture)]
-        triples = zip(*images, self.pixels[:, None].split(1), strict=True)
-        seams = torch.tensor([seam_energy(*triple) for triple in triples])
-        prompt, real = self.judges[asked.positive is self.of_another]
+        pictures, found = asked.judge.measured(samples)
         way = METHODS[method][0]
         distilled = way.noises[-1].distilled.float() if isinstance(way, WatchedMatch) else None
-        return Scored(seams, *(self.loss(samples, prompt) / real).mean(2), evaluations, distilled), pictures
+        return Scored(found["seam"], found["loss"], found["kept"], evaluations, distilled), pictures
 
 
 def guided_inside(model: Any, negative: Tensor, w: float) -> Any:
@@ -227,11 +205,11 @@ def main() -> None:
     every = with_lanpaint([name for name in METHODS if name != LANPAINT])
     methods = chosen(f"host,{options.methods}", every) if options.methods else every
     with torch.inference_mode():
-        scenes, rows = Scenes(options.scenes), []
+        demo, rows = DemoScenes(options.scenes), []
         for name in chosen(options.models, MODELS):
-            asked = scenes.stand_in(name, options.sampler)
+            asked = demo.stand_in(name, options.sampler)
             for steps in map(int, options.steps.split(",")) if options.steps else asked.steps:
-                rows += rows_of(scenes, name, asked, steps, methods, options.seeds)
+                rows += rows_of(demo, name, asked, steps, methods, options.seeds)
     note = f"{options.scenes} scenes, {options.seeds} seeds, {options.sampler}."
     text = Table("Models that are no exact denoisers", COLUMNS, rows, note).text
     print(text)
@@ -239,17 +217,17 @@ def main() -> None:
         write(RESULTS / "inexact.md", f"{text}\n{__doc__}")
 
 
-def rows_of(scenes: Scenes, name: str, asked: StandIn, steps: int, methods: list[str], seeds: int) -> list[list[str]]:
+def rows_of(demo: DemoScenes, name: str, asked: StandIn, steps: int, methods: list[str], seeds: int) -> list[list[str]]:
     """The lines of one model at so many steps, printed as they come, and their sheet."""
-    rows, sheet, host = [], {"given": scenes.given()}, None
+    rows, sheet, host = [], {"given": demo.scenes.masked()[:SHOWN]}, None
     for method in methods:
-        runs = [scenes.scored(asked, method, steps, FIRST_SEED + k) for k in range(seeds)]
+        runs = [demo.scored(asked, method, steps, FIRST_SEED + k) for k in range(seeds)]
         scores = [scored for scored, _pictures in runs]
         host = host or scores
         sheet[method] = runs[-1][1][:SHOWN]
         rows.append(row(name, steps, method, scores, host))
         print(*rows[-1], sep=" | ", flush=True)
-    sheet["original"] = scenes.picture[:SHOWN]
+    sheet["original"] = demo.scenes.pictures[:SHOWN]
     SHEETS.mkdir(parents=True, exist_ok=True)
     contact_sheet(sheet).save(SHEETS / f"{name} {steps}.png")
     return rows

@@ -16,7 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from ..report import Table, contact_sheet, to_image, write
-from .cells import KeptFigures, PictureToPaint
+from .cells import KeptFigures, cell_of
+from .scenes import Scenes
 
 SHOWN, SIDE, PAIRS = 8, 256, 32
 HERE = Path(__file__).resolve().parent
@@ -38,12 +39,12 @@ class ResultsPage:
     """
 
     def __init__(
-        self, title: str, machine: str, kept: KeptFigures, paintings: list[PictureToPaint], methods: list[str],
+        self, title: str, machine: str, kept: KeptFigures, scenes: list[Scenes], methods: list[str],
         cfgs: list[float],
     ) -> None:  # fmt: skip
-        self.title, self.machine, self.kept, self.paintings = title, machine, kept, paintings
+        self.title, self.machine, self.kept, self.scenes = title, machine, kept, scenes
         self.methods, self.cfgs = methods, cfgs
-        cells = [one.cell(method, cfg) for one in paintings for method in methods for cfg in cfgs]
+        cells = [cell_of(scene, method, cfg) for scene in scenes for method in methods for cfg in cfgs]
         self.wanted = len(cells)
         self.found = {cell: figures for cell in cells if (figures := kept.kept(cell)) is not None}
 
@@ -77,11 +78,11 @@ class ResultsPage:
     def sheet(self) -> Image.Image:
         """Up to SHOWN pictures that every method has painted, at the first cfg."""
         rows: dict[str, list[Tensor]] = {name: [] for name in ("given", *self.methods, "original")}
-        for painting in self.paintings:
-            cells = {method: painting.cell(method, self.cfgs[0]) for method in self.methods}
+        for scene in self.scenes:
+            cells = {method: cell_of(scene, method, self.cfgs[0]) for method in self.methods}
             if len(rows["given"]) < SHOWN and all(cell in self.found for cell in cells.values()):
-                rows["given"].append(painting.masked())
-                rows["original"].append(painting.picture)
+                rows["given"].append(scene.masked()[0])
+                rows["original"].append(scene.pictures[0])
                 for method, cell in cells.items():
                     rows[method].append(self.kept.picture(cell))
         return contact_sheet(rows, SIDE) if rows["given"] else Image.new("RGB", (1, 1), "white")
@@ -89,14 +90,14 @@ class ResultsPage:
     def pairs(self) -> list[dict[str, Any]]:
         """Match against every other method, A and B in random order, the pairs too."""
         rng, pairs = random.SystemRandom(), []
-        for painting in self.paintings:
+        for scene in self.scenes:
             for method in self.methods:
                 names = [method, "match"]
                 rng.shuffle(names)
-                cells = [painting.cell(name, self.cfgs[0]) for name in names]
+                cells = [cell_of(scene, name, self.cfgs[0]) for name in names]
                 if method != "match" and all(cell in self.found for cell in cells):
                     left, right = (embedded(to_image(self.kept.picture(cell))) for cell in cells)
-                    given = embedded(to_image(painting.masked()))
+                    given = embedded(to_image(scene.masked()[0]))
                     pairs.append({"names": names, "left": left, "given": given, "right": right})
         rng.shuffle(pairs)
         return pairs[:PAIRS]

@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.exactness.as_run import PosteriorTrial
 from benchmarks.exactness.fields import draw
-from benchmarks.quality.inexact import Scenes
+from benchmarks.quality.inexact import DemoScenes
 from comfyui_host.passes import counted
 from latent_repaint.nodes.ksampler import KSampler
 
@@ -31,32 +31,35 @@ def test_nearer_to_the_truth_than_the_host_and_never_farther_with_more_steps(num
 
 
 @pytest.fixture(scope="module")
-def scenes():
-    return Scenes(12)
+def demo():
+    return DemoScenes(12)
 
 
-def median_distance(scenes, asked, method):
+def median_distance(demo, asked, method):
     """Of seam and own loss from 1, in the logarithm; the median of the scenes."""
-    samples, _evaluations = scenes.painted(asked, method, 8, seed=7)
-    loss = scenes.loss(samples, scenes.positive) / scenes.judges[0][1]
+    samples, _evaluations = demo.painted(asked, method, 8, seed=7)
+    loss = demo.scenes.losses(samples) / demo.scenes.real_losses
     return loss.mean(1).log().abs().median()
 
 
 @pytest.mark.parametrize("method", ["blend", "match x 2"])
 @torch.inference_mode()
-def test_with_guidance_inside_of_the_network_it_is_no_worse_than_the_host(scenes, method):
-    asked = scenes.stand_in("w6", "euler")
-    assert median_distance(scenes, asked, method) < median_distance(scenes, asked, "host") + 0.1
+def test_with_guidance_inside_of_the_network_it_is_no_worse_than_the_host(demo, method):
+    asked = demo.stand_in("w6", "euler")
+    assert median_distance(demo, asked, method) < median_distance(demo, asked, "host") + 0.1
 
 
 @torch.inference_mode()
-def test_a_model_distilled_in_steps_is_spared_the_extra_evaluations_and_the_node_says_so(scenes):
+def test_a_model_distilled_in_steps_is_spared_the_extra_evaluations_and_the_node_says_so(demo):
     found = {"cfg1": 0, "lora lcm": 0}
     for name in found:
-        model = scenes.stand_in(name, "lcm").model
+        model = demo.stand_in(name, "lcm").model
         for k in range(8):
-            latent = {"samples": scenes.latent[k : k + 1], "noise_mask": scenes.unknown[k : k + 1, None].float()}
-            prompt = [[scenes.positive[0][0][k : k + 1], {}]]
+            latent = {
+                "samples": demo.scenes.latent[k : k + 1],
+                "noise_mask": demo.scenes.unknown[k : k + 1, None].float(),
+            }
+            prompt = [[demo.positive[0][0][k : k + 1], {}]]
             with counted(model) as passes:
                 ui = KSampler.execute(model, k, 8, 1.0, "lcm", "normal", prompt, prompt, latent, 1.0, "match", 2.0).ui
             left_out = len(passes) == 10

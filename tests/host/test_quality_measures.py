@@ -45,34 +45,34 @@ def test_the_loss_is_that_of_the_noise_in_every_parametrisation(any_model, laten
 
 
 @pytest.fixture(scope="module")
-def scenes():
+def demo():
     with torch.inference_mode():
-        yield inexact.Scenes(2)
+        yield inexact.DemoScenes(2)
 
 
 @torch.inference_mode()
-def test_guidance_inside_the_network_is_the_guidance_outside_in_one_evaluation(scenes):
-    outside, inside = scenes.stand_in("cfg4", "euler"), scenes.stand_in("w4", "euler")
+def test_guidance_inside_the_network_is_the_guidance_outside_in_one_evaluation(demo):
+    outside, inside = demo.stand_in("cfg4", "euler"), demo.stand_in("w4", "euler")
     assert inside.cfg == 1
-    theirs, _ = scenes.painted(outside, "host", 2, seed=7)
-    ours, evaluations = scenes.painted(inside, "host", 2, seed=7)
+    theirs, _ = demo.painted(outside, "host", 2, seed=7)
+    ours, evaluations = demo.painted(inside, "host", 2, seed=7)
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-3)
     assert evaluations == 2
 
 
 @torch.inference_mode()
-def test_noise_in_the_weights_is_of_the_share_that_was_asked_for(scenes):
+def test_noise_in_the_weights_is_of_the_share_that_was_asked_for(demo):
     name = "diffusion_model.input_blocks.0.0.weight"
-    plain = scenes.model.model_state_dict()[name].float()
-    noisy = inexact.with_noisy_weights(scenes.model, 0.05)
+    plain = demo.model.model_state_dict()[name].float()
+    noisy = inexact.with_noisy_weights(demo.model, 0.05)
     ((noise,),) = (patch[1][1] for patch in noisy.patches[name])
     assert float(noise.square().mean().sqrt() / plain.square().mean().sqrt()) == pytest.approx(0.05, rel=0.05)
-    assert name not in scenes.model.patches
+    assert name not in demo.model.patches
 
 
 def test_a_figure_is_bold_where_it_is_farther_from_1_than_the_hosts():
     def scored(seam):
-        return [inexact.Scored(torch.tensor([seam - 0.01, seam, seam + 0.01]), torch.ones(3), torch.ones(3), 4)]
+        return [inexact.Scored(torch.tensor([seam - 0.01, seam, seam + 0.01]), torch.ones(3), torch.ones(3), 4, None)]
 
     host = scored(1.5)
     assert inexact.row("w2", 4, "match", scored(0.4), host)[4] == "**0.40 ± 0.01**"
@@ -87,18 +87,19 @@ def test_names_are_chosen_whole_by_their_first_word_or_as_a_range():
 
 
 @torch.inference_mode()
-def test_the_kept_part_is_made_out_worse_beside_what_does_not_fit(scenes):
+def test_the_kept_part_is_made_out_worse_beside_what_does_not_fit(demo):
     """Each scene's painted part of the other, which is as real as its own."""
-    latent, kept = scenes.latent, ~scenes.unknown[:, None]
+    both = demo.scenes
+    latent, kept = both.latent, ~both.unknown[:, None]
     swapped = torch.where(kept, latent, latent.flip(0))
-    real, beside_another = (scenes.loss(x, scenes.positive)[1].mean(1) for x in (latent, swapped))
+    real, beside_another = (both.losses(x)[1].mean(1) for x in (latent, swapped))
     assert (beside_another > 1.2 * real).all()
-    alone = measures.denoising_loss(scenes.model, latent, scenes.positive, ~scenes.unknown[None])
+    alone = measures.denoising_loss(demo.model, latent, demo.positive, ~both.unknown[None])
     torch.testing.assert_close(real, alone[0].mean(1))
 
 
 @torch.inference_mode()
-def test_float8_weights_are_coarser_and_still_paint_nearly_the_same(scenes):
-    asked = [scenes.stand_in(name, "euler") for name in ("cfg1", "float8")]
-    plain, coarse = (scenes.painted(one, "host", 2, seed=7)[0] for one in asked)
+def test_float8_weights_are_coarser_and_still_paint_nearly_the_same(demo):
+    asked = [demo.stand_in(name, "euler") for name in ("cfg1", "float8")]
+    plain, coarse = (demo.painted(one, "host", 2, seed=7)[0] for one in asked)
     assert 0 < (coarse - plain).norm() / plain.norm() < 0.2
