@@ -18,8 +18,8 @@ SCENES = {  # picture and prompt, by the template
     "03-outpaint-extend": ("example_narrow.png", "sunset, snow, mountains, red house, sun"),
     "04-inpaint-soft-mask": ("example_soft.png", "sunset, yellow field, mountains, red house"),
     "05-inpaint-model-any-sampler": HOUSE,
-    "06-inpaint-sd35": HOUSE,
-    "12-repaint-match-blend-samplers": HOUSE,
+    "06-inpaint-sd35": ("example_second.png", "day, sun, yellow field, red house"),
+    "12-repaint-match-blend-samplers": ("example_masked.png", "day, snow, sun, red house"),
     "13-see-mask-and-cost": HOUSE,
 }
 """The templates whose loader is Load Checkpoint: with these the demo's model does as well as any."""

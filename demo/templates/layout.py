@@ -25,7 +25,7 @@ BADGE = 14  # more, above a folded node of ours: on older pages the pack's name 
 HEAD, MARGIN = 30, 6  # of a step: above its first node's title, and around the nodes
 CORNER = 130
 VIEW = {"scale": 0.75, "offset": [260, 185]}  # for hosts that open a template as it was saved
-HEIGHTS = {  # pixels below the title: what either drawing wants for the node, with its picture if that comes before a run
+HEIGHTS = {  # pixels below the title: what either drawing wants for the node, with a picture that is there before a run
     "MarkdownNote": 88,
     "CheckpointLoaderSimple": 102,
     "UNETLoader": 90,

@@ -4,7 +4,7 @@ one page each."""
 from collections.abc import Iterator
 
 import pytest
-from desk import Desk, open_desk
+from desk import SCREEN, Desk, open_desk
 
 
 @pytest.fixture(scope="session", params=["own page", "newer page"])
@@ -17,6 +17,7 @@ def session_desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 def desk(session_desk: Desk) -> Iterator[Desk]:
     """The page, which must not complain while a test uses it."""
     session_desk.errors.clear()
+    session_desk.page.set_viewport_size(SCREEN)
     # the page's own cover while it is busy, which it fails to take away when two of them end at once
     session_desk.page.evaluate(
         "() => document.querySelectorAll('.p-overlay-mask-leave').forEach(mask => mask.remove())"

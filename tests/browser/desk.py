@@ -4,6 +4,7 @@ demo's pictures and the one that ComfyUI brings."""
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import chromium
+from PIL import Image
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
 from comfyui_host import install
@@ -28,6 +30,12 @@ PATIENCE = 120_000
 SCREEN = {"width": 1800, "height": 1050}
 SCREENS = ((1366, 768), (1600, 950))  # of laptops
 PICTURES = install.ROOT / ".artefacts"
+SETTINGS = {  # else a page greets a new user with the host's own templates, over everything, and keeps a panel open
+    "Comfy.TutorialCompleted": True,
+    "Comfy.RightSidePanel.IsOpen": False,
+    "Comfy.Locale": "en",
+    "Comfy.VueNodes.Enabled": False,
+}
 READY = """() => window.LiteGraph?.registered_node_types?.LatentRepaint_KSampler
     && window.app?.extensionManager?.workflow?.activeWorkflow?.isLoaded"""
 # What a fresh host has not got, what no page may reach, help in the user's language, for which ours stands in, the
@@ -56,11 +64,33 @@ OPEN = """async (graph) => {
         prompt: (await app.graphToPrompt()).output,
     }
 }"""
-DROP = """async ([url, name, x, y]) => {
-    const files = new DataTransfer()
+DROP = """async ([url, name]) => {
+    const files = new DataTransfer(), how = {dataTransfer: files, bubbles: true, cancelable: true}
     files.items.add(new File([await (await fetch(url)).blob()], name, {type: 'image/png'}))
-    const how = {dataTransfer: files, bubbles: true, cancelable: true, clientX: x, clientY: y}
+    app.graph.clear()
     for (const event of ['dragenter', 'dragover', 'drop']) app.canvas.canvas.dispatchEvent(new DragEvent(event, how))
+}"""
+VIEW = """() => {
+    const nodes = app.graph.nodes.map(node => [node.title, ...node.getBounding()])
+    const {scale, offset} = app.canvas.ds, {x, y, width, height} = app.canvas.canvas.getBoundingClientRect()
+    const all = nodes.map(([title, u, v, w, h]) => [
+        title, (u + offset[0]) * scale, (v + offset[1]) * scale, w * scale, h * scale
+    ])
+    const over = ([, x, y, w, h], [, u, v, s, t]) => x < u + s && u < x + w && y < v + t && v < y + h
+    const map = document.querySelector('.minimap-main-container').getBoundingClientRect()
+    return {
+        scale, width, height,
+        letters: Math.min(LiteGraph.NODE_TEXT_SIZE, LiteGraph.NODE_SUBTEXT_SIZE) * scale,
+        dropped: LiteGraph.NODE_TEXT_SIZE * scale < app.canvas.min_font_size_for_lod,
+        left: Math.min(...all.map(box => box[1])),
+        top: Math.min(...all.map(box => box[2])),
+        right: Math.max(...all.map(box => box[1] + box[3])),
+        bottom: Math.max(...all.map(box => box[2] + box[4])),
+        columns: new Set(nodes.filter(box => box[3] > 300).map(box => box[1])).size,
+        overlaps: all.flatMap((a, i) => all.slice(i + 1).filter(b => over(a, b)).map(b => `${a[0]} and ${b[0]}`)),
+        'under the map': all.filter(box => over(box, ['', map.x - x, map.y - y, map.width, map.height]))
+                            .map(box => box[0]),
+    }
 }"""
 SET_VALUE = """([type, name, value]) => {
     app.graph.nodes.find(node => [node.type, node.title].includes(type)).widgets
@@ -78,6 +108,14 @@ LISTEN = """() => {
         hear(name, detail => { run.end = name; run.detail = detail })
 }"""
 ENDED = "() => window.run.end || Object.keys(app.lastNodeErrors ?? {}).length > 0"
+
+
+def inputs(prompt: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """What is queued: every node's class and inputs, but PreviewAny's text, which the page fills in after a run."""
+    return {
+        key: (node["class_type"], {name: value for name, value in node["inputs"].items() if name != "preview"})
+        for key, node in prompt.items()
+    }
 
 
 class Desk:
@@ -122,12 +160,7 @@ class Desk:
 
     def drop(self, file: dict[str, str]) -> None:
         """Clear the graph and drop a picture of the host's onto it, as a file of that name."""
-        self.page.evaluate("() => app.graph.clear()")
-        self.drop_at(file, [400, 400])
-
-    def drop_at(self, file: dict[str, str], place: list[float]) -> None:
-        """Drop a picture of the host's onto a place of the screen, as a file of that name."""
-        self.page.evaluate(DROP, [f"/view?{urllib.parse.urlencode(file)}", file["filename"], *place])
+        self.page.evaluate(DROP, [f"/view?{urllib.parse.urlencode(file)}", file["filename"]])
 
     def queue(self) -> None:
         """Queue as Run does, and keep what the host says from then on in `window.run`."""
@@ -146,6 +179,16 @@ class Desk:
         assert run.get("end") == "execution_success", run.get("detail") or run["errors"]
         return run
 
+    def saved(self, run: dict[str, Any]) -> tuple[dict[str, str], Image.Image]:
+        """The only picture that a run put into the output folder: the file, and what is in it, with its workflow."""
+        images = [image for output in run["outputs"].values() for image in output.get("images", [])]
+        (file,) = (image for image in images if image["type"] == "output")
+        return file, Image.open(io.BytesIO(self.client.fetch(file)))
+
+    def view(self) -> dict[str, Any]:
+        """Where the nodes are on the screen, and what lies over what."""
+        return self.page.evaluate(VIEW)
+
     def load(self) -> None:
         """Load the page anew, and wait until it knows the nodes."""
         self.page.goto(self.server.address, wait_until="commit")
@@ -153,22 +196,19 @@ class Desk:
         # what else the page complains of while it loads is its own
         self.errors[:] = [text for text in self.errors if "latent_repaint.js" in text]
 
-    def set(self, settings: dict[str, Any]) -> None:
-        """Change settings of the user, for the next load."""
-        data = json.dumps(settings).encode()
-        urllib.request.urlopen(urllib.request.Request(f"{self.server.address}/settings", data)).close()
-
     @contextmanager
-    def speaking(self, language: str) -> Iterator[None]:
-        """The page in another language, and in English again afterwards."""
-        self.set({"Comfy.Locale": language})
+    def set(self, settings: dict[str, Any]) -> Iterator[None]:
+        """The page with other settings, and with those of SETTINGS again afterwards."""
         try:
-            self.load()
+            self._set(settings)
             yield
         finally:
-            # and without the panel of a newer page, which would stay open and take room
-            self.set({"Comfy.Locale": "en", "Comfy.RightSidePanel.IsOpen": False})
-            self.load()
+            self._set(SETTINGS)
+
+    def _set(self, settings: dict[str, Any]) -> None:
+        data = json.dumps(settings).encode()
+        urllib.request.urlopen(urllib.request.Request(f"{self.server.address}/settings", data)).close()
+        self.load()
 
     def command(self, name: str) -> None:
         """One of the page's own commands, as its menus and keys give it."""
@@ -225,8 +265,6 @@ def open_desk(profile: Path, newer: bool = False, scale: float = 1) -> Iterator[
         )
         desk = Desk(browser.new_page(), server, newer)
         furnish(server)
-        # else the page greets a new user with the host's own templates, over everything
-        desk.set({"Comfy.TutorialCompleted": True})
-        desk.load()
-        yield desk
+        with desk.set(SETTINGS):
+            yield desk
         browser.close()

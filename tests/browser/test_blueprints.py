@@ -1,16 +1,11 @@
 """The blueprints: one box each, placed, run, and opened again from the picture that it made."""
 
-import io
 import json
 
 import pytest
-from desk import SCREEN, SCREENS
-from PIL import Image
-from prompts import differences
+from desk import SCREENS, inputs
 
 BLUEPRINT = "Inpaint, Fill, Repaint (Latent RePaint)"
-SEED = """async () => Object.values((await app.graphToPrompt()).output)
-    .find(node => node.class_type === 'LatentRepaint_KSampler').inputs.seed"""
 SIZE = 128  # pixels: what the demo's model was trained at, and less work than the size of its family
 PLACE = """async ([title, values, size]) => {
     const stores = document.querySelector('#vue-app').__vue_app__.config.globalProperties.$pinia._s
@@ -93,28 +88,20 @@ def test_a_blueprint_is_one_box_that_runs_and_comes_back_out_of_its_picture(desk
     assert (placed["slots"], placed["outputs"]) == (slots, ["image", "report"])
     assert dict(placed["widgets"]) == values | given | {"steps": 7, "method": "blend"}
     assert word in placed["description"]
-    outputs = desk.run()["outputs"]
-    ((file,),) = [
-        output["images"] for output in outputs.values() if output.get("images", [{}])[0].get("type") == "output"
-    ]
-    assert desk.page.evaluate(SEED) > 0
+    file, picture = desk.saved(desk.run())
+    assert any(values.get("seed", 0) > 0 for _, values in inputs(desk.prompt()).values())
     for width, height in SCREENS:
         desk.page.set_viewport_size({"width": width, "height": height})
         desk.fit()
         desk.photograph(f"{title} {width}x{height}")
-    desk.page.set_viewport_size(SCREEN)
-    saved = json.loads(Image.open(io.BytesIO(desk.client.fetch(file))).info["prompt"])
     desk.drop(file)
     desk.page.wait_for_function("() => app.graph.nodes.length === 4")
-    assert differences(desk.prompt(), saved) == []
+    assert inputs(desk.prompt()) == inputs(json.loads(picture.info["prompt"]))
 
 
+@pytest.mark.parametrize("session_desk", ["newer page"], indirect=True, scope="session")
 def test_a_box_shows_its_widgets_with_nodes_2_0_too(desk):
-    if not desk.newer:  # the host's own page has a first form of them
-        return
-    toggle = "on => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', on)"
-    desk.page.evaluate(toggle, True)
-    try:
+    with desk.set({"Comfy.VueNodes.Enabled": True}):
         for title, (_, values, *_) in BLUEPRINTS.items():
             desk.page.evaluate(PLACE, [title, {}, 0])
             desk.fit()
@@ -123,5 +110,3 @@ def test_a_box_shows_its_widgets_with_nodes_2_0_too(desk):
                 if "prompt" not in name:  # a field of several lines shows its words only while it is empty
                     box.get_by_text(name, exact=True).first.wait_for()
             desk.photograph(f"nodes 2.0 {title}")
-    finally:
-        desk.page.evaluate(toggle, False)

@@ -4,11 +4,9 @@ A drag counts as a click, typing does not, nor does the Enter that takes the fir
 screens after each step are kept among the pictures.
 """
 
-import io
-
 import numpy as np
 import pytest
-from desk import SCREEN, SCREENS
+from desk import SCREENS
 from PIL import Image
 
 from comfyui_host import install
@@ -37,7 +35,7 @@ VIEW = """scale => {  // in place of Fit View, which moves the graph for a while
     Object.assign(app.canvas.ds, {scale, offset: [250 - low(0), 300 - low(1)]})
     app.canvas.setDirty(true, true)
 }"""
-FREE = """([width, height, bar]) => {  // a place on the screen for a node of that size and the bar above it, if need be, left of the map
+FREE = """([width, height, bar]) => {  // a place for a node of that size, and a bar above it, left of the map
     const items = [...app.graph.nodes, ...app.graph.groups]
     const taken = items.map(item => [...(item.getBounding?.() ?? item.boundingRect)])
     const {scale, offset} = app.canvas.ds, canvas = app.canvas.canvas.getBoundingClientRect()
@@ -145,14 +143,12 @@ class Hand:
 @pytest.fixture
 def hand(desk):
     desk.page.set_viewport_size({"width": SCREENS[0][0], "height": SCREENS[0][1]})
-    yield Hand(desk)
-    desk.page.set_viewport_size(SCREEN)
+    return Hand(desk)
 
 
-def assert_painted_whole(desk, outputs):
+def assert_painted_whole(desk, run):
     """The stroke of paint() is new in the saved picture, and what is far from it is as it was."""
-    (file,) = (image for output in outputs.values() for image in output.get("images", []) if image["type"] == "output")
-    after = np.asarray(Image.open(io.BytesIO(desk.client.fetch(file))).convert("RGB")).astype(int)
+    after = np.asarray(desk.saved(run)[1]).astype(int)
     before = np.asarray(Image.open(OWN_PICTURE).convert("RGB")).astype(int)
     changed = abs(after - before).max(-1)
     assert (changed[72:90, 80:102] > 0).mean() > 0.95  # the brush paints with opacity .7
@@ -173,11 +169,11 @@ def test_the_first_template_takes_eight_clicks_and_one_stroke_is_painted_whole(d
     desk.photograph("first picture 2 painted")
     desk.set_value("LatentRepaint_KSampler", "steps", 2)  # the demo's model would take minutes
     desk.set_value("LatentRepaint_KSampler", "method", "blend")
-    outputs = desk.run()["outputs"]
+    run = desk.run()
     page.wait_for_timeout(1000)
     desk.photograph("first picture 3 after")
     assert hand.clicks == 8
-    assert_painted_whole(desk, outputs)
+    assert_painted_whole(desk, run)
 
 
 def test_a_box_takes_fifteen_clicks_in_a_graph_that_one_has(desk, hand):
@@ -202,12 +198,12 @@ def test_a_box_takes_fifteen_clicks_in_a_graph_that_one_has(desk, hand):
     desk.photograph("box 2 ready")
     desk.set_value(BOX, "steps", 2)
     desk.set_value(BOX, "method", "blend")
-    outputs = desk.run()["outputs"]
+    run = desk.run()
     page.wait_for_timeout(1000)
     desk.photograph("box 3 after")
     assert hand.clicks == (15 if desk.newer else 14)
     assert "a house in the snow" in {node["inputs"].get("text") for node in desk.prompt().values()}
-    assert_painted_whole(desk, outputs)
+    assert_painted_whole(desk, run)
 
 
 def test_inpaint_model_takes_four_clicks_in_a_graph_that_one_has(desk, hand):

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from comfyui_host import install
+from demo.demo_values import with_demo_values
 
 BOXES = {path.stem for path in (install.ROOT / "subgraphs").glob("*.json")}
 (BLUEPRINT,) = (name for name in BOXES if name.startswith("Inpaint"))
@@ -21,16 +22,6 @@ VISIBLE = """() => {
     const {element} = app.graph.nodes.find(node => node.type === 'LatentRepaint_KSampler').widgets
         .find(widget => widget.name === 'latent_repaint_notice')
     return element.checkVisibility() && element.scrollHeight <= element.clientHeight + 1 && element.clientHeight > 20
-}"""
-COVERED = """() => {
-    const box = node => [
-        node.pos[0], node.pos[1] - LiteGraph.NODE_TITLE_HEIGHT, node.pos[0] + node.size[0], node.pos[1] + node.size[1]
-    ]
-    const over = ([a, b, c, d], [p, q, r, s]) => a < r && p < c && b < s && q < d
-    const ours = app.graph.nodes.filter(node => node.widgets?.some(widget => widget.name === 'latent_repaint_notice'))
-    return app.graph.nodes.filter(
-        node => ours.some(one => one !== node && node.pos[1] > one.pos[1] && over(box(one), box(node)))
-    ).map(node => node.title)
 }"""
 DISABLED = """() => app.graph.nodes.find(node => node.type === 'LatentRepaint_KSampler').widgets
     .find(widget => widget.name === 'evaluations_per_step').disabled"""
@@ -49,11 +40,6 @@ def plain():
     return json.loads(PLAIN.read_text(encoding="utf-8"))
 
 
-def covered(desk):
-    """The titles of our nodes that another node lies over."""
-    return desk.page.evaluate(COVERED)
-
-
 def test_what_goes_wrong_is_said_on_the_node_in_room_of_its_own(desk):
     """The sentence of the error, on the node that failed; and it is gone when it no longer holds."""
     desk.open(plain())
@@ -66,7 +52,7 @@ def test_what_goes_wrong_is_said_on_the_node_in_room_of_its_own(desk):
     said = desk.page.evaluate(TOLD)[1]
     assert said.startswith("inputs steps, denoise: found 20, 0.0001, wanted steps / denoise of at most")
     desk.photograph("error")
-    assert desk.page.evaluate(VISIBLE) and covered(desk) == []
+    assert desk.page.evaluate(VISIBLE) and desk.view()["overlaps"] == []
     desk.set_value("LatentRepaint_KSampler", "denoise", 1.0)
     desk.run()
     desk.page.wait_for_function(f"/^20 steps, /.test({TOLD}[1])")
@@ -83,7 +69,7 @@ def test_with_nothing_masked_the_nodes_say_so(desk):
     desk.page.wait_for_function(f"/MaskEditor/.test({TOLD}[0])")
     desk.fit()
     desk.photograph("nothing masked")
-    assert desk.page.get_by_text("Nothing is masked").is_visible() and covered(desk) == []
+    assert desk.page.get_by_text("Nothing is masked").is_visible() and desk.view()["overlaps"] == []
     assert desk.page.evaluate(TOLD)[1:] == ["", ""]  # once for one cause
     desk.run()  # nothing is computed again, and what was said still holds
     assert desk.page.evaluate(f"/MaskEditor/.test({TOLD}[0])")
@@ -186,7 +172,7 @@ def test_the_page_speaks_the_user_s_language(desk):
     after the packs' and writes over them. Newer pages show a pack's texts in each language of their settings."""
     language = desk.places["language"]
     texts = json.loads((install.ROOT / "locales" / language / "nodeDefs.json").read_text(encoding="utf-8"))
-    with desk.speaking(language):
+    with desk.set({"Comfy.Locale": language}):
         title = desk.page.evaluate("() => LiteGraph.createNode('LatentRepaint_Crop').title")
         desk.open(desk.template(START))
         desk.fit()
