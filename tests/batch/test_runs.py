@@ -114,7 +114,7 @@ def test_what_fails_is_named_and_the_rest_is_done_and_a_second_call_mends_it(ser
     assert failed["broken.png"]["tries"] == 1
     told = "poison.png: node 20", "broken.png: broken.png is broken", "alone.png: no mask", "failed or set aside"
     told += "picture   5 LoadImage", "mask      12 LoadImageMask, channel red", "seed      7 LatentRepaint_KSampler"
-    told += ("set aside (1): no mask",)
+    told += "set aside (1): no mask", f"{'done now':26} 13", f"{'failed or set aside':26} 3"
     assert all(words in said for words in told), said
     sheet = (out / "report.html").read_text(encoding="utf-8")
     assert sheet.count("<figure>") == 13 and sheet.count("<li>") == 3

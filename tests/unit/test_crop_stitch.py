@@ -259,6 +259,7 @@ def test_too_many_islands_and_frames_of_a_video_are_refused():
     dots[:, ::99, ::99] = 1
     with pytest.raises(ValueError, match=f"input mask: found 324 islands, wanted {MAX_ISLANDS} at most"):
         find_islands(dots, dots[:0])
+    assert len(find_islands(dots[:, :1500, :1500], dots[:0])) == MAX_ISLANDS
     wide = torch.nn.functional.interpolate(random(1, 3, 12, 12), (80, 120), mode="bicubic").clamp(0, 1)
     video = torch.stack([wide[0, :, :, 2 * t : 2 * t + 90].movedim(0, -1) for t in range(9)])
     mask = block(80, 90, 20, 20, 40, 40).expand(9, -1, -1)

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latent_repaint.samplers.mathematics.noise_level import NoiseLevel
+from latent_repaint.samplers.mathematics.noise_level import NoiseLevel, full_noise
 from latent_repaint.samplers.mathematics.seeds import NoiseStream, derive_seed, image_seeds
 
 FAMILIES = {
@@ -40,6 +40,19 @@ def test_noise_is_found_again():
     x_0, noise = torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4)
     level = NoiseLevel(0.6, 0.8)
     torch.testing.assert_close(level.noise_in(level.add_noise(x_0, noise), x_0), noise)
+
+
+@pytest.mark.parametrize(("sigma_max", "wanted"), [(10.0, 0.15), (1000.0, 0.05)])
+def test_a_state_with_half_again_the_signal_of_the_noisiest_level_is_pure_noise(sigma_max, wanted):
+    class Sampling:
+        """The host's model_sampling, of a model with a = 1."""
+
+        def noise_scaling(self, sigma, noise, latent_image):
+            return latent_image + sigma * noise
+
+    sampling = Sampling()
+    sampling.sigma_max = sigma_max
+    assert full_noise(sampling) == pytest.approx(wanted)
 
 
 def batch_noise(seed: int, count: int) -> torch.Tensor:
