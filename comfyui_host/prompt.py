@@ -32,7 +32,7 @@ def parse(content: bytes, name: str) -> Prompt:
     try:
         found = json.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        raise ValueError(f"{name} is not in UTF-8: save it as that") from None
+        raise ValueError(f"{name} is not JSON in UTF-8: wanted the file that File > Export (API) makes") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{name} is not JSON: {error}") from None
     if isinstance(found, dict) and isinstance(found.get("nodes"), list):

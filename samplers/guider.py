@@ -131,8 +131,7 @@ class Caught:
     def catch(self, conds: list, predictions: list[Tensor]) -> None:
         for prediction, cond in zip(predictions, conds, strict=True):
             if self.conditional is None and self.is_positive(cond) and prediction.shape == self.shape:
-                covered = (prediction != 0).any(1, keepdim=True)  # asked nothing, the host answers 0 in all channels
-                self.conditional = Conditional(prediction.clone(), covered)
+                self.conditional = Conditional(prediction.clone(), prediction != 0)  # the host's 0 is no answer
 
     def is_positive(self, cond: list[dict] | None) -> bool:
         positive = self.guided.positive

@@ -39,6 +39,11 @@ class Here:
         return noise_level(self.model_sampling, self.sigma[0])
 
     @cached_property
+    def known(self) -> Tensor:
+        """1 - m, boolean."""
+        return ~self.free
+
+    @cached_property
     def active(self) -> Tensor:
         """Whether e may change, a 0-dim boolean tensor."""
         lowest, highest = self.window
@@ -50,15 +55,11 @@ class Conditional(NamedTuple):
 
     Arguments:
         denoised: D, (B, C, ...).
-        covered: where a positive prompt covers a cell, boolean, (B, 1, ...); elsewhere D is no prediction.
+        covered: where a positive prompt covers a cell, boolean, of the same shape; elsewhere D is no prediction.
     """
 
     denoised: Tensor
     covered: Tensor
-
-    def known_covered(self, free: Tensor) -> Tensor:
-        """The known cells that a prompt covers; of the others nothing can be learnt."""
-        return ~free & self.covered
 
 
 class FixedNoise:
@@ -161,7 +162,7 @@ class PredictedNoise(FixedNoise):
     def kriging(self, here: Here) -> Kriging:
         """That of y, made at the first evaluation, where it is known which cells are."""
         if self.made is None:
-            self.made = Kriging(self.y, ~here.free)
+            self.made = Kriging(self.y, here.known)
         return self.made
 
     def residual(self, conditional: Conditional) -> Tensor:
@@ -169,14 +170,14 @@ class PredictedNoise(FixedNoise):
         return self.y.float() - conditional.denoised.float()
 
     def learn(self, here: Here, conditional: Conditional) -> None:
-        covered = conditional.known_covered(here.free)
+        covered = here.known & conditional.covered
         noise, device = self.noise + here.level.signal_to_noise * self.residual(conditional), self.kriging(here).device
         bounded = plausible(noise.to(device), covered.to(device), self.bound).to(noise.device)
         self.noise = torch.where(covered & here.active, bounded, self.noise)
 
     def extension(self, here: Here, conditional: Conditional) -> Tensor:
         """The same for guided and conditional predictions, (B, C, ...); 0 where e may not change."""
-        covered = conditional.known_covered(here.free)
+        covered = here.known & conditional.covered
         extension = self.kriging(here).extended(self.residual(conditional), covered, here.level.signal_to_noise)
         return torch.where(here.active & conditional.covered, extension, 0.0).to(conditional.denoised.dtype)
 
@@ -224,12 +225,13 @@ class MatchedNoise(PredictedNoise):
         self.extra = 0  # extra evaluations so far
         self.told = torch.zeros(len(y), 3, device=y.device)  # of the model so far, see `moments`
         self.questioned = self.decided = False
-        self.distilled = torch.zeros(len(y), *[1] * (y.ndim - 1), dtype=torch.bool, device=y.device)
+        # the pictures whose model predicts the mean
+        self.exact = torch.ones(len(y), *[1] * (y.ndim - 1), dtype=torch.bool, device=y.device)
 
     def learn(self, here: Here, conditional: Conditional) -> None:
         super().learn(here, conditional)
         mixed = (1 - LEAK**2) ** 0.5 * self.noise + LEAK * self.draw()
-        learnt = conditional.known_covered(here.free) & here.active & ~self.distilled
+        learnt = here.known & conditional.covered & here.active & self.exact
         self.noise = torch.where(learnt, mixed, self.noise)
 
     def correct(self, denoised: Tensor, conditional: Conditional | None) -> Tensor:
@@ -237,7 +239,7 @@ class MatchedNoise(PredictedNoise):
         if last_extra is None or conditional is None:
             return denoised
         before, alpha = last_extra
-        comparable = before.covered & conditional.covered & ~self.distilled
+        comparable = before.covered & conditional.covered & self.exact
         return denoised + alpha * torch.where(comparable, conditional.denoised - before.denoised, 0.0)
 
     def is_question(self, level: NoiseLevel) -> bool:
@@ -255,7 +257,7 @@ class MatchedNoise(PredictedNoise):
         """x after the step that an extra evaluation takes."""
         self.extra += 1
         if self.is_question(level):
-            self.told = self.told + moments(conditional.denoised, self.y, conditional.known_covered(here.free))
+            self.told = self.told + moments(conditional.denoised, self.y, here.known & conditional.covered)
             self.questioned = True
         if self.questioned and self.extra >= 2 and not self.decided:
             self.decide()
@@ -266,14 +268,14 @@ class MatchedNoise(PredictedNoise):
         self.last_extra = extended, 5 * q**3 * (1 - q)
         noise_before, self.last_noise = self.last_noise, self.draw()
         moved = here.level.add_noise(extended.denoised.float(), 0.5**0.5 * (noise_before + self.last_noise))
-        return torch.where(extended.covered & ~self.distilled, moved.to(x.dtype), x)
+        return torch.where(extended.covered & self.exact, moved.to(x.dtype), x)
 
     def decide(self) -> None:
         """Which pictures do without extra evaluations; after two of them, or more where y was invisible before."""
         self.decided = True
-        self.distilled = looks_distilled(self.told).view_as(self.distilled)
-        self.bound = torch.where(self.distilled, PREDICTED, MATCHED)
-        self.spares_extra = bool(self.distilled.all())
+        self.exact = ~looks_distilled(self.told).view_as(self.exact)
+        self.bound = torch.where(self.exact, MATCHED, PREDICTED)
+        self.spares_extra = not self.exact.any()
         if self.spares_extra:
             self.remark = "This model looks distilled in steps: extra evaluations were left out."
 

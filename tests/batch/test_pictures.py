@@ -323,6 +323,10 @@ def test_what_has_no_one_meaning_is_refused_and_no_other_decoder_is_started_what
 
 
 def test_whatever_a_decoder_raises_sets_the_picture_aside():
+    for kind in ("PNG", "JPEG", "WEBP", "BMP"):  # where ComfyUI would fill what is missing with grey
+        cut = saved(scene(), kind)
+        with pytest.raises(BadPicture, match=r"a\.png is broken"):
+            pictures.read(cut[: len(cut) // 2], "a.png")
     good = saved(scene(), "TIFF")
     for at in range(0, len(good), max(len(good) // 60, 1)):
         broken = good[:at] + b"\xff\xff\xff\xff" + good[at + 4 :]

@@ -9,7 +9,6 @@ from PIL import Image
 from batch import BadPicture, Refused
 from batch.check import seed_of
 from batch.command import parsed
-from batch.pictures import read
 from batch.places import PARTS, Folder, digest
 from batch.prepare import prepare
 from batch.table import find, matches
@@ -90,15 +89,6 @@ def test_what_is_wrong_with_one_picture_is_said_of_that_picture_alone(pictures, 
     broken, good = jobs(understood(pictures), "a.png", "b.png")
     assert words in broken.error
     assert not good.error
-
-
-def test_a_file_cut_short_is_broken_where_comfyui_would_fill_it_with_grey(tmp_path):
-    make_picture(tmp_path / "a.png", 0)
-    Image.open(tmp_path / "a.png").resize((300, 300)).save(tmp_path / "a.jpg")
-    content = (tmp_path / "a.jpg").read_bytes()
-    assert read(content, "a.jpg").pixels.size == (300, 300)
-    with pytest.raises(BadPicture, match=r"a\.jpg is broken"):
-        read(content[: len(content) // 2], "a.jpg")
 
 
 def a_table(folder, text, name="t.csv"):
@@ -298,6 +288,18 @@ def test_a_command_line_that_cannot_be_meant_is_refused(words, capsys):
 def test_options_that_cannot_be_meant_are_refused(pictures, understood, change, words):
     with pytest.raises(Refused, match=words):
         understood(pictures, *change)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["none.json", "pictures", "out"], "cannot read the workflow"),
+        (["nowhere", "out", *DEMO_MODEL], "neither a folder"),
+    ],
+)
+def test_what_is_not_there_is_refused(words, why):
+    with pytest.raises(Refused, match=why):
+        prepare(parsed(words))
 
 
 def test_without_a_workflow_checkpoint_and_prompt_are_wanted(pictures, tmp_path):

@@ -15,9 +15,8 @@ from PIL import Image
 from batch import Refused
 from batch.manifest import DONE, FAILED
 from batch.places import PARTS
-from batch.worker import HOST_GONE, NOT_DONE, STOP, Worker
+from batch.worker import NOT_DONE, STOP, Worker
 from benchmarks.batch.trial import SHIPPED, STOCK, node
-from comfyui_host.client import HostGone
 
 TEXT = {"class_type": "BatchRaisingText", "inputs": {"text": "", "more.words": ""}}
 
@@ -252,23 +251,6 @@ def test_a_host_that_lacks_a_checkpoint_or_a_node_is_told_at_the_start(work, pic
         prompt["30"] = node("NobodyKnows")
     with pytest.raises(Refused, match="does not know node 30 NobodyKnows"):
         work(pictures)
-
-
-def test_a_host_that_does_not_answer_is_gone(work, pictures):
-    with pytest.raises(HostGone, match=r"http://127\.0\.0\.1:9 does not answer"):
-        work(pictures, address="http://127.0.0.1:9")
-    worker, job = work(pictures)
-    worker.host.client.address = "http://127.0.0.1:9"
-    assert worker.paint(job("a.png"))["state"] == HOST_GONE
-
-
-def test_two_results_for_one_picture_are_refused(work, pictures, flow):
-    with edited(flow) as prompt:
-        prompt["31"] = node("ImageBatch", image1=["9", 0], image2=["9", 0])
-        prompt["10"]["inputs"]["images"] = ["31", 0]
-    worker, job = work(pictures)
-    entry = worker.paint(job("a.png"))
-    assert entry["state"] == FAILED and "gave 2 results for one picture" in entry["error"]
 
 
 def test_a_full_disk_stops_the_run(work, pictures, tmp_path):
