@@ -28,7 +28,7 @@ from .examples import masked
 from .gallery import TASKS
 
 WORKFLOWS, DEMO = install.ROOT / "workflows", install.ROOT / "demo"
-SIDE, INSET, BORDER = 512, 200, 4
+SIDE, INSET, BORDER = 512, 180, 4
 STAND_IN = "06-inpaint-sd35"
 TASK_OF = {
     "07-inpaint-flux-dev": "another sky",
@@ -93,7 +93,7 @@ def with_inset(given: Image.Image, made: Image.Image) -> Image.Image:
     sheet = padded(made)
     before = ImageOps.contain(tinted(given), (INSET, INSET), Image.Resampling.BICUBIC)
     before = ImageOps.expand(before, BORDER, "white")
-    sheet.paste(before, (0, SIDE - before.height))
+    sheet.paste(before, (0, 0))
     return sheet
 
 

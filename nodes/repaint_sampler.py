@@ -27,7 +27,7 @@ class RePaintSampler(io.ComfyNode):
             display_name="RePaint Sampler (Latent RePaint)",
             search=["inpaint sampler", "outpaint", "resample", "time travel"],
             description="Makes an inpainting sampler of any sampler, with RePaint's method: it adds noise again and "
-            "repeats steps until the new part fits the kept part. Schedule shows what that costs before "
+            "repeats steps so that the new part fits the kept part. Schedule shows what that costs before "
             "the run.",
             inputs=[
                 sampler_input(),
@@ -36,7 +36,7 @@ class RePaintSampler(io.ComfyNode):
                     default=1,
                     min=1,
                     max=1000,
-                    tooltip="How many steps one jump goes back. For 20 to 30 steps 1 is best; the paper has 10 for "
+                    tooltip="How many steps one jump goes back. For 20 to 30 steps 1 is best; the paper uses 10 for "
                     "250 steps.",
                 ),
                 io.Int.Input(
@@ -44,7 +44,7 @@ class RePaintSampler(io.ComfyNode):
                     default=3,
                     min=1,
                     max=100,
-                    tooltip="How often each step is made. 1 repeats nothing; 3 takes about three times as long.",
+                    tooltip="How many times each step is made. 1 repeats nothing; 3 takes about three times as long.",
                 ),
                 *window_inputs("jumping"),
                 known_noise_input("fresh"),

@@ -211,7 +211,7 @@ def blending_inputs() -> list[io.Input]:
 def sampler_input() -> io.Input:
     return io.Sampler.Input(
         "sampler",
-        tooltip="Any sampler from KSamplerSelect but dpm_fast and dpm_adaptive, which choose their own steps.",
+        tooltip="Any sampler from KSamplerSelect except dpm_fast and dpm_adaptive, which choose their own steps.",
     )
 
 

@@ -1,4 +1,4 @@
-// What the pack does on the page: a node shows what the run has to say of it, and greys out what has no effect.
+// What the pack does on the page: a node shows what the run has to say about it, and greys out what has no effect.
 
 import { app } from "../../scripts/app.js"
 
@@ -45,7 +45,7 @@ function covered(node) {
     return [x, y - LiteGraph.NODE_TITLE_HEIGHT, x + w, y + h]
 }
 
-/** Moves down what a node has grown over, and what those would lie over then: each once, from the top. */
+/** Moves down the nodes that a grown node now covers, and those that they would cover: each once, from the top. */
 function makeRoom(node, widget) {
     const uppers = [node]
     const below = node.graph.nodes.filter((one) => one.pos[1] > node.pos[1] && !one.flags?.pinned)
@@ -85,7 +85,7 @@ function noticeOf(node) {
     return Object.assign(widget, { serialize: false, lines: 0, grown: 0, moved: [] })
 }
 
-/** One line of one teller on a node: the worst, and what another node says already is not said again. */
+/** Shows one line on a node: the worst of its run, and none that another node already shows. */
 function tell(node, text, kind, teller) {
     const others = root().nodes.filter((one) => one !== node).map((one) => named(one, NOTICE))
     if (kind === "amiss" && others.some((widget) => widget?.element.textContent === text)) return
@@ -108,13 +108,13 @@ function tell(node, text, kind, teller) {
     app.canvas.setDirty(true, true)
 }
 
-/** Empties a node's notice; not that of a node which is not run again, because it would say the same. */
+/** Empties a node's notice, unless the node is not run again: it would say the same. */
 function forget(node, cached) {
     const widget = named(node, NOTICE)
     if (widget && !cached.includes(widget.teller)) widget.element.textContent = ""
 }
 
-/** Takes away the notices that nothing was said in; until then their room is kept, so that nothing jumps. */
+/** Removes a notice that stayed empty. Its room is kept until the run ends, so that nothing jumps. */
 function tidy(node) {
     const widget = named(node, NOTICE)
     if (!widget || widget.element.textContent) return

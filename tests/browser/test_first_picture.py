@@ -52,7 +52,13 @@ class Hand:
     """The mouse of somebody who counts their clicks."""
 
     def __init__(self, desk):
-        self.desk, self.page, self.clicks = desk, desk.page, 0
+        self.desk, self.page, self.clicks, self.story = desk, desk.page, 0, ""
+
+    def clicked(self):
+        """One more click, and the screen after it."""
+        self.clicks += 1
+        self.page.wait_for_timeout(500)
+        self.desk.photograph(f"{self.story}, click {self.clicks:02}")
 
     def open_core(self, name, scale):
         """Open a template of ComfyUI's own without its notes, with a checkpoint and a picture that are here."""
@@ -79,14 +85,13 @@ class Hand:
 
     def click(self, target):
         """Click a part of the page, or a place on the screen."""
-        if not isinstance(target, list):
-            self.clicks += 1
-            return target.click()
-        self.page.mouse.move(target[0] - 3, target[1])
-        self.drag(target)
+        if isinstance(target, list):
+            self.page.mouse.move(target[0] - 3, target[1])
+            return self.drag(target)
+        target.click()
+        self.clicked()
 
     def drag(self, *places):
-        self.clicks += 1
         self.page.mouse.move(*places[0])
         self.page.wait_for_timeout(200)
         self.page.mouse.down()
@@ -94,6 +99,7 @@ class Hand:
             self.page.mouse.move(*place, steps=8)
         self.page.wait_for_timeout(200)
         self.page.mouse.up()
+        self.clicked()
 
     def link(self, source, output, target, name):
         self.drag(self.place(source, "output", output), self.place(target, "input", name))
@@ -156,33 +162,31 @@ def assert_painted_whole(desk, run):
 
 
 def test_the_first_template_takes_eight_clicks_and_one_stroke_is_painted_whole(desk, hand):
-    page = desk.page
+    page, hand.story = desk.page, "template 01"
     hand.click(page.get_by_role("button", name="Templates").first)
     hand.click(page.get_by_role("dialog").get_by_text("latent-repaint", exact=True))
     hand.click(page.get_by_test_id(f"template-workflow-{START}"))
     page.wait_for_function("() => app.graph.nodes.some(node => node.type === 'LatentRepaint_Crop')")
     page.get_by_role("dialog").wait_for(state="hidden")
     page.wait_for_timeout(1500)
-    desk.photograph("first picture 1 the template")
     hand.upload()
     hand.paint()
-    desk.photograph("first picture 2 painted")
     desk.set_value("LatentRepaint_KSampler", "steps", 2)  # the demo's model would take minutes
     desk.set_value("LatentRepaint_KSampler", "method", "blend")
     run = desk.run()
     page.wait_for_timeout(1000)
-    desk.photograph("first picture 3 after")
+    desk.photograph("template 01, after")
     assert hand.clicks == 8
     assert_painted_whole(desk, run)
 
 
 def test_a_box_takes_fifteen_clicks_in_a_graph_that_one_has(desk, hand):
     """ComfyUI's own template for a picture from words."""
-    page = desk.page
+    page, hand.story = desk.page, "box"
     hand.open_core("default", 0.6)
     free = hand.free(360, 660, bar=80)
-    hand.clicks += 1
     page.mouse.dblclick(*free)
+    hand.clicked()
     hand.search("inpaint fill", BOX, free)
     for output in ("MODEL", "CLIP", "VAE"):
         hand.link("CheckpointLoaderSimple", output, BOX, output.lower())
@@ -191,16 +195,14 @@ def test_a_box_takes_fifteen_clicks_in_a_graph_that_one_has(desk, hand):
     hand.upload()
     hand.link("LoadImage", "MASK", BOX, "mask")
     hand.link(BOX, "image", "SaveImage", "images")
-    desk.photograph("box 1 linked")
     hand.paint()
     hand.click(hand.place(BOX, "widget", "prompt"))
     page.keyboard.type("a house in the snow")
-    desk.photograph("box 2 ready")
     desk.set_value(BOX, "steps", 2)
     desk.set_value(BOX, "method", "blend")
     run = desk.run()
     page.wait_for_timeout(1000)
-    desk.photograph("box 3 after")
+    desk.photograph("box, after")
     assert hand.clicks == (15 if desk.newer else 14)
     assert "a house in the snow" in {node["inputs"].get("text") for node in desk.prompt().values()}
     assert_painted_whole(desk, run)
@@ -208,15 +210,13 @@ def test_a_box_takes_fifteen_clicks_in_a_graph_that_one_has(desk, hand):
 
 def test_inpaint_model_takes_four_clicks_in_a_graph_that_one_has(desk, hand):
     """ComfyUI's own template for inpainting."""
-    page = desk.page
+    page, hand.story = desk.page, "Inpaint Model"
     hand.open_core("inpaint_example", 0.5)
     free = hand.free(340, 220)
     hand.drag(hand.place("CheckpointLoaderSimple", "output", "MODEL"), free)
     hand.click(page.locator(".litecontextmenu").get_by_text("Search", exact=True))
     hand.search("inpaint model", "Inpaint Model (Latent RePaint)", free)  # comes connected to MODEL
     hand.link("LatentRepaint_InpaintModel", "model", "KSampler", "model")
-    page.wait_for_timeout(500)
-    desk.photograph("Inpaint Model in a graph of one's own")
     prompt = desk.prompt()
     (ours,) = (key for key, node in prompt.items() if node["class_type"] == "LatentRepaint_InpaintModel")
     (sampler,) = (node for node in prompt.values() if node["class_type"] == "KSampler")

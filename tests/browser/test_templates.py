@@ -43,14 +43,14 @@ def issues(desk):
     return [text for place in said for text in place.all_inner_texts()]
 
 
-def look(desk, name, width, height):
+def look(desk, name, width, height, drawing=""):
     """Open a template on a screen of that size: all of it is in view, legible, and nothing lies over anything."""
     graph = desk.template(name)
     desk.page.set_viewport_size({"width": width, "height": height})
     desk.page.wait_for_timeout(300)
     opened = desk.open(graph)
     desk.page.wait_for_timeout(1500)  # for its pictures, which make a node taller
-    desk.photograph(f"{name} {width}x{height}")
+    desk.photograph(f"{name} {width}x{height}{drawing}")
     view = desk.view()
     assert view["scale"] >= 0.75 and view["letters"] >= SMALLEST and not view["dropped"], view
     assert view["left"] >= 0 and view["top"] >= 0, view
@@ -74,7 +74,7 @@ def test_a_template_is_legible_with_nodes_2_0_too(desk):
     them, which scales every graph as it opens it."""
     with desk.set({"Comfy.VueNodes.Enabled": True}):
         for name in TEMPLATES:
-            look(desk, name, *SCREENS[0])
+            look(desk, name, *SCREENS[0], " nodes 2.0")
 
 
 def test_a_model_that_is_not_here_is_offered_for_download(desk):
