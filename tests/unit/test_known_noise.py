@@ -75,11 +75,15 @@ def test_where_no_prompt_covers_a_cell_nothing_is_learnt():
     assert known.noise[covered].all() and not known.noise[~covered].any()
 
 
-def test_outside_of_the_window_nothing_gathers():
+def test_noise_gathers_in_the_window_alone():
     known = Known(window=(0.0, 1.0))
     for sigma in (4.0, 2.0):
         known.evaluate(sigma)
     assert not known.noise.any()
+    for sigma in (2.0, 4.0):  # its ends belong to it
+        known = Known(window=(2.0, 4.0))
+        known.evaluate(sigma)
+        assert known.noise.any()
 
 
 def test_quiet_noise_is_left_alone_and_a_loud_mode_is_turned_down():

@@ -33,6 +33,9 @@ def test_a_cell_is_painted_by_its_share_where_more_than_a_tenth_is_white():
     assert mask_to_grid(mask, IMAGE, "area")[0, 0, :3].tolist() == [0, 1, 0]
     shares = mask_to_grid(mask, IMAGE, "area", soft_mask=True)[0, 0, :3].tolist()
     assert shares == pytest.approx([0.3 * 6 / 64, 0.3 * 7 / 64, 0])
+    tenth = torch.zeros(1, 80, 80)
+    tenth[0, 0, :10] = 1  # of 100 pixels: not more than a tenth
+    assert not mask_to_grid(tenth, IMAGE, "area").any()
 
 
 def test_expansion_is_in_cells_and_square():
