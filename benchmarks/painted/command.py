@@ -8,12 +8,9 @@ is wrong.
 """
 
 import argparse
-import functools
 import itertools
-import multiprocessing
 import sys
 import warnings
-from concurrent.futures import ProcessPoolExecutor
 
 import torch
 
@@ -33,34 +30,26 @@ from .judge import (
     judge,
 )
 
-Group = tuple[str, str, str]  # prediction, kind and scheduler: of these all cells are compared with the same runs
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--schedulers", nargs="+", choices=SCHEDULERS, default=list(SCHEDULERS), metavar="NAME")
     parser.add_argument("--solvers", nargs="+", choices=SOLVERS, default=SOLVERS, metavar="NAME")
-    parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
     options = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")  # of solvers, about rounding and numpy
     groups = list(itertools.product(PREDICTIONS, KINDS, options.schedulers))
     found: dict[Cell, Found] = {}
-    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
-        for group, judged in zip(groups, pool.map(functools.partial(of_group, options.solvers), groups), strict=True):
-            found |= judged
-            print(*group, flush=True)
+    for prediction, kind, scheduler in groups:  # the cells of a group are compared with the same runs
+        for method, solver in itertools.product(METHODS, options.solvers):
+            cell = Cell(method, solver, scheduler, prediction, kind)
+            found[cell] = attempt(cell)
+        print(prediction, kind, scheduler, flush=True)
     text = page(found)
     print(text)
     if len(found) == len(groups) * len(METHODS) * len(SOLVERS):
         write(RESULTS / "painted.md", text)
     sys.exit(any(one.wrong for one in found.values()))
-
-
-def of_group(solvers: list[str], group: Group) -> dict[Cell, Found]:
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore")  # of solvers, about rounding and numpy
-    prediction, kind, scheduler = group
-    cells = [Cell(method, solver, scheduler, prediction, kind) for method in METHODS for solver in solvers]
-    return {cell: attempt(cell) for cell in cells}
 
 
 def attempt(cell: Cell) -> Found:
