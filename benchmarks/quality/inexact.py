@@ -129,7 +129,7 @@ class DemoScenes:
         samples, evaluations = self.painted(asked, method, steps, seed)
         pictures, found = asked.judge.measured(samples)
         way = METHODS[method][0]
-        distilled = way.noises[-1].distilled.float() if isinstance(way, WatchedMatch) else None
+        distilled = (~way.noises[-1].exact).float() if isinstance(way, WatchedMatch) else None
         return Scored(found["seam"], found["loss"], found["kept"], evaluations, distilled), pictures
 
 

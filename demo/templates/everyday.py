@@ -58,8 +58,8 @@ def sampled(
     )
 
 
-def saved(graph: Graph, last: Node) -> Node:
-    return graph.add("SaveImage", images=last, filename_prefix="latent-repaint")
+def saved(graph: Graph, last: Node, tall: int = 0) -> Node:
+    return graph.add("SaveImage", tall=tall, images=last, filename_prefix="latent-repaint")
 
 
 def results(graph: Graph, last: Node) -> list[Row]:
@@ -68,8 +68,8 @@ def results(graph: Graph, last: Node) -> list[Row]:
     return [saved(graph, last), (report, CORNER)]
 
 
-def composited(graph: Graph, vae: Source, latent: Source, original: Source, painted: Source, **given: Any) -> list[Row]:
-    """VAE Decode and Composite, and what they lead to."""
+def composited(graph: Graph, vae: Source, latent: Source, original: Source, painted: Source, **given: Any) -> list[Any]:
+    """VAE Decode, Composite, and what they lead to."""
     decode = graph.add("VAEDecode", folded=True, samples=latent, vae=vae)
     last = graph.add(
         "LatentRepaint_Composite", "Composite", folded=True, original=original, generated=decode, mask=painted, **given
@@ -100,8 +100,8 @@ def stitch(graph: Graph, vae: Source, sampler: Source, cut: Source, latent: Sour
     )
 
 
-def stitched(graph: Graph, vae: Source, sampler: Source, cut: Source, latent: Source, **given: Any) -> list[Row]:
-    """VAE Decode and Stitch, and what they lead to."""
+def stitched(graph: Graph, vae: Source, sampler: Source, cut: Source, latent: Source, **given: Any) -> list[Any]:
+    """VAE Decode, Stitch, and what they lead to."""
     ends = stitch(graph, vae, sampler, cut, latent, **given)
     return [*ends, *results(graph, ends[-1])]
 
@@ -159,10 +159,11 @@ def outpaint(graph: Graph) -> None:
     wide = "child's drawing of a girl with yellow hair in a pink dress, green hill, blue sky, white clouds"
     positive, negative = prompts(graph, model, wide)
     sampler = sampled(graph, model, positive, negative, latent)
+    decode, *ends = composited(graph, model, sampler, padded, latent)
     graph.columns(
         [Step(FIRST, [model]), Step("2 - Load your picture", [image]), Step(THIRD, [(positive, negative)])],
-        [padded, latent, sampler],
-        [note, *composited(graph, model, sampler, padded, latent)],
+        [padded, (latent, decode), sampler],
+        [note, *ends],
         stretch=[sampler],
     )
 
@@ -213,10 +214,11 @@ def inpaint_model(graph: Graph) -> None:
     patched = graph.add("LatentRepaint_InpaintModel", model=model)
     positive, negative = prompts(graph, model, PROMPT)
     sampler = sampled(graph, patched, positive, negative, latent, kind="KSampler")
+    decode, *ends = stitched(graph, model, sampler, cut, latent)
     graph.columns(
         [Step(FIRST, [model, patched]), Step(SECOND, [image])],
-        [*pairs(*masks, cut, latent), Step(THIRD, [(positive, negative), sampler])],
-        [note, *stitched(graph, model, sampler, cut, latent)],
+        [*pairs(*masks, cut, latent, decode), Step(THIRD, [(positive, negative), sampler])],
+        [note, *ends],
         stretch=[image, sampler],
     )
 

@@ -66,10 +66,11 @@ def three_files(
     nothing = graph.add("ConditioningZeroOut", "Zeroed", folded=True, conditioning=positive)
     sampler = sampled(graph, model, positive, nothing, latent, **sampling)
     shifted = [shift] if shift else []
+    decode, *ends = stitched(graph, vae, sampler, cut, latent)
     graph.columns(
         [Step(FIRST, [unet, (clip, vae)]), Step(SECOND, [image])],
-        [*pairs(*shifted, *masks, cut, latent, nothing), Step(THIRD, [positive, sampler])],
-        [note, *stitched(graph, vae, sampler, cut, latent)],
+        [*pairs(*shifted, *masks, cut, latent, nothing, decode), Step(THIRD, [positive, sampler])],
+        [note, *ends],
         stretch=[image, sampler],
     )
 
@@ -125,10 +126,14 @@ def qwen(graph: Graph) -> None:
     ]
     positive, negative = graph.colour(texts[0], "positive"), graph.colour(texts[1], "negative")
     sampler = sampled(graph, shift, positive, negative, latent, cfg=4.0, sampler_name="euler", scheduler="simple")
+    decode, *ends = stitched(graph, vae, sampler, cut, latent)
     graph.columns(
-        [Step(FIRST, [unet, (clip, vae)]), Step(SECOND, [image])],
-        [*pairs(shift, *masks, cut, latent), Step("3 - Say what to change, then Run", [(positive, negative), sampler])],
-        [note, *stitched(graph, vae, sampler, cut, latent)],
+        [Step(FIRST, [unet, (clip, vae), shift]), Step(SECOND, [image])],
+        [
+            *pairs(*masks, cut, latent, decode),
+            Step("3 - Say what to change, then Run", [(positive, negative), sampler]),
+        ],
+        [note, *ends],
         stretch=[image, sampler],
     )
 

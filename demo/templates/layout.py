@@ -25,7 +25,7 @@ BADGE = 14  # more, above a folded node of ours: on older pages the pack's name 
 HEAD, MARGIN = 30, 6  # of a step: above its first node's title, and around the nodes
 CORNER = 130
 VIEW = {"scale": 0.75, "offset": [260, 185]}  # for hosts that open a template as it was saved
-HEIGHTS = {  # pixels below the title: what either drawing wants for the node, with a picture that is there before a run
+HEIGHTS = {  # pixels below the title: what either drawing wants for the node, with its picture, if nodes stand below it
     "MarkdownNote": 88,
     "CheckpointLoaderSimple": 102,
     "UNETLoader": 90,
@@ -36,7 +36,7 @@ HEIGHTS = {  # pixels below the title: what either drawing wants for the node, w
     "TextEncodeQwenImageEditPlus": 182,
     "LoadImage": 326,
     "LoadVideo": 82,
-    "SaveImage": 70,
+    "SaveImage": 290,
     "SaveVideo": 120,
     "KSampler": 264,
     "KSamplerSelect": 62,
@@ -44,7 +44,7 @@ HEIGHTS = {  # pixels below the title: what either drawing wants for the node, w
     "Flux2Scheduler": 118,
     "RandomNoise": 98,
     "CFGGuider": 102,
-    "SamplerCustomAdvanced": 106,
+    "SamplerCustomAdvanced": 326,
     "ImagePadForOutpaint": 194,
     "ModelSamplingSD3": 62,
     "ModelSamplingAuraFlow": 62,
@@ -235,7 +235,8 @@ class Graph:
         Raises:
             ValueError: If a column is too tall, a node too narrow, or in no column.
         """
-        stretch = [*stretch, *(node for node in self.nodes if node.data["type"].startswith("Save"))]
+        saves = [node for node in self.nodes if node.data["type"].startswith("Save") and not node.data["flags"]]
+        stretch = [*stretch, *saves]
         placed: list[Node] = []
         x = 0
         for number, (column, width) in enumerate(zip(columns, widths, strict=True)):

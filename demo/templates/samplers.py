@@ -25,7 +25,7 @@ def custom_sampler(
     graph: Graph, texts: tuple[Node, Node], model: Source, latent: Source, sampler: Source, sigmas: Source, cfg: float
 ) -> tuple[Node, Node, Node]:
     """Noise, guider, and SamplerCustomAdvanced, which they lead to."""
-    noise = graph.add("RandomNoise", noise_seed=1)
+    noise = graph.add("RandomNoise", "Noise", folded=True, noise_seed=1)
     guider = graph.add("CFGGuider", model=model, positive=texts[0], negative=texts[1], cfg=cfg)
     sampled = graph.add(
         "SamplerCustomAdvanced", noise=noise, guider=guider, sampler=sampler, sigmas=sigmas, latent_image=latent
@@ -51,8 +51,8 @@ def klein(graph: Graph) -> None:
     ends = stitch(graph, vae, sampled, cut, latent)
     graph.columns(
         [Step("1 - Load Flux 2 Klein (ComfyUI of 2026)", [unet, (clip, vae)]), Step(SECOND, [image])],
-        [*pairs(*masks, cut, latent), Step(THIRD, [texts, (solver, sigmas), (ours, guider)])],
-        [noise, sampled, *ends, (saved(graph, ends[-1]), CORNER)],
+        [*pairs(*masks, cut, latent, noise), Step(THIRD, [texts, (solver, sigmas), (ours, guider)])],
+        [sampled, *ends, (saved(graph, ends[-1], tall=70), CORNER)],
         stretch=[image, texts[0], sampled],
     )
 
@@ -80,8 +80,11 @@ def all_samplers(graph: Graph) -> None:
     ends = stitch(graph, model, sampled, cut, latent)
     graph.columns(
         [note, Step(FIRST, [model]), Step(SECOND, [image, masks[:2]])],
-        [*pairs(masks[2], cut, latent), Step(THIRD, [texts, (solver, sigmas), (blend, repaint), (ours, guider)])],
-        [noise, sampled, *ends, (saved(graph, ends[-1]), CORNER)],
+        [
+            *pairs(masks[2], cut, latent, noise),
+            Step(THIRD, [texts, (solver, sigmas), (blend, repaint), (ours, guider)]),
+        ],
+        [sampled, *ends, (saved(graph, ends[-1], tall=70), CORNER)],
         stretch=[image, texts[0], sampled],
     )
 
@@ -101,12 +104,12 @@ def mask_and_cost(graph: Graph) -> None:
     sigmas = graph.add("BasicScheduler", model=model, scheduler=defaults["scheduler"], steps=defaults["steps"])
     ours = graph.add("LatentRepaint_RePaintSampler", "RePaint Sampler", sampler=solver)
     plot = graph.add("LatentRepaint_Schedule", model=model, sampler=ours, sigmas=sigmas)
-    save = saved(graph, latent)
+    save = graph.add("SaveImage", folded=True, images=latent, filename_prefix="latent-repaint")
     graph.columns(
         [note, Step(FIRST, [model]), Step(SECOND, [image, masks[:2]])],
         [(masks[2], encoded), latent, (solver, sigmas)],
-        [save, plot, (ours, CORNER)],
-        stretch=[image, save, latent],
+        [plot, save, (ours, CORNER)],
+        stretch=[image, plot, latent],
     )
 
 

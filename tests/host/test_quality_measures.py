@@ -103,3 +103,10 @@ def test_float8_weights_are_coarser_and_still_paint_nearly_the_same(demo):
     asked = [demo.stand_in(name, "euler") for name in ("cfg1", "float8")]
     plain, coarse = (demo.painted(one, "host", 2, seed=7)[0] for one in asked)
     assert 0 < (coarse - plain).norm() / plain.norm() < 0.2
+
+
+@torch.inference_mode()
+def test_match_says_which_pictures_it_took_for_a_distilled_models(demo):
+    scored, pictures = demo.scored(demo.stand_in("lora lcm", "euler"), "match x 2", 4, seed=7)
+    assert scored.distilled.shape[0] == 2 and set(scored.distilled.flatten().tolist()) <= {0.0, 1.0}
+    assert pictures.shape == demo.scenes.pictures.shape and (scored.seam > 0).all() and (scored.loss > 0).all()
