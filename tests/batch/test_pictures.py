@@ -352,3 +352,11 @@ def test_a_grey_picture_is_as_bright_as_its_profile_has_it():
     linear = struct.pack(">IIi", 128 + len(body), 0, 0x02400000) + kind + bytes(28) + white + bytes(48) + body
     grey = saved(Image.new("L", (8, 8), 55), icc_profile=linear)
     assert pictures.read(grey, "a.png").pixels.getpixel((0, 0)) == (128, 128, 128)
+
+
+def test_a_result_as_jpeg_keeps_the_colours_of_single_pixels():
+    stripes = np.zeros((16, 16, 3), np.uint8)
+    stripes[:, ::2], stripes[:, 1::2] = (200, 40, 40), (40, 40, 200)
+    content = saved(Image.fromarray(stripes))
+    made = np.asarray(Image.open(io.BytesIO(pictures.in_format_of(content, "a.jpg", pictures.read(content, "a.png")))))
+    assert np.abs(made.astype(int) - stripes).mean() < 8  # with half as many colours as pixels, 58
