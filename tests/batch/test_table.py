@@ -82,6 +82,8 @@ def cropped(path):
         (lambda f: (f / "a.png").write_bytes(b"not a picture"), "a.png cannot be read as a picture"),
         (lambda f: (f / "a_mask.png").write_bytes(b""), "a_mask.png is broken"),
         (lambda f: (f / "a.png").unlink(), "there is no "),
+        (lambda f: os.truncate(f / "a_mask.png", 2**30 + 1), "has more than 1 GiB"),
+        (lambda f: (f / "a.png").write_bytes(b"") or os.truncate(f / "a.png", 2**30), "a.png cannot be read as a"),
     ],
 )
 def test_what_is_wrong_with_one_picture_is_said_of_that_picture_alone(pictures, understood, break_it, words):
