@@ -60,14 +60,10 @@ def sampled(
     )
 
 
-def saved(graph: Graph, last: Node, tall: int = 0) -> Node:
-    return graph.add("SaveImage", tall=tall, images=last, filename_prefix="latent-repaint")
-
-
 def results(graph: Graph, last: Node) -> list[Row]:
     """What a run shows: the picture, and the report below it, beside the page's map."""
     report = graph.add("PreviewAny", "Report", source=last["report"], tall=214)
-    return [saved(graph, last), (report, CORNER)]
+    return [graph.add("SaveImage", images=last, filename_prefix="latent-repaint"), (report, CORNER)]
 
 
 def composited(graph: Graph, vae: Source, latent: Source, original: Source, painted: Source, **given: Any) -> list[Any]:
@@ -94,18 +90,13 @@ def cropped(graph: Graph, model: Source, vae: Source, image: Source, mask: Sourc
     return cut, graph.add("LatentRepaint_Encode", "Encode", folded=True, image=cut, mask=cut, vae=vae)
 
 
-def stitch(graph: Graph, vae: Source, sampler: Source, cut: Source, latent: Source, **given: Any) -> tuple[Node, Node]:
-    """VAE Decode and Stitch."""
-    decode = graph.add("VAEDecode", folded=True, samples=sampler, vae=vae)
-    return decode, graph.add(
-        "LatentRepaint_Stitch", "Stitch", folded=True, stitch=cut, generated=decode, painted_mask=latent, **given
-    )
-
-
 def stitched(graph: Graph, vae: Source, sampler: Source, cut: Source, latent: Source, **given: Any) -> list[Any]:
     """VAE Decode, Stitch, and what they lead to."""
-    ends = stitch(graph, vae, sampler, cut, latent, **given)
-    return [*ends, *results(graph, ends[-1])]
+    decode = graph.add("VAEDecode", folded=True, samples=sampler, vae=vae)
+    last = graph.add(
+        "LatentRepaint_Stitch", "Stitch", folded=True, stitch=cut, generated=decode, painted_mask=latent, **given
+    )
+    return [decode, last, *results(graph, last)]
 
 
 def start_here(graph: Graph) -> None:
