@@ -60,10 +60,14 @@ def sampled(
     )
 
 
+def saved(graph: Graph, last: Node, tall: int = 0) -> Node:
+    return graph.add("SaveImage", tall=tall, images=last, filename_prefix="latent-repaint")
+
+
 def results(graph: Graph, last: Node) -> list[Row]:
     """What a run shows: the picture, and the report below it, beside the page's map."""
     report = graph.add("PreviewAny", "Report", source=last["report"], tall=214)
-    return [graph.add("SaveImage", images=last, filename_prefix="latent-repaint"), (report, CORNER)]
+    return [saved(graph, last), (report, CORNER)]
 
 
 def composited(graph: Graph, vae: Source, latent: Source, original: Source, painted: Source, **given: Any) -> list[Any]:
@@ -90,13 +94,18 @@ def cropped(graph: Graph, model: Source, vae: Source, image: Source, mask: Sourc
     return cut, graph.add("LatentRepaint_Encode", "Encode", folded=True, image=cut, mask=cut, vae=vae)
 
 
-def stitched(graph: Graph, vae: Source, sampler: Source, cut: Source, latent: Source, **given: Any) -> list[Any]:
-    """VAE Decode, Stitch, and what they lead to."""
+def stitch(graph: Graph, vae: Source, sampler: Source, cut: Source, latent: Source, **given: Any) -> tuple[Node, Node]:
+    """VAE Decode and Stitch."""
     decode = graph.add("VAEDecode", folded=True, samples=sampler, vae=vae)
-    last = graph.add(
+    return decode, graph.add(
         "LatentRepaint_Stitch", "Stitch", folded=True, stitch=cut, generated=decode, painted_mask=latent, **given
     )
-    return [decode, last, *results(graph, last)]
+
+
+def stitched(graph: Graph, vae: Source, sampler: Source, cut: Source, latent: Source, **given: Any) -> list[Any]:
+    """VAE Decode, Stitch, and what they lead to."""
+    ends = stitch(graph, vae, sampler, cut, latent, **given)
+    return [*ends, *results(graph, ends[-1])]
 
 
 def start_here(graph: Graph) -> None:
