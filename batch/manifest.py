@@ -127,6 +127,15 @@ class Manifest:
             self._lines, self._number, self._saved_digest = [], self._number + 1, ""
 
 
+def was_out(folder: Folder) -> bool:
+    """Whether a run has noted something in this folder."""
+    try:
+        with Manifest(folder, write=False) as manifest:
+            return any(manifest.latest())
+    except Refused:
+        return False
+
+
 def key_of(name: str) -> int:
     """A name as a number of 64 bits."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)

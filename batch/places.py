@@ -142,7 +142,8 @@ class Folder:
             raise Refused(f"cannot write {self.link(name)}: {error}") from error
 
     def occupied(self, name: str) -> BadPicture:
-        said = f"{self.link(name)} is there already, and no result of this picture: move it, or choose another OUT"
+        why = "it was changed since it was painted, or is not a result of this picture"
+        said = f"{self.link(name)} is there already: {why}. Move it, or choose another OUT"
         return BadPicture("files of yours with the name of a result", said)
 
     def check_writable(self) -> None:

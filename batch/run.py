@@ -117,6 +117,7 @@ class BatchRun:
             *findings(self.task),
             f"{len(self.todo) + self.skipped + len(self.aside)} pictures: {len(self.todo)} to do, {self.skipped} done "
             f"before and unchanged, {len(self.aside)} set aside",
+            *self._changes(),
             *self.task.source.left_out.lines("left out"),
             *aside.lines("set aside"),
         ]
@@ -125,13 +126,25 @@ class BatchRun:
         out.write_own(PREVIEW, page.encode(), MARK.encode())
         say(f"the first pictures with their masks: {out.link(PREVIEW)}")
 
+    def _changes(self) -> Iterator[str]:
+        """What a person might miss afterwards: results of earlier runs, and what results do not keep."""
+        replaced, other, loses = 0, 0, Counter[str]()
+        for job in self.todo:
+            replaced += bool(job.result_at)
+            other += bool(job.result_at) and job.before.get("image_at", job.image_at) != job.image_at
+            loses.update(job.loses)
+        if replaced:
+            also = f"; of {other} of them the picture is newer, or another of the same name" if other else ""
+            yield f"{replaced} results of an earlier run will be replaced{also}"
+        if loses:
+            yield f"lost in the results: {', '.join(f'{kind} ({count})' for kind, count in sorted(loses.items()))}"
+
     def list(self, schedule: str) -> None:
         """Say picture by picture what would be done, and how many model evaluations the node `schedule` counts."""
         else_mask = "its alpha" if self.task.workflow.wants_mask else "none"
         for job in self.todo:
             say("  " + clean(f"{job.name} -> {job.result}, mask {job.mask or else_mask}, seed {job.seed}"))
         if not schedule:
-            say("Model evaluations: not known; a Schedule (Latent RePaint) node in the workflow would count them")
             return
         crew = self._crew(1)
         try:
