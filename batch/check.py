@@ -1,8 +1,5 @@
-"""Rows of the table become jobs: names cleaned, masks paired, settings understood, files looked at.
-
-This runs in Ray tasks, many rows at a time, near the pictures. Of a picture the head is read, of a mask all of it: one
-that paints nothing, or everything, is to be known before the run.
-"""
+"""Rows of the table become jobs: names cleaned, masks paired, settings understood, files looked at: the head of a
+picture, and all of a mask, since one that paints nothing is to be known before the run. This runs in Ray tasks."""
 
 import functools
 import hashlib
@@ -28,8 +25,6 @@ from .workflow import Workflow
 THREADS = 8  # far filesystems answer slowly, and several requests at a time
 LARGEST = 1 << 30  # bytes of one file
 WHOLE = re.compile(r"\s*(\d{1,20})(?:\.0)?\s*", re.ASCII)  # 7.0 is what pandas makes of a 7 above an empty cell
-_masks: dict[tuple[str, str], tuple[int, int] | BadPicture] = {}
-"""Sizes of masks, or what is wrong with them: often many pictures have one mask. One such table a process of Ray."""
 
 
 @dataclass
@@ -114,6 +109,7 @@ class Task:
     own_format: bool = False  # results in the picture's own format, not in PNG
     comfyui: str = ""  # a ComfyUI's folder; empty for the embedded one
     repository: str = ""  # the folder that has the embedded one's comfyui_host/
+    masks_seen: dict[Any, Any] = field(default_factory=dict)  # their sizes or errors: often many pictures have one mask
 
     def rows(self) -> Iterator[Row]:
         """Every row; in a folder, `name_mask.png` is a mask and not a picture, and so is what lies in `masks`."""
@@ -250,17 +246,13 @@ class Task:
             raise BadPicture("files that cannot be read", f"{job.name} cannot be read: {error}") from None
 
     def _look_at_mask(self, job: Job) -> tuple[int, int]:
-        place = self.mask_place(job)
-        key = (place.path(job.mask), job.mask_at)
-        if key not in _masks:
-            if len(_masks) > 10_000:
-                _masks.clear()
+        key = job.in_masks, job.mask, job.mask_at
+        if key not in self.masks_seen:
             try:
-                _masks[key] = pictures.read_mask(place.read(job.mask), job.mask).size
+                self.masks_seen[key] = pictures.read_mask(self.mask_place(job).read(job.mask), job.mask).size
             except BadPicture as error:
-                _masks[key] = error
-        found = _masks[key]
-        if isinstance(found, BadPicture):
+                self.masks_seen[key] = error
+        if isinstance(found := self.masks_seen[key], BadPicture):
             raise found
         return found
 

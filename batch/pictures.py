@@ -1,8 +1,5 @@
 """What is done to pictures on this side of the host: read them, understand their masks, and give the results back what
-ComfyUI drops: colour profile, transparency, EXIF.
-
-To the host go 8 bits of red, green and blue, upright, in PNG: nothing that it could read in another way.
-"""
+ComfyUI drops: colour profile, transparency, EXIF. To the host go upright PNGs of 8 bits, which it reads in one way."""
 
 import io
 import struct

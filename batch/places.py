@@ -1,8 +1,5 @@
-"""Folders on any filesystem that Arrow and fsspec know: local, s3://, gs:// ...
-
-What a user had is never overwritten: `write` makes a new file, or replaces just the one that this tool is known to have
-written.
-"""
+"""Folders on any filesystem that Arrow and fsspec know: local, s3://, gs:// ... What a user had is never overwritten:
+`write` makes a new file, or replaces just the one that this tool is known to have written."""
 
 import functools
 import hashlib

@@ -1,8 +1,5 @@
-"""The pictures: a folder, a pattern, or a table, as rows that are not checked yet.
-
-Rows are dictionaries of strings (CSV) or JSON values (JSONL) with the key "image". What is no row comes as a BadPicture
-in its place, so that one odd line does not end the run.
-"""
+"""The pictures: a folder, a pattern, or a table, as rows that are not checked yet: dictionaries of strings (CSV) or
+JSON values (JSONL) with the key "image". What is no row comes as a BadPicture in its place."""
 
 import csv
 import fnmatch
@@ -176,19 +173,14 @@ def _csv_rows(lines: Lines, columns: Sequence[str]) -> Iterator[Row]:
 
 
 def _json_rows(lines: Lines) -> Iterator[Row]:
-    for line in lines:
-        if line.strip():
-            yield _parsed(line, lines.number)
-
-
-def _parsed(line: str, number: int) -> Row:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return BadPicture(NOT_A_ROW, f"line {number} of the table is not JSON ({error}): {clean(line, 80)}")
-    if not isinstance(row, dict):
-        return BadPicture(NOT_A_ROW, f"line {number} of the table is not an object: {clean(line, 80)}")
-    return row
+    for line in filter(str.strip, lines):
+        try:
+            row = json.loads(line)
+            wanted = "" if isinstance(row, dict) else "an object"
+        except (ValueError, RecursionError) as error:
+            row, wanted = None, f"JSON ({error})"
+        said = f"line {lines.number} of the table is not {wanted}: {clean(line, 80)}"
+        yield BadPicture(NOT_A_ROW, said) if wanted else row
 
 
 def _columns(root: Folder, file: str, kind: str) -> tuple[str, ...]:
