@@ -143,7 +143,9 @@ class KSampler(io.ComfyNode):
         )
         inpainted = {k: v for k, v in latent_image.items() if k not in RATIOS} | {"samples": samples}
         amiss = [NO_MASK if mask is None else "", small_for(model, samples), *notes]
-        done = f"{counted.steps} steps, extra evaluations among them, in {time.perf_counter() - began:.1f} s."
+        walked = len(schedule.sigmas) - 1
+        extra = f" and {counted.steps - walked} extra evaluations" if counted.steps > walked else ""
+        done = f"{walked} steps{extra} in {time.perf_counter() - began:.1f} s."
         return io.NodeOutput(inpainted, ui=notice(ID, *amiss, done=done))
 
 

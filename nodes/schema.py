@@ -155,8 +155,8 @@ def soft_mask_input() -> io.Input:
         "soft_mask",
         default=False,
         optional=True,
-        tooltip="Off: whatever is brighter than 0.1 is painted in full. On: grey is painted too, but only late in the "
-        "run, the darker the later, so that some of the old content stays (Differential Diffusion).",
+        tooltip="Off: whatever is brighter than 0.1 is replaced in full. On: grey keeps some of the old picture, the "
+        "darker the more (Differential Diffusion); white is all new.",
     )
 
 

@@ -12,7 +12,9 @@ PROMPT = "child's drawing of a girl in a red dress with white flowers, yellow ha
 UNWANTED = "text, watermark"
 DRESS, EARS = 0xFFA6D6, 0xF5F7B6  # colours of that picture
 SPECKS = -2  # pixels to take from a mask's rim: a photograph may have single pixels of such a colour
-OWN = "For **your own picture**: load it, right-click it, *Open in MaskEditor*, and paint over what should be new. "
+OWN = (
+    "For **your own picture**: load it, right-click it > *Open in MaskEditor*, paint over what should be new, *Save*. "
+)
 FIRST = "1 - Load your model"
 SECOND = "2 - Load your picture and paint its mask"
 THIRD = "3 - Say what the picture shows, then Run"
@@ -58,14 +60,10 @@ def sampled(
     )
 
 
-def saved(graph: Graph, last: Node, tall: int = 0) -> Node:
-    return graph.add("SaveImage", tall=tall, images=last, filename_prefix="latent-repaint")
-
-
 def results(graph: Graph, last: Node) -> list[Row]:
     """What a run shows: the picture, and the report below it, beside the page's map."""
     report = graph.add("PreviewAny", "Report", source=last["report"], tall=214)
-    return [saved(graph, last), (report, CORNER)]
+    return [graph.add("SaveImage", images=last, filename_prefix="latent-repaint"), (report, CORNER)]
 
 
 def composited(graph: Graph, vae: Source, latent: Source, original: Source, painted: Source, **given: Any) -> list[Any]:
@@ -92,25 +90,21 @@ def cropped(graph: Graph, model: Source, vae: Source, image: Source, mask: Sourc
     return cut, graph.add("LatentRepaint_Encode", "Encode", folded=True, image=cut, mask=cut, vae=vae)
 
 
-def stitch(graph: Graph, vae: Source, sampler: Source, cut: Source, latent: Source, **given: Any) -> tuple[Node, Node]:
-    """VAE Decode and Stitch."""
-    decode = graph.add("VAEDecode", folded=True, samples=sampler, vae=vae)
-    return decode, graph.add(
-        "LatentRepaint_Stitch", "Stitch", folded=True, stitch=cut, generated=decode, painted_mask=latent, **given
-    )
-
-
 def stitched(graph: Graph, vae: Source, sampler: Source, cut: Source, latent: Source, **given: Any) -> list[Any]:
     """VAE Decode, Stitch, and what they lead to."""
-    ends = stitch(graph, vae, sampler, cut, latent, **given)
-    return [*ends, *results(graph, ends[-1])]
+    decode = graph.add("VAEDecode", folded=True, samples=sampler, vae=vae)
+    last = graph.add(
+        "LatentRepaint_Stitch", "Stitch", folded=True, stitch=cut, generated=decode, painted_mask=latent, **given
+    )
+    return [decode, last, *results(graph, last)]
 
 
 def start_here(graph: Graph) -> None:
     note = graph.note(
         "Start here: paint part of a picture anew",
-        "As it opens, it repaints the girl's dress. " + OWN + "Any size will do, and all else "
-        "stays as it was, to the last bit. Several places far apart: unfold *Crop*, set *islands* to **each**.",
+        "As it opens, it repaints the girl's dress. " + OWN + "Any size will do. All else stays as it was, "
+        "to the last bit. *The dress* finds only this very pink. For several places far apart, unfold *Crop* and set "
+        "*islands* to **each**.",
     )
     model = checkpoint(graph)
     image, masks = picture(graph)
@@ -128,10 +122,10 @@ def start_here(graph: Graph) -> None:
 def remove(graph: Graph) -> None:
     note = graph.note(
         "Remove an object",
-        "As it opens, it takes the pale inside out of the ears. "
+        "As it opens, it removes the pale inside of the ears. "
         + OWN
-        + "Take its rim and its shadow, too. Without a prompt the surroundings decide. If it comes back, describe what "
-        "is behind it, and set **cfg** to 7.",
+        + "Paint over its edges and its shadow as well. Without a prompt the surroundings decide. If it comes back, "
+        "describe what is behind it, and set **cfg** to 7.",
     )
     model = checkpoint(graph)
     image, masks = picture(graph, EARS, "The ears")

@@ -12,8 +12,7 @@ from .everyday import (
     cropped,
     picture,
     prompts,
-    saved,
-    stitch,
+    stitched,
 )
 from .further import loaders
 from .layout import CORNER, Graph, Node, Source, Step, pairs
@@ -28,7 +27,13 @@ def custom_sampler(
     noise = graph.add("RandomNoise", "Noise", folded=True, noise_seed=1)
     guider = graph.add("CFGGuider", model=model, positive=texts[0], negative=texts[1], cfg=cfg)
     sampled = graph.add(
-        "SamplerCustomAdvanced", noise=noise, guider=guider, sampler=sampler, sigmas=sigmas, latent_image=latent
+        "SamplerCustomAdvanced",
+        folded=True,
+        noise=noise,
+        guider=guider,
+        sampler=sampler,
+        sigmas=sigmas,
+        latent_image=latent,
     )
     return noise, guider, sampled
 
@@ -48,12 +53,11 @@ def klein(graph: Graph) -> None:
     sigmas = graph.add("Flux2Scheduler", steps=20, width=1024, height=1024)
     ours = graph.add("LatentRepaint_MatchSampler", "Match Sampler", sampler=solver)
     noise, guider, sampled = custom_sampler(graph, texts, unet, latent, ours, sigmas, 5.0)
-    ends = stitch(graph, vae, sampled, cut, latent)
     graph.columns(
         [Step("1 - Load Flux 2 Klein (ComfyUI of 2026)", [unet, (clip, vae)]), Step(SECOND, [image])],
         [*pairs(*masks, cut, latent, noise), Step(THIRD, [texts, (solver, sigmas), (ours, guider)])],
-        [sampled, *ends, (saved(graph, ends[-1], tall=70), CORNER)],
-        stretch=[image, texts[0], sampled],
+        [sampled, *stitched(graph, vae, sampled, cut, latent)],
+        stretch=[image, texts[0]],
     )
 
 
@@ -77,15 +81,14 @@ def all_samplers(graph: Graph) -> None:
         bypassed.data["mode"] = BYPASSED
     ours = graph.add("LatentRepaint_MatchSampler", "Match Sampler", sampler=repaint)
     noise, guider, sampled = custom_sampler(graph, texts, model, latent, ours, sigmas, defaults["cfg"])
-    ends = stitch(graph, model, sampled, cut, latent)
     graph.columns(
         [note, Step(FIRST, [model]), Step(SECOND, [image, masks[:2]])],
         [
             *pairs(masks[2], cut, latent, noise),
             Step(THIRD, [texts, (solver, sigmas), (blend, repaint), (ours, guider)]),
         ],
-        [sampled, *ends, (saved(graph, ends[-1], tall=70), CORNER)],
-        stretch=[image, texts[0], sampled],
+        [sampled, *stitched(graph, model, sampled, cut, latent)],
+        stretch=[image, texts[0]],
     )
 
 

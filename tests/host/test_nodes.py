@@ -85,7 +85,7 @@ def test_the_drop_in_says_one_line_and_the_worst_first(eps_model, latent, masked
     assert line.startswith("Nothing is masked") and amiss
     assert said(eps_model, {"samples": latent}, denoise=0.0) is None
     line, amiss = said(eps_model, masked, steps=5, evaluations_per_step=2.0)
-    assert re.fullmatch(r"10 steps, extra evaluations among them, in \d+\.\d s\.", line) and not amiss
+    assert re.fullmatch(r"5 steps and 5 extra evaluations in \d+\.\d s\.", line) and not amiss
 
     def noting(*given, note):  # as a run may have lines for the person
         note("The model is distilled: no extra evaluations.")
