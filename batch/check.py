@@ -1,8 +1,5 @@
-"""Rows of the table become jobs: names cleaned, masks paired, settings understood, files looked at.
-
-This runs in Ray tasks, many rows at a time, near the pictures. Of a picture the head is read, of a mask all of it: one
-that paints nothing, or everything, is to be known before the run.
-"""
+"""Rows of the table become jobs: names cleaned, masks paired, settings understood, files looked at: the head of a
+picture, and all of a mask, since one that paints nothing is to be known before the run. This runs in Ray tasks."""
 
 import functools
 import hashlib
@@ -28,8 +25,6 @@ from .workflow import Workflow
 THREADS = 8  # far filesystems answer slowly, and several requests at a time
 LARGEST = 1 << 30  # bytes of one file
 WHOLE = re.compile(r"\s*(\d{1,20})(?:\.0)?\s*", re.ASCII)  # 7.0 is what pandas makes of a 7 above an empty cell
-_masks: dict[tuple[str, str], tuple[int, int] | BadPicture] = {}
-"""Sizes of masks, or what is wrong with them: often many pictures have one mask. One such table a process of Ray."""
 
 
 @dataclass
@@ -49,6 +44,7 @@ class Job:
     result_at: str = ""
     recipe: str = ""  # a hash of all that decides the result but the pictures
     before: dict[str, Any] = field(default_factory=dict)  # the last entry of the manifest for this picture
+    loses: list[str] = field(default_factory=list)  # what of the picture the result does not have
     tried: list[int] = field(default_factory=list)  # the workers that did not bring it to its end
 
     def to_json(self) -> str:
@@ -113,10 +109,11 @@ class Task:
     own_format: bool = False  # results in the picture's own format, not in PNG
     comfyui: str = ""  # a ComfyUI's folder; empty for the embedded one
     repository: str = ""  # the folder that has the embedded one's comfyui_host/
+    masks_seen: dict[Any, Any] = field(default_factory=dict)  # their sizes or errors: often many pictures have one mask
 
     def rows(self) -> Iterator[Row]:
-        """Every row; in a folder, `name_mask.png` is a mask and not a picture."""
-        return self.source.rows(self.masks is None and self.workflow.wants_mask)
+        """Every row; in a folder, `name_mask.png` is a mask and not a picture, and so is what lies in `masks`."""
+        return self.source.rows(self.workflow.wants_mask, self.masks)
 
     def jobs(self, rows: Iterable[Row]) -> list[Job]:
         with ThreadPoolExecutor(THREADS) as threads:
@@ -205,28 +202,29 @@ class Task:
             raise BadPicture("pictures that are not there", f"there is no {root.link(job.name)}")
         if not self.workflow.wants_mask:
             return
-        place, names = self.masks or root, self._candidates(job, mask)
-        there = [(name, at) for name, at in zip(names, place.sizes_and_times(names), strict=True) if at]
-        if len(there) > 1:
-            raise BadPicture("pictures with two masks", f"which is the mask: {there[0][0]} or {there[1][0]}?")
-        if mask and not there:
-            raise BadPicture("masks that are not there", f"there is no mask {place.link(mask)}")
-        if there:
-            job.mask, job.mask_at = there[0]
-            job.in_masks = self.masks is not None
-            if place.path(job.mask) == root.path(job.name):
-                raise BadPicture("masks that are pictures", f"{job.name} is named as its own mask")
-            place.check_inside(job.mask)
-            self._keep_out(place, job.mask)
+        for place, names in self._candidates(job, mask):
+            there = [(name, at) for name, at in zip(names, place.sizes_and_times(names), strict=True) if at]
+            if len(there) > 1:
+                raise BadPicture("pictures with two masks", f"which is the mask: {there[0][0]} or {there[1][0]}?")
+            if mask and not there:
+                raise BadPicture("masks that are not there", f"there is no mask {place.link(mask)}")
+            if there:
+                (job.mask, job.mask_at), job.in_masks = there[0], place is self.masks
+                if place.path(job.mask) == root.path(job.name):
+                    raise BadPicture("masks that are pictures", f"{job.name} is named as its own mask")
+                place.check_inside(job.mask)
+                return self._keep_out(place, job.mask)
 
-    def _candidates(self, job: Job, mask: str) -> list[str]:
-        """What the mask of a picture may be called."""
-        path = PurePosixPath(job.name)
+    def _candidates(self, job: Job, mask: str) -> Iterator[tuple[Folder, list[str]]]:
+        """Where the mask of a picture may lie, and what it may be called there: the first place that has it counts."""
+        path, root = PurePosixPath(job.name), self.source.root
         if mask:
-            return [mask]
+            yield self.masks or root, [mask]
+            return
         if self.masks:
-            return list(dict.fromkeys([job.name, *(path.with_suffix(suffix).as_posix() for suffix in PICTURES)]))
-        return [path.with_name(f"{path.stem}_mask{suffix}").as_posix() for suffix in PICTURES]
+            suffixed = (path.with_suffix(suffix).as_posix() for suffix in PICTURES)
+            yield self.masks, list(dict.fromkeys([job.name, *suffixed]))
+        yield root, [path.with_name(f"{path.stem}_mask{suffix}").as_posix() for suffix in PICTURES]
 
     def _look(self, job: Job) -> None:
         """Compare the sizes of picture and mask, and see what the mask paints."""
@@ -235,11 +233,12 @@ class Task:
             raise BadPicture("files that are too large", f"{job.name}: its file or its mask has more than 1 GiB")
         try:
             with root.open(job.name) as file:
-                size, has_alpha = pictures.look(file, job.name)
+                head = pictures.look(file, job.name)
+            job.loses = head.loses
             if job.mask:
-                pictures.check_size(self._look_at_mask(job), size, job.mask)
-            elif self.workflow.wants_mask and not has_alpha:
-                looked = ", ".join(self._candidates(job, "")[:2])
+                pictures.check_size(self._look_at_mask(job), head.size, job.mask, head.turned)
+            elif self.workflow.wants_mask and not head.has_alpha:
+                looked = ", ".join(name for _, names in self._candidates(job, "") for name in names[:2])
                 raise BadPicture("no mask", f"no mask: there is no {looked}, ... and the picture has no alpha")
             elif self.workflow.wants_mask:
                 pictures.mask_of(pictures.read(root.read(job.name), job.name), job.name)
@@ -247,17 +246,13 @@ class Task:
             raise BadPicture("files that cannot be read", f"{job.name} cannot be read: {error}") from None
 
     def _look_at_mask(self, job: Job) -> tuple[int, int]:
-        place = self.mask_place(job)
-        key = (place.path(job.mask), job.mask_at)
-        if key not in _masks:
-            if len(_masks) > 10_000:
-                _masks.clear()
+        key = job.in_masks, job.mask, job.mask_at
+        if key not in self.masks_seen:
             try:
-                _masks[key] = pictures.read_mask(place.read(job.mask), job.mask).size
+                self.masks_seen[key] = pictures.read_mask(self.mask_place(job).read(job.mask), job.mask).size
             except BadPicture as error:
-                _masks[key] = error
-        found = _masks[key]
-        if isinstance(found, BadPicture):
+                self.masks_seen[key] = error
+        if isinstance(found := self.masks_seen[key], BadPicture):
             raise found
         return found
 

@@ -34,19 +34,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def parser() -> argparse.ArgumentParser:
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
     made = argparse.ArgumentParser(
         prog="python batch",
         usage=USAGE,
-        description="Takes many pictures through a saved workflow, on one machine or many.",
+        description="Takes PICTURES (a folder, a pattern in quotes, or a table) through a workflow from File > Export\n"
+        "(API), or through batch/inpaint.json, into the folder OUT. Folders and tables may be URLs.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("paths", nargs="+", metavar="WORKFLOW.json PICTURES OUT", help=(
-        "the workflow, from File > Export (API) of ComfyUI (without one: batch/inpaint.json); "
-        "the pictures, by folder, pattern in quotes, or table (.csv, .jsonl); the folder of results. Folders and "
-        "tables may be URLs"
-    ))  # fmt: skip
+    made.add_argument("paths", nargs="+", metavar="WORKFLOW.json PICTURES OUT")
     what = made.add_argument_group("what is done")
     what.add_argument("--masks", metavar="DIR", help="masks with the pictures' names (else NAME_mask.png, else alpha)")
     what.add_argument("--set", metavar="NODE.INPUT=VALUE", action="append", default=[], help="change an input for all")
@@ -57,9 +54,7 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--image", metavar="NODE", help="the node that takes the picture, by id or title")
     what.add_argument("--mask", metavar="NODE", help="the node that takes the mask")
     what.add_argument("--result", metavar="NODE", help="the node that gives the result")
-    what.add_argument("--format", choices=["png", "own"], default="png", help=(
-        "png: as ComfyUI saves it, with the workflow in it; own: as the picture was (JPEG, WebP, ...)"
-    ))  # fmt: skip
+    what.add_argument("--format", choices=["png", "own"], default="png", help="own: as the picture was (JPEG, ...)")
     where = made.add_argument_group("where it is done")
     where.add_argument("--comfyui", metavar="DIR", help="start this ComfyUI (the same path on every machine)")
     where.add_argument("--host", metavar="URL", action="append", default=[], help="a ComfyUI that runs; repeatable")
@@ -68,11 +63,6 @@ def parser() -> argparse.ArgumentParser:
     again = made.add_argument_group("again")
     again.add_argument("--retry-failed", action="store_true", help="also do again what failed before")
     again.add_argument("--dry-run", action="store_true", help="only show what would be done")
-    return made
-
-
-def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
-    made = parser()
     found = made.parse_args(arguments)
     if len(found.paths) not in (2, 3) or not all(found.paths):
         made.error(f"wanted [WORKFLOW.json] PICTURES OUT, found {found.paths}")

@@ -1,7 +1,5 @@
-"""What became of each picture: one JSON line each, in the order of their ends; the last line of a picture counts.
-
-It is the only memory of a run: what has no line here is not done yet.
-"""
+"""What became of each picture: one JSON line each, in the order of their ends; the last line of a picture counts. It is
+the only memory of a run: what has no line here is not done yet."""
 
 import hashlib
 import json
@@ -25,11 +23,8 @@ LINES_A_FILE, SECONDS_A_FILE = 1000, 5.0
 
 class Manifest:
     """The manifest under OUT, in a `with` statement. Raises Refused if it cannot be read, is someone else's, or is to
-    be written while another run does so.
-
-    On a local filesystem each line is in the file before the next picture begins. Others cannot append: there the lines
-    are kept in files of a thousand under OUT/manifest/, written anew every few seconds.
-    """
+    be written while another run does so. Far filesystems cannot append: there it is files of a thousand lines under
+    OUT/manifest/, the last of which is written anew every few seconds."""
 
     def __init__(self, out: Folder, write: bool):
         self.out, self.write = out, write
@@ -125,6 +120,15 @@ class Manifest:
         self._saved, self._saved_digest = time.monotonic(), digest(content)
         if len(self._lines) >= LINES_A_FILE:
             self._lines, self._number, self._saved_digest = [], self._number + 1, ""
+
+
+def was_out(folder: Folder) -> bool:
+    """Whether a run has noted something in this folder."""
+    try:
+        with Manifest(folder, write=False) as manifest:
+            return any(manifest.latest())
+    except Refused:
+        return False
 
 
 def key_of(name: str) -> int:

@@ -1,8 +1,5 @@
 """What is done to pictures on this side of the host: read them, understand their masks, and give the results back what
-ComfyUI drops: colour profile, transparency, EXIF.
-
-To the host go 8 bits of red, green and blue, upright, in PNG: nothing that it could read in another way.
-"""
+ComfyUI drops: colour profile, transparency, EXIF. To the host go upright PNGs of 8 bits, which it reads in one way."""
 
 import io
 import struct
@@ -42,18 +39,28 @@ class Picture:
     colour: list[tuple[bytes, bytes]] = field(default_factory=list)  # chunks of a PNG, kind and content
 
 
-def look(file: Any, name: str) -> tuple[tuple[int, int], bool]:
-    """(width, height) when upright, and whether there is an alpha, without reading all of the file. Raises BadPicture
-    if it is no picture, or has several frames, or more than 8 bits in a way that has no one meaning."""
+@dataclass
+class Head:
+    """What a picture's file says without being read as a whole."""
+
+    size: tuple[int, int]  # width and height, upright
+    turned: bool  # on its side, by its EXIF
+    has_alpha: bool
+    loses: list[str]  # what of it its result does not have
+
+
+def look(file: Any, name: str) -> Head:
+    """Raises BadPicture if it is no picture, or has several frames, or more than 8 bits in a way that has no one
+    meaning."""
     try:
         image: Image.Image = Image.open(file, formats=FORMATS)
         _check_kind(image, name)
         known = image.format != "PNG" or "exif" in image.info  # else Pillow reads all of a PNG to look for it
-        turned = known and image.getexif().get(ORIENTATION) in TURNED
+        turned, loses = known and image.getexif().get(ORIENTATION) in TURNED, _loses(image)
+        size = image.size[::-1] if turned else image.size
         if turned and image.format == "TIFF":  # Pillow's size of these was turned, or not, by its version
-            image = ImageOps.exif_transpose(image)
-            turned = False
-        return (image.size[::-1] if turned else image.size), image.has_transparency_data
+            size = ImageOps.exif_transpose(image).size
+        return Head(size, turned, image.has_transparency_data, loses)
     except BadPicture:
         raise
     except Exception as error:  # a decoder may raise anything over a broken file
@@ -103,15 +110,16 @@ def mask_of(picture: Picture, name: str) -> Image.Image:
     return _useful(ImageOps.invert(picture.alpha), f"the transparency of {name}")
 
 
-def check_size(mask: tuple[int, int], picture: tuple[int, int], name: str) -> None:
+def check_size(mask: tuple[int, int], picture: tuple[int, int], name: str, turned: bool = False) -> None:
     """Raises BadPicture unless a mask has the picture's size, or its proportions up to whole pixels, as Encode for
     Inpaint wants it."""
     small, large = sorted((mask, picture))
     least = max(there / (here + 0.5) for here, there in zip(small, large, strict=True))
     most = min(there / (here - 0.5) for here, there in zip(small, large, strict=True))
     if mask != picture and least >= most:
-        by = "the mask {} has {} x {} pixels, the picture {} x {}: cut it as the picture was cut"
-        raise BadPicture("masks of another size", by.format(name, *mask, *picture))
+        by = "the mask {} has {} x {} pixels, the picture {} x {}{}: cut it as the picture was cut"
+        by_exif = ", turned by its EXIF" if turned else ""
+        raise BadPicture("masks of another size", by.format(name, *mask, *picture, by_exif))
 
 
 def scaled(mask: Image.Image, size: tuple[int, int], name: str) -> Image.Image:
@@ -234,6 +242,13 @@ def _check_kind(image: Any, name: str) -> None:
     if white_is_0 or image.format == "PNG" and "transparency" in image.info and "16" in str(image.tile[0][3]):
         said = "its white is 0" if white_is_0 else "one of its colours is transparent"
         raise BadPicture("files of 16 bits", f"{name} has 16 bits a channel, and {said}: save it with 8 bits")
+
+
+def _loses(image: Any) -> list[str]:
+    deep = image.format in ("PNG", "TIFF") and ";16" in str(image.tile)
+    grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I")
+    other = [f"{image.mode} to RGB"] if image.mode in ("CMYK", "LAB") else []
+    return ["16 bits to 8"] * deep + ["grey to RGB"] * grey + other
 
 
 def _check_hue(shown: Image.Image, name: str) -> None:

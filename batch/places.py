@@ -1,8 +1,5 @@
-"""Folders on any filesystem that Arrow and fsspec know: local, s3://, gs:// ...
-
-What a user had is never overwritten: `write` makes a new file, or replaces just the one that this tool is known to have
-written.
-"""
+"""Folders on any filesystem that Arrow and fsspec know: local, s3://, gs:// ... What a user had is never overwritten:
+`write` makes a new file, or replaces just the one that this tool is known to have written."""
 
 import functools
 import hashlib
@@ -142,7 +139,8 @@ class Folder:
             raise Refused(f"cannot write {self.link(name)}: {error}") from error
 
     def occupied(self, name: str) -> BadPicture:
-        said = f"{self.link(name)} is there already, and no result of this picture: move it, or choose another OUT"
+        why = "it was changed since it was painted, or is not a result of this picture"
+        said = f"{self.link(name)} is there already: {why}. Move it, or choose another OUT"
         return BadPicture("files of yours with the name of a result", said)
 
     def check_writable(self) -> None:

@@ -11,8 +11,9 @@ from comfyui_host.prompt import address, converted, described, parse, split
 
 from . import Refused
 from .check import Task
+from .manifest import was_out
 from .places import Folder
-from .table import OWN, Source, find
+from .table import OWN, PICTURES, Source, find
 from .workflow import Workflow, understood
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -121,9 +122,7 @@ def _addresses(source: Source, flow: Workflow) -> dict[str, str]:
 
 def _keep_free(flow: Workflow, key: str, what: str) -> None:
     if key in (f"{flow.image}.image", f"{flow.mask}.image"):
-        raise Refused(
-            f"{what} would replace the picture or the mask: PICTURES, the columns image and mask or --masks do"
-        )
+        raise Refused(f"{what} would replace the picture or the mask: PICTURES, the table and --masks name these")
 
 
 def _keep_apart(source: Source, masks: Folder | None, out: Folder) -> None:
@@ -132,6 +131,9 @@ def _keep_apart(source: Source, masks: Folder | None, out: Folder) -> None:
         if out.holds(place):
             raise Refused(f"{place.shown} lies in {out.shown}, where a result could overwrite it: choose another OUT")
     if source.kind == "folder" and source.root.holds(out):
-        raise Refused(
-            f"{out.shown} lies in {source.root.shown}: the results would be taken for pictures. Choose an OUT beside it"
-        )
+        why = "the results would be taken for pictures. Choose an OUT beside it"
+        raise Refused(f"{out.shown} lies in {source.root.shown}: {why}")
+    if source.kind == "folder" and was_out(source.root) and not was_out(out) and out.taken(""):
+        if any(name.lower().endswith(PICTURES) for name, _ in out.names()):
+            why = f"{source.root.shown} has results of an earlier run in it, {out.shown} has other pictures"
+            raise Refused(f"PICTURES and OUT look swapped: {why}. If that is meant, choose another OUT")

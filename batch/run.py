@@ -1,10 +1,8 @@
 """A run: what is to be done, who does it, what became of it.
 
-The one rule is "not done yet". A picture is done when the manifest has a line that says so. The pictures to do go past
-the workers three times at most, each time those only that are not done yet: what a host that dies, a worker that ends
-or a node that raises has left undone comes round again, at another worker if there is one, and with no other picture
-beside it. What is not done after the third time is set aside, with its last error. A run that is killed has nothing to
-clean up: the next one reads the manifest, and does what is not done yet.
+A picture is done when the manifest has a line that says so. The others go past the workers three times at most: what
+was left undone comes round again, at another worker if there is one, and alone. What is not done then is set aside with
+its last error. A run that is killed has nothing to clean up: the next one reads the manifest.
 """
 
 import argparse
@@ -117,6 +115,7 @@ class BatchRun:
             *findings(self.task),
             f"{len(self.todo) + self.skipped + len(self.aside)} pictures: {len(self.todo)} to do, {self.skipped} done "
             f"before and unchanged, {len(self.aside)} set aside",
+            *self._changes(),
             *self.task.source.left_out.lines("left out"),
             *aside.lines("set aside"),
         ]
@@ -125,13 +124,25 @@ class BatchRun:
         out.write_own(PREVIEW, page.encode(), MARK.encode())
         say(f"the first pictures with their masks: {out.link(PREVIEW)}")
 
+    def _changes(self) -> Iterator[str]:
+        """What a person might miss afterwards: results of earlier runs, and what results do not keep."""
+        replaced, other, loses = 0, 0, Counter[str]()
+        for job in self.todo:
+            replaced += bool(job.result_at)
+            other += bool(job.result_at) and job.before.get("image_at", job.image_at) != job.image_at
+            loses.update(job.loses)
+        if replaced:
+            also = f"; of {other} of them the picture is newer, or another of the same name" if other else ""
+            yield f"{replaced} results of an earlier run will be replaced{also}"
+        if loses:
+            yield f"lost in the results: {', '.join(f'{kind} ({count})' for kind, count in sorted(loses.items()))}"
+
     def list(self, schedule: str) -> None:
         """Say picture by picture what would be done, and how many model evaluations the node `schedule` counts."""
         else_mask = "its alpha" if self.task.workflow.wants_mask else "none"
         for job in self.todo:
             say("  " + clean(f"{job.name} -> {job.result}, mask {job.mask or else_mask}, seed {job.seed}"))
         if not schedule:
-            say("Model evaluations: not known; a Schedule (Latent RePaint) node in the workflow would count them")
             return
         crew = self._crew(1)
         try:
@@ -180,13 +191,8 @@ class BatchRun:
             crew.close()
 
     def _pass(self, crew: Crew, at_a_time: int) -> Jobs:
-        """Give every picture that is to do to one worker, and return those that are not done yet.
-
-        A picture comes back with an entry for the manifest. "done" is its end, and so is "failed", where no worker
-        could do better. Any other state leaves it for the next pass: a node raised, its host died, or its worker's
-        process or machine is gone, which Ray says in the worker's place. A host that died is started again by the crew,
-        and gets nothing until it answers; the other workers go on.
-        """
+        """Give every picture that is to do to one worker, and return those that are not done yet: each comes back with
+        an entry for the manifest, of which "done" and "failed" are ends."""
         queue, not_done, cannot_write = Queue(self.todo), Jobs(), ""
         while True:
             for has in range(at_a_time):  # every worker gets one before any gets a second

@@ -1,13 +1,11 @@
-"""The pictures: a folder, a pattern, or a table, as rows that are not checked yet.
-
-Rows are dictionaries of strings (CSV) or JSON values (JSONL) with the key "image". What is no row comes as a BadPicture
-in its place, so that one odd line does not end the run.
-"""
+"""The pictures: a folder, a pattern, or a table, as rows that are not checked yet: dictionaries of strings (CSV) or
+JSON values (JSONL) with the key "image". What is no row comes as a BadPicture in its place."""
 
 import csv
 import fnmatch
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,13 +16,16 @@ from typing import Any
 from comfyui_host.client import clean
 
 from . import BadPicture, Refused
-from .places import Folder
+from .manifest import FOLDER, NAME
+from .places import STRIPS, Folder
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 TABLES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 OWN = ("image", "mask", "prompt", "negative", "seed")  # columns; every other one is "node.input"
 LONGEST_LINE = 1 << 20  # characters; a longer line is no row
 NOT_A_ROW = "lines of the table that are no row"
+OUR_MANIFEST = re.compile(rf"(|.*/)(?:{NAME}|{FOLDER}/\d{{20}}-\d{{6}}\.jsonl)")
+OUR_STRIP = re.compile(rf"(|.*/){STRIPS}/[0-9a-f]{{32}}\.jpg")
 Row = dict[str, Any] | BadPicture
 
 
@@ -57,18 +58,21 @@ class Source:
     columns: tuple[str, ...] = ("image",)  # of a table; those of a JSONL table are those of its first row
     left_out: Counts = field(default_factory=Counts)  # of a folder, once its rows have been read
 
-    def rows(self, masks_beside: bool) -> Iterator[Row]:
-        """Every row, in order; in a folder, `name_mask.*` may be the mask of `name.*`. Raises Refused if there is none,
-        or the table cannot be read."""
+    def rows(self, masks_beside: bool, masks: Folder | None = None) -> Iterator[Row]:
+        """Every row, in order; in a folder, `name_mask.*` may be the mask of `name.*`, and what lies in `masks` is no
+        picture. Raises Refused if there is none, or the table cannot be read."""
         if self.kind == "folder":
-            yield from self._pictures(masks_beside)
+            yield from self._pictures(masks_beside, masks)
             return
         with _reading(self.root, self.file) as lines:
             yield from _csv_rows(lines, self.columns) if self.kind == "csv" else _json_rows(lines)
 
-    def _pictures(self, masks_beside: bool) -> Iterator[Row]:
-        pattern = self.pattern.split("/")
-        files = [(name, why) for name, why in self.root.names() if matches(name.split("/"), pattern)]
+    def _pictures(self, masks_beside: bool, masks: Folder | None) -> Iterator[Row]:
+        pattern, files = self.pattern.split("/"), self.root.names()
+        results = {at[1] for name, _ in files if (at := OUR_MANIFEST.fullmatch(name))}  # the folders that were an OUT
+        files = [(name, why) for name, why in files if matches(name.split("/"), pattern)]
+        if masks and not masks.holds(self.root):
+            files = [(name, why) for name, why in files if not masks.contains(self.root, name)]
         stems, found = {name.rpartition(".")[0] for name, why in files if not why}, False
         for name, why in files:
             path, stem = PurePosixPath(name), name.rpartition(".")[0]
@@ -77,6 +81,8 @@ class Source:
                 why = "hidden files"
             elif not why and path.suffix.lower() not in PICTURES:
                 why = f"files of another kind than {', '.join(PICTURES)}"
+            elif not why and (strip := OUR_STRIP.fullmatch(name)) and strip[1] in results:
+                why = "contact sheets of this tool"
             elif not why and is_mask and stem.removesuffix("_mask") in stems:
                 continue
             elif not why and is_mask:
@@ -167,19 +173,14 @@ def _csv_rows(lines: Lines, columns: Sequence[str]) -> Iterator[Row]:
 
 
 def _json_rows(lines: Lines) -> Iterator[Row]:
-    for line in lines:
-        if line.strip():
-            yield _parsed(line, lines.number)
-
-
-def _parsed(line: str, number: int) -> Row:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return BadPicture(NOT_A_ROW, f"line {number} of the table is not JSON ({error}): {clean(line, 80)}")
-    if not isinstance(row, dict):
-        return BadPicture(NOT_A_ROW, f"line {number} of the table is not an object: {clean(line, 80)}")
-    return row
+    for line in filter(str.strip, lines):
+        try:
+            row = json.loads(line)
+            wanted = "" if isinstance(row, dict) else "an object"
+        except (ValueError, RecursionError) as error:
+            row, wanted = None, f"JSON ({error})"
+        said = f"line {lines.number} of the table is not {wanted}: {clean(line, 80)}"
+        yield BadPicture(NOT_A_ROW, said) if wanted else row
 
 
 def _columns(root: Folder, file: str, kind: str) -> tuple[str, ...]:

@@ -51,17 +51,14 @@ class Worker:
         entry: dict[str, Any] = {**job.facts(), "state": DONE, **self.facts}
         try:
             entry |= self._paint(job)
-        except BadPicture as error:
-            entry |= {"state": FAILED, "error": clean(str(error))}
+        except (BadPicture, HostGone, Refused) as error:
+            state = {BadPicture: FAILED, HostGone: HOST_GONE, Refused: STOP}[type(error)]
+            entry |= {"state": state, "error": clean(str(error))}
         except FileNotFoundError as error:
             entry |= {"state": FAILED, "error": clean(f"there is no {error.filename or job.name} any more")}
         except PromptError as error:
             where = f"node {described(self.task.workflow.prompt, error.node_id)}: " if error.node_id else ""
             entry |= {"state": NOT_DONE, "error": clean(f"{where}{error}")}
-        except HostGone as error:
-            entry |= {"state": HOST_GONE, "error": clean(str(error))}
-        except Refused as error:
-            entry |= {"state": STOP, "error": clean(str(error))}
         except (HostFailed, OSError) as error:  # a far filesystem may answer the next time
             entry |= {"state": NOT_DONE, "error": clean(f"{type(error).__name__}: {error}")}
         started, self._ended = max(started, self._ended), time.monotonic()
@@ -109,9 +106,8 @@ class Worker:
         return {**facts, **({"seeds": other} if other else {}), "result_hash": digest(result)}
 
     def _replaced(self, job: Job) -> str:
-        """The digest of what is there under the name of the result, if this tool has written it: as the manifest says,
-        or, if a run was killed before it could note that, as the strip says, which is written before the result.
-        Raises BadPicture if it is someone else's."""
+        """The digest of this tool's own result that is there, by the manifest, or by the strip, which is written first,
+        where a run was killed in between. Raises BadPicture if it is someone else's."""
         out, strip = self.task.out, strip_name(job.result)
         if not out.taken(job.result):
             return ""
@@ -125,9 +121,8 @@ class Worker:
     def _painted(self, job: Job, facts: dict[str, Any], picture: Picture, mask: Any) -> tuple[bytes, dict[str, int]]:
         """The host's result, and the seeds that it used.
 
-        The files' names among the host's inputs follow from the picture's name and the contents, so that they are the
-        same on every host: the result has them in it. And no two pictures share a file, which the one that ends first
-        would delete, or a prompt, for which the host would name the first one's result again.
+        The names of its inputs follow from the picture's name and content: the result has them in it. No two pictures
+        share a file, which the first would delete, or a prompt, for which the host names the first result again.
         """
         flow, client = self.task.workflow, self.host.client
         key = digest(json.dumps([job.name, *facts.values()]).encode())

@@ -64,15 +64,11 @@ class Workflow:
         positive, negative = texts(self.prompt, "positive"), texts(self.prompt, "negative")
         found = positive if side == "positive" else negative - positive
         if side == "negative" and negative and not found:
-            raise Refused(
-                "there is no negative prompt to be written: in this workflow the negative side is made from the prompt "
-                "(ConditioningZeroOut and the like), so that writing there would overwrite the prompt"
-            )
+            why = "is made from the prompt (ConditioningZeroOut and the like): writing there would overwrite the prompt"
+            raise Refused(f"there is no negative prompt to be written, as the negative side {why}")
         if len(found) != 1:
-            raise Refused(
-                f"{len(found)} texts of the workflow lead to '{side}', so it is not clear which is meant: give "
-                f"NODE.INPUT instead. The nodes: {listed(self.prompt)}"
-            )
+            said = f"{len(found)} texts of the workflow lead to '{side}': give NODE.INPUT instead"
+            raise Refused(f"{said}. The nodes: {listed(self.prompt)}")
         return ".".join(found.pop())
 
     def checkpoint(self) -> str:

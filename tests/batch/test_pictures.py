@@ -337,6 +337,15 @@ def test_whatever_a_decoder_raises_sets_the_picture_aside():
                 continue
 
 
+def test_what_results_do_not_keep_is_seen_without_reading_the_file():
+    found = {name: pictures.look(io.BytesIO(content), name).loses for name, content in PICTURES.items()}
+    assert {name: loses for name, loses in found.items() if loses} == {
+        "grey of 16 bits.png": ["16 bits to 8", "grey to RGB"], "grey of 16 bits.tif": ["16 bits to 8", "grey to RGB"],
+        "colours of 16 bits.png": ["16 bits to 8"], "CMYK.jpg": ["CMYK to RGB"], "LAB.tif": ["LAB to RGB"],
+        "one bit.png": ["grey to RGB"],
+    }  # fmt: skip
+
+
 def test_a_profile_that_is_not_of_red_green_and_blue_is_not_copied():
     wrong = saved(scene("L"), icc_profile=profile())  # a profile of colours in a grey picture
     assert "icc_profile" not in pictures.read(wrong, "a.png").described

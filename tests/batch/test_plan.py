@@ -70,7 +70,19 @@ def test_what_is_done_is_skipped_and_what_changed_is_done_again(tmp_path, change
 
 def test_a_file_with_the_name_of_a_result_that_no_run_has_written_is_left_alone(tmp_path):
     (error,) = [made.error for made in planned(tmp_path, [job()], [entry("another.png")]).aside]
-    assert "a.png is there already, and no result of this picture" in error
+    assert "a.png is there already: it was changed since it was painted, or is not a result of this picture" in error
+
+
+def test_the_plan_says_what_is_replaced_and_what_results_do_not_keep(tmp_path):
+    new = job("0.png", result_at="", loses=["16 bits to 8", "grey to RGB"])
+    done, other = job("1.png", loses=["CMYK to RGB"]), job("2.png", recipe="s", image_at="1:9", loses=["grey to RGB"])
+    before = [entry(f"{number}.png") for number in range(1, 5)]
+    made = [new, done, other, job("3.png", recipe="s"), job("4.png", recipe="s")]
+    assert list(planned(tmp_path, made, before)._changes()) == [
+        "3 results of an earlier run will be replaced; of 1 of them the picture is newer, or another of the same name",
+        "lost in the results: 16 bits to 8 (1), grey to RGB (2)",
+    ]
+    assert list(planned(tmp_path, [done], before)._changes()) == []
 
 
 def test_pictures_with_one_result_are_all_set_aside_and_name_each_other(tmp_path):

@@ -126,12 +126,13 @@ def test_what_fails_is_named_and_the_rest_is_done_and_a_second_call_mends_it(ser
     (folder / "-dash.png").touch()
     code, said = run(*command)
     assert code == 1 and "4 to do, 11 done before and unchanged, 1 set aside" in said, said
+    assert "2 results of an earlier run will be replaced; of 2 of them the picture is newer" in said
     assert len(digests(out)) == 15
     entries = lines(out)[15:]
     assert {entry["name"] for entry in entries} == {"broken.png", "alone.png", "plain.png", "-dash.png"}
     code, said = run(*command, "--retry-failed", "--dry-run")
     assert "1 to do, 15 done before and unchanged, 0 set aside" in said and "poison.png -> poison.png" in said, said
-    assert "Model evaluations: not known" in said
+    assert "Model evaluations" not in said
 
 
 def test_one_of_two_hosts_dies_and_the_other_takes_its_pictures(server, cluster, begin, tmp_path):

@@ -28,9 +28,16 @@ def test_masks_are_found_beside_in_a_folder_of_their_own_and_in_the_alpha(pictur
     beside, alpha = jobs(understood(pictures), "deep/er/c.png", "cut.png")
     assert (beside.mask, beside.in_masks, beside.error) == ("deep/er/c_mask.png", False, "")
     assert (alpha.mask, alpha.error) == ("", "")
-    apart, none = jobs(understood(pictures, "--masks", str(tmp_path / "masks")), "a.png", "b.png")
+    (pictures / "b_mask.png").rename(pictures / "b masked.png")
+    task = understood(pictures, "--masks", str(tmp_path / "masks"))
+    apart, none, beside, alpha = jobs(task, "a.png", "b.png", "deep/er/c.png", "cut.png")
     assert (apart.mask, apart.in_masks, apart.error) == ("a.jpg", True, "")
-    assert "no mask: there is no b.png" in none.error and "no alpha" in none.error
+    assert "no mask: there is no b.png, b.jpg, b_mask.png" in none.error and "no alpha" in none.error
+    assert (beside.mask, beside.in_masks, beside.error) == ("deep/er/c_mask.png", False, "")
+    assert (alpha.mask, alpha.error) == ("", "")
+    os.replace(tmp_path / "masks", pictures / "masks")  # among the pictures, which it has none of
+    task = understood(pictures, "--masks", str(pictures / "masks"))
+    assert [row["image"] for row in task.rows()] == ["a.png", "b masked.png", "b.png", "cut.png", "deep/er/c.png"]
 
 
 def test_a_folder_lists_pictures_and_no_masks_and_a_pattern_picks_some(pictures):
@@ -67,8 +74,34 @@ def test_each_real_folder_is_looked_into_once_and_no_link_leads_out(pictures):
     assert sorted(source.left_out.counts.values()) == [2, 2]
 
 
+def test_what_this_tool_has_written_is_no_picture_and_folders_that_look_swapped_are_refused(pictures, understood):
+    strip, line = f"{digest(b'a.png')}.jpg", '{"name": "a.png", "state": "done", "recipe": "r"}\n'
+    for folder in ("report", "deep/report", "deep/er/report"):
+        make_picture(pictures / folder / strip, 1)
+        make_picture(pictures / folder / "mine.png", 1)
+    (pictures / "manifest.jsonl").write_text(line)
+    (pictures / "deep" / "manifest").mkdir()
+    (pictures / "deep" / "manifest" / f"{1:020}-{0:06}.jsonl").write_text(line)
+    source = find(str(pictures))
+    found = [row["image"] for row in source.rows(True) if "report" in row["image"]]
+    assert found == ["deep/er/report/" + strip, "deep/er/report/mine.png", "deep/report/mine.png", "report/mine.png"]
+    assert source.left_out.counts["contact sheets of this tool"] == 2
+    understood(pictures)
+    make_picture(pictures.parent / "photos" / "deep" / "x.JPG", 1)
+    with pytest.raises(Refused, match="PICTURES and OUT look swapped"):
+        understood(pictures, out=pictures.parent / "photos")
+    (pictures.parent / "photos" / "manifest.jsonl").write_text(line)
+    understood(pictures, out=pictures.parent / "photos")
+
+
 def cropped(path):
     Image.open(path).crop((0, 0, 64, 50)).save(path)
+
+
+def turned(path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(path).resize((64, 50)).save(path, exif=exif)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +110,7 @@ def cropped(path):
         (lambda f: (f / "a_mask.png").unlink(), "no mask"),
         (lambda f: Image.new("L", (32, 30), 255).save(f / "a_mask.png"), "paints everything"),
         (lambda f: cropped(f / "a_mask.png"), "a_mask.png has 64 x 50 pixels, the picture 64 x 64"),
+        (lambda f: turned(f / "a.png"), "the picture 50 x 64, turned by its EXIF"),
         (lambda f: make_mask(f / "a_mask.jpg", 0), "which is the mask: a_mask.png or a_mask.jpg"),
         (lambda f: os.replace(f / "a.png", f / "a_mask.png"), "there is no "),
         (lambda f: (f / "a.png").write_bytes(b"not a picture"), "a.png cannot be read as a picture"),
