@@ -10,8 +10,12 @@ SIZE = 128  # pixels: what the demo's model was trained at, and less work than t
 PLACE = """async ([title, values, size]) => {
     const stores = document.querySelector('#vue-app').__vue_app__.config.globalProperties.$pinia._s
     const library = stores.get('subgraph')
-    const entries = library.subgraphBlueprints ?? Object.values(stores.get('nodeDef').allNodeDefsByName)
-    const entry = entries.find(def => def.display_name === title)
+    const entries = () => library.subgraphBlueprints ?? Object.values(stores.get('nodeDef').allNodeDefsByName)
+    let entry
+    for (let tries = 0; tries < 100 && !entry; tries++) {  // the page may still be fetching them
+        entry = entries().find(def => def.display_name === title)
+        await new Promise(done => setTimeout(done, entry ? 0 : 100))
+    }
     app.graph.clear()
     const {nodes, definitions} = library.getBlueprint(entry.name)
     app.canvas._deserializeItems({nodes, subgraphs: definitions.subgraphs}, {position: [500, 100]})
