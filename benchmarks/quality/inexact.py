@@ -1,4 +1,4 @@
-"""Models that are no exact denoisers, or are asked what does not fit, by stand-ins made of the demo model.
+"""Models that are not exact denoisers, or are asked what does not fit, by stand-ins made of the demo model.
 
     python benchmarks quality --inexact
     python benchmarks quality --inexact --models w3.5,lora --scenes 16 --seeds 1 --steps 8
@@ -211,7 +211,7 @@ def main() -> None:
             for steps in map(int, options.steps.split(",")) if options.steps else asked.steps:
                 rows += rows_of(demo, name, asked, steps, methods, options.seeds)
     note = f"{options.scenes} scenes, {options.seeds} seeds, {options.sampler}."
-    text = Table("Models that are no exact denoisers", COLUMNS, rows, note).text
+    text = Table("Models that are not exact denoisers", COLUMNS, rows, note).text
     print(text)
     if not options.methods and not options.steps and options.models == ",".join(MODELS) and options.scenes == 64:
         write(RESULTS / "inexact.md", f"{text}\n{__doc__}")

@@ -1,5 +1,5 @@
 """What README claims first, in seconds: nearer to the truth than the host, never farther with more steps, and never
-farther than the host where the model is no exact denoiser."""
+farther than the host where the model is not an exact denoiser."""
 
 import math
 
