@@ -59,7 +59,7 @@ def test_what_goes_wrong_is_said_on_the_node_in_room_of_its_own(desk):
     assert desk.page.evaluate(VISIBLE) and desk.view()["overlaps"] == []
     desk.set_value("LatentRepaint_KSampler", "denoise", 1.0)
     desk.run()
-    desk.page.wait_for_function(f"/^20 steps, /.test({TOLD}[1])")
+    desk.page.wait_for_function(f"/^20 steps in /.test({TOLD}[1])")
 
 
 def test_with_nothing_masked_the_nodes_say_so(desk):
@@ -81,7 +81,7 @@ def test_with_nothing_masked_the_nodes_say_so(desk):
     desk.set_value("LoadImage", "image", "example_masked.png")
     desk.set_value("LatentRepaint_KSampler", "method", "blend")
     desk.run()
-    desk.page.wait_for_function(f"/^20 steps, /.test({TOLD}[1])")
+    desk.page.wait_for_function(f"/^20 steps in /.test({TOLD}[1])")
     assert desk.page.evaluate(TOLD)[::2] == ["", ""]
     assert desk.open(saved)["prompt"] == before  # what a node says is no part of the workflow
 
