@@ -1,8 +1,9 @@
 """A run: what is to be done, who does it, what became of it.
 
-A picture is done when the manifest has a line that says so. The others go past the workers three times at most: what
-was left undone comes round again, at another worker if there is one, and alone. What is not done then is set aside with
-its last error. A run that is killed has nothing to clean up: the next one reads the manifest.
+A picture is done when the manifest has a line that says so. When a ComfyUI dies, its worker notices; when a worker dies,
+the crew does, and Ray starts it again. Either way its pictures come back not done. What is not done goes round again
+after the others, three times at most: at another worker if there is one, alone there. Then it is set aside with its
+last error. A run that is killed has nothing to clean up: the next one reads the manifest.
 """
 
 import argparse
