@@ -1,9 +1,9 @@
 """A run: what is to be done, who does it, what became of it.
 
-A picture is done when the manifest has a line that says so. When a ComfyUI dies, its worker notices; when a worker dies,
-the crew does, and Ray starts it again. Either way its pictures come back not done. What is not done goes round again
-after the others, three times at most: at another worker if there is one, alone there. Then it is set aside with its
-last error. A run that is killed has nothing to clean up: the next one reads the manifest.
+A picture is done when the manifest has a line that says so. When a ComfyUI dies, its worker notices; when a worker
+dies, the crew does. Their pictures come back not done, and go round again after the others, three times at most: at
+another worker if there is one, alone there. Then they are set aside with their last error. A run that is killed has
+nothing to clean up: the next one reads the manifest.
 """
 
 import argparse
@@ -192,8 +192,7 @@ class BatchRun:
             crew.close()
 
     def _pass(self, crew: Crew, at_a_time: int) -> Jobs:
-        """Give every picture that is to do to one worker, and return those that are not done yet: each comes back with
-        an entry for the manifest, of which "done" and "failed" are ends."""
+        """Give each picture that is to do to one worker; return those not done: "done" and "failed" are their ends."""
         queue, not_done, cannot_write = Queue(self.todo), Jobs(), ""
         while True:
             for has in range(at_a_time):  # every worker gets one before any gets a second
