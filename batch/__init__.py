@@ -6,8 +6,7 @@ class Refused(Exception):
 
 
 class BadPicture(Exception):
-    """One picture cannot be done, on whatever host: it is set aside and the run goes on. `kind` is its trouble in a few
-    words, the same for all pictures that have it."""
+    """One picture cannot be done, on whatever host, and is set aside. `kind`: its trouble, worded alike for all."""
 
     def __init__(self, kind: str, message: str):
         super().__init__(kind, message)

@@ -24,6 +24,7 @@ from .workflow import Workflow
 
 THREADS = 8  # far filesystems answer slowly, and several requests at a time
 LARGEST = 1 << 30  # bytes of one file
+_masks: dict[Any, Any] = {}  # of a process of Ray: their sizes or errors, since often many pictures have one mask
 WHOLE = re.compile(r"\s*(\d{1,20})(?:\.0)?\s*", re.ASCII)  # 7.0 is what pandas makes of a 7 above an empty cell
 
 
@@ -109,7 +110,6 @@ class Task:
     own_format: bool = False  # results in the picture's own format, not in PNG
     comfyui: str = ""  # a ComfyUI's folder; empty for the embedded one
     repository: str = ""  # the folder that has the embedded one's comfyui_host/
-    masks_seen: dict[Any, Any] = field(default_factory=dict)  # their sizes or errors: often many pictures have one mask
 
     def rows(self) -> Iterator[Row]:
         """Every row; in a folder, `name_mask.png` is a mask and not a picture, and so is what lies in `masks`."""
@@ -120,8 +120,7 @@ class Task:
             return list((map if self.source.root.local else threads.map)(self._job, rows))
 
     def mask(self, job: Job, content: bytes, picture: Picture) -> Any:
-        """What is to be painted of a picture, at its size; None where the workflow takes no mask. Raises BadPicture if
-        that cannot be told."""
+        """What is to be painted of a picture, at its size; None if the workflow takes no mask. Raises BadPicture."""
         if not self.workflow.wants_mask:
             return None
         if not job.mask:
@@ -246,13 +245,16 @@ class Task:
             raise BadPicture("files that cannot be read", f"{job.name} cannot be read: {error}") from None
 
     def _look_at_mask(self, job: Job) -> tuple[int, int]:
-        key = job.in_masks, job.mask, job.mask_at
-        if key not in self.masks_seen:
+        key = self.mask_place(job).path(job.mask), job.mask_at
+        if (found := _masks.get(key)) is None:
             try:
-                self.masks_seen[key] = pictures.read_mask(self.mask_place(job).read(job.mask), job.mask).size
+                found = pictures.read_mask(self.mask_place(job).read(job.mask), job.mask).size
             except BadPicture as error:
-                self.masks_seen[key] = error
-        if isinstance(found := self.masks_seen[key], BadPicture):
+                found = error
+            if len(_masks) > 10_000:
+                _masks.clear()
+            _masks[key] = found
+        if isinstance(found, BadPicture):
             raise found
         return found
 

@@ -23,8 +23,7 @@ FILES = ("image", "mask", "video", "audio", "file", "path", "directory", "folder
 
 
 def prepare(options: argparse.Namespace) -> Task:
-    """Read the workflow, find its nodes and the pictures, check the folders. Raises Refused if something is missing,
-    unclear or contradictory."""
+    """Read the workflow, find its nodes and the pictures, check the folders. Raises Refused if anything is wrong."""
     try:
         return _prepared(options, _workflow(options))
     except (ValueError, StepError) as error:
