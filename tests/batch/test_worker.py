@@ -125,7 +125,7 @@ def test_a_row_reaches_its_nodes_and_a_negative_made_of_the_prompt_follows_it(
 def test_a_seed_that_is_too_large_for_its_node_is_folded_and_the_one_that_was_used_is_noted(work, pictures, flow):
     with edited(flow) as prompt:
         prompt["21"] = node("PrimitiveInt", value=5)
-        prompt["22"] = node("BatchSmallSeed", seed=1, text=["20", 0])
+        prompt["22"] = node("BatchRaisingText", seed=1, text=["20", 0])
         prompt["7"]["inputs"]["seed"], prompt["3"]["inputs"]["text"] = ["21", 0], ["22", 0]
     worker, job = work(pictures)
     made = job("a.png")

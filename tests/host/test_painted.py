@@ -34,17 +34,17 @@ def test_the_few_cells_name_everything():
 
 
 @pytest.mark.parametrize("cell", [*FEW, *MENDED], ids=" ".join)
-def test_what_is_painted_obeys_the_exact_law(cell):
+def test_what_is_painted_has_the_moments_of_the_exact_posterior(cell):
     found = judge(cell)
     assert not found.wrong
     unfit = cell.prediction == "flow" and f"sample_{cell.solver}" in NOT_FOR_FLOW
     assert bool(found.refused) == (cell.solver in CHOOSES_ITS_STEPS or unfit)
 
 
-def test_pictures_of_the_law_are_found_to_obey_it():
+def test_pictures_of_the_gaussian_itself_are_found_right():
     drawn = closed_form.pictures(20_000, seed=1)
-    for law in (closed_form.unconditional_law(drawn), closed_form.conditional_law(drawn, drawn)):
-        assert law == pytest.approx((1.0, 1.0, 0.0), abs=0.03)
+    for found in (closed_form.unconditional_moments(drawn), closed_form.conditional_moments(drawn, drawn)):
+        assert found == pytest.approx((1.0, 1.0, 0.0), abs=0.03)
 
 
 def test_what_does_not_obey_is_told():
@@ -52,7 +52,7 @@ def test_what_does_not_obey_is_told():
     given = painted.given()
     noise = torch.randn(given.shape, generator=torch.Generator().manual_seed(2))
     free = closed_form.painted()
-    exact = closed_form.conditional_law(given, given)
+    exact = closed_form.conditional_moments(given, given)
     others = {
         "variance": torch.where(free, given + 0.8 * noise, given),
         "pull": torch.where(free, closed_form.pictures(given.shape[1], seed=3), given),
@@ -61,7 +61,7 @@ def test_what_does_not_obey_is_told():
     for method in METHODS:
         cell = Cell(method, "euler", "normal", "eps", "whole")
         for name, samples in others.items():
-            found = painted.off(closed_form.conditional_law(samples, given), cell, exact, exact)
+            found = painted.off(closed_form.conditional_moments(samples, given), cell, exact, exact)
             assert found.startswith(name) or (name == "likeness" and found)
         assert painted.off(exact, cell, exact, exact) == ""
 
@@ -71,5 +71,5 @@ def test_the_way_of_the_host_does_not_pass_for_blend_or_match(prediction):
     """Under Euler too, whose cells were once compared with themselves."""
     for method in ("Blend", "Match"):
         cell = Cell(method, "euler", "normal", prediction, "whole")
-        plain, host = painted.law_of(cell._replace(method="plain")), painted.law_of(cell._replace(method="host"))
+        plain, host = (painted.moments_of(cell._replace(method=name)) for name in ("plain", "host"))
         assert painted.off(host, cell, plain, host).startswith("pull")

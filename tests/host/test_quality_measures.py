@@ -1,10 +1,10 @@
-"""What `python benchmarks quality` measures with: masks, colour, the model's own loss, and stand-ins."""
+"""What `python benchmarks quality` measures with: masks, the model's own loss, and stand-ins."""
 
 import pytest
 import torch
 
+from benchmarks.masks import MASKS
 from benchmarks.quality import inexact, measures
-from benchmarks.quality.measures import MASKS
 from benchmarks.report import chosen
 from comfyui_host.tiny import conditioning
 
@@ -14,14 +14,6 @@ from comfyui_host.tiny import conditioning
 def test_every_mask_has_two_parts_on_any_grid(name, size):
     mask = MASKS[name](size, size + 3)
     assert mask.shape == (size, size + 3) and 0.1 < mask.float().mean() < 0.9
-
-
-def test_colour_shift_is_in_levels_and_sees_the_ring_alone():
-    picture, mask = torch.full((32, 32, 3), 0.5), torch.zeros(32, 32, dtype=torch.bool)
-    mask[8:24, 8:24] = True
-    shifted = picture + mask[..., None] * torch.tensor([3.0, 0.0, 0.0]) / 255
-    shifted[14:18, 14:18] = 1.0  # farther in than two pixels
-    assert measures.colour_shift(shifted, picture, mask, 2) == pytest.approx(3 / 3**0.5, rel=1e-4)
 
 
 def test_the_loss_is_that_of_the_noise_in_every_parametrisation(any_model, latent):
@@ -52,7 +44,7 @@ def demo():
 
 @torch.inference_mode()
 def test_guidance_inside_the_network_is_the_guidance_outside_in_one_evaluation(demo):
-    outside, inside = demo.stand_in("cfg4", "euler"), demo.stand_in("w4", "euler")
+    outside, inside = demo.stand_in("cfg4"), demo.stand_in("w4")
     assert inside.cfg == 1
     theirs, _ = demo.painted(outside, "host", 2, seed=7)
     ours, evaluations = demo.painted(inside, "host", 2, seed=7)
@@ -79,9 +71,9 @@ def test_a_figure_is_bold_where_it_is_farther_from_1_than_the_hosts():
     assert inexact.row("w2", 4, "match", scored(1.505), host)[4] == "1.50 ± 0.01"
 
 
-def test_names_are_chosen_whole_by_their_first_word_or_as_a_range():
+def test_names_are_chosen_whole_or_by_their_first_word():
     assert chosen("lora,w2", inexact.MODELS) == ["lora lcm", "lora euler", "w2"]
-    assert chosen("1-2,7", [str(k) for k in range(12)]) == ["1", "2", "7"]
+    assert chosen("1,7", [str(k) for k in range(12)]) == ["1", "7"]
     with pytest.raises(SystemExit, match="found w9, wanted some of cfg1"):
         chosen("w9", inexact.MODELS)
 
@@ -94,19 +86,19 @@ def test_the_kept_part_is_made_out_worse_beside_what_does_not_fit(demo):
     swapped = torch.where(kept, latent, latent.flip(0))
     real, beside_another = (both.losses(x)[1].mean(1) for x in (latent, swapped))
     assert (beside_another > 1.2 * real).all()
-    alone = measures.denoising_loss(demo.model, latent, demo.positive, ~both.unknown[None])
+    alone = measures.denoising_loss(demo.model, latent, both.prompts[0], ~both.unknown[None])
     torch.testing.assert_close(real, alone[0].mean(1))
 
 
 @torch.inference_mode()
 def test_float8_weights_are_coarser_and_still_paint_nearly_the_same(demo):
-    asked = [demo.stand_in(name, "euler") for name in ("cfg1", "float8")]
+    asked = [demo.stand_in(name) for name in ("cfg1", "float8")]
     plain, coarse = (demo.painted(one, "host", 2, seed=7)[0] for one in asked)
     assert 0 < (coarse - plain).norm() / plain.norm() < 0.2
 
 
 @torch.inference_mode()
 def test_match_says_which_pictures_it_took_for_a_distilled_models(demo):
-    scored, pictures = demo.scored(demo.stand_in("lora lcm", "euler"), "match x 2", 4, seed=7)
+    scored = demo.scored(demo.stand_in("lora lcm"), "match x 2", 4, seed=7)
     assert scored.distilled.shape[0] == 2 and set(scored.distilled.flatten().tolist()) <= {0.0, 1.0}
-    assert pictures.shape == demo.scenes.pictures.shape and (scored.seam > 0).all() and (scored.loss > 0).all()
+    assert (scored.seam > 0).all() and (scored.loss > 0).all()

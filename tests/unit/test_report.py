@@ -1,4 +1,4 @@
-"""What the benchmarks write their results with: nothing half-written counts, and nothing is measured twice."""
+"""What the benchmarks write their results with: nothing half-written counts."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from benchmarks.report import RESULTS, KeptCells, Table, contact_sheet, to_image, write
+from benchmarks.report import RESULTS, Table, contact_sheet, to_image, write
 
 
 def test_a_table_in_markdown_and_in_html():
@@ -37,21 +37,6 @@ def test_a_write_that_is_stopped_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write(path, "new")
     assert path.read_text() == "old"
-
-
-def test_a_cell_is_measured_once_and_kept_in_a_file(tmp_path):
-    calls = []
-
-    def measure():
-        calls.append(1)
-        return {"energy": 0.123456789, "setting": "euler"}
-
-    for _ in range(2):
-        found = KeptCells(tmp_path / "cells.json").measured("a | 20", measure)
-        assert found == {"energy": 0.12346, "setting": "euler"}
-    assert len(calls) == 1
-    KeptCells(None).measured("a | 20", measure)
-    assert len(calls) == 2
 
 
 def test_a_contact_sheet_has_a_row_a_name():
