@@ -93,7 +93,7 @@ FIELDS: dict[str, Callable[[], Problem]] = {
     "field": small_field,
     "clouds 64": lambda: clouds(64, 64, half(64, 64)),
     "small clouds 64": lambda: clouds(64, 16, box(64, 64)),
-    "kinds 64": lambda: four_kinds(64, half(64, 64)),
+    "kinds 32": lambda: four_kinds(32, half(32, 32)),
 }
 
 
