@@ -83,7 +83,7 @@ def tables(
         for budget in budgets:
             cells = [found[name, method, budget] for name in names]
             energy, mean = (statistics.fmean(getattr(cell, what) for cell in cells) for what in ("energy", "mean"))
-            row.append(f"{energy:.3f} / {mean:.3f}")
+            row.append(f"{energy:.2f} / {mean:.3f}")
         means.append(row)
     parts = [Table(f"Mean of {len(names)} problems, {solver}", ["", *budgets], means, level=2).text]
     for name in names:
