@@ -20,7 +20,6 @@ from latent_repaint.nodes.mask_to_latent import MaskToLatent
 from latent_repaint.nodes.match_sampler import MatchSampler
 from latent_repaint.nodes.repaint_sampler import RePaintSampler
 from latent_repaint.nodes.schedule import Schedule
-from latent_repaint.nodes.schema import ADVANCED
 from latent_repaint.samplers.host import combine
 
 pytestmark = pytest.mark.usefixtures("as_the_server_runs_nodes")
@@ -156,11 +155,3 @@ def test_the_drop_in_makes_an_empty_latent_fit_as_far_as_the_host_can(eps_model)
     knows = "downscale_ratio_spacial" in inspect.signature(comfy.sample.fix_empty_latent_channels).parameters
     assert result["samples"].shape == ((1, 4, 16, 16) if knows else (1, 4, 8, 8))
     assert result.keys() == {"samples"} and empty.keys() == {"samples", "downscale_ratio_spacial"}
-
-
-def test_the_page_is_told_what_to_fold_away_and_what_to_search_where_the_host_knows():
-    for node in NODES:
-        schema = node.GET_SCHEMA()
-        assert getattr(schema, "search_aliases", ["the host knows of none"])
-        for slot in schema.inputs:
-            assert bool(getattr(slot, "advanced", slot.id in ADVANCED)) == (slot.id in ADVANCED)

@@ -69,24 +69,6 @@ def test_a_crop_in_composite_is_sent_to_stitch():
         composite(image, image, cropped_mask)
 
 
-def test_stitch_names_its_own_input_and_only_while_it_is_empty():
-    image, mask = picture(128, 192), square(128, 192, 40, 50, 20)
-    stitch, cropped, cropped_mask = Crop.execute(image, mask, 1.2, 0, 0, 8).args
-    generated = torch.zeros_like(cropped)  # black far beyond the mask: it is cut, whatever is connected
-    bare, connected = (
-        Stitch.execute(stitch, generated, 0, 16, "multiband", 1.0, p).args[1] for p in (None, cropped_mask)
-    )
-    assert "Connect Encode's painted_mask to painted_mask." in bare and "visible along" in bare
-    assert "visible along" in connected and "Connect" not in connected and "smaller" not in bare
-
-
-def test_stitch_says_how_much_smaller_the_crop_was():
-    stitch, cropped, _ = Crop.execute(picture(512, 512), square(512, 512, 100, 100, 200), 1.5, 128, 128, 8).args
-    said = Stitch.execute(stitch, cropped, 0, 16, "multiband", 1.0).args[1]
-    times = stitch.places[0].box.width / 128
-    assert times > 2 and f"The crop is {times:.1f} times smaller than its part of the picture" in said
-
-
 @pytest.fixture
 def scene():
     """A drawn picture of 128x128, a mask of 25x25 in it, and its crop at the same size: no size tells them apart."""

@@ -62,12 +62,6 @@ def test_a_run_without_end_is_refused(eps_model, masked):
         sample(eps_model, sampler, torch.linspace(10, 0, 2001), masked)
 
 
-@pytest.mark.parametrize("solver", ["dpm_fast", "dpm_adaptive"])
-def test_solvers_that_choose_their_steps_are_refused(solver):
-    with pytest.raises(ValueError, match=f"node: input sampler: found {solver}.*chooses its own steps"):
-        combined(solver, "fixed")
-
-
 @pytest.mark.parametrize("solver", ["ddpm", "res_multistep_ancestral", "dpmpp_2s_ancestral_cfg_pp"])
 def test_solvers_that_leave_noise_in_a_flow_are_refused_for_it_alone(eps_model, latent, mask, solver):
     """Their noise is that of models with a = 1; without a kept part the host's own result stands."""
