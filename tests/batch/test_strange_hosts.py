@@ -7,9 +7,7 @@ import io
 import json
 import re
 import threading
-import time
 
-import aiohttp
 import pytest
 from aiohttp import web
 from PIL import Image
@@ -18,7 +16,7 @@ from batch.manifest import DONE, FAILED
 from batch.worker import HOST_GONE, NOT_DONE, Worker
 from benchmarks.batch.trial import STOCK, node
 from comfyui_host import client as client_module
-from comfyui_host.client import Client, HostFailed, HostGone, PromptError, _check_success, _parsed, _refusal, clean
+from comfyui_host.client import Client, HostFailed
 from comfyui_host.hosts import StartedHost
 
 
@@ -95,14 +93,6 @@ def test_an_answer_without_an_end_is_cut(fake, monkeypatch):
     assert len(list(sent)) > 800
 
 
-def test_an_answer_that_drips_has_a_last_moment(fake, monkeypatch):
-    monkeypatch.setattr(client_module, "ANSWER", aiohttp.ClientTimeout(total=1.0))
-    started = time.monotonic()
-    with pytest.raises(HostGone, match="does not answer"):
-        Client(fake({"*": iter([b" "] * 200)})).version()
-    assert time.monotonic() - started < 5
-
-
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_no_picture_is_sent_on_to_another_host(fake, status):
     got = iter([b"{}"])
@@ -113,47 +103,21 @@ def test_no_picture_is_sent_on_to_another_host(fake, status):
     assert list(got) == [b"{}"]
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b"7", b"[" * 100_000, b'{"a": ' * 100_000, b"\xff\xfe"])
-def test_what_is_no_json_is_said_to_be_none(fake, content):
-    here = Client(fake({"*": content}))
-    for work in (here.version, here.object_info):
-        with pytest.raises(HostFailed, match="JSON"):
-            work()
-
-
-def test_a_status_is_an_error_and_an_address_that_is_none_too(fake):
-    with pytest.raises(HostFailed, match="answers 500 to /object_info"):
-        Client(fake({"*": (500, {})})).object_info()
-    for address in ("http://127.0.0.1:9", "nonsense", "http://", "ftp://x"):
-        with pytest.raises(HostGone, match="does not answer"):
-            Client(address).version()
-
-
 @pytest.mark.parametrize(
     ("path", "answer", "state", "words"),
     [
         ("/free", {}, DONE, ""),
         ("/view", b"<html>", FAILED, "the result is broken"),
-        ("/view", b"", FAILED, "the result is broken"),
         ("/view", saved(Image.new("RGB", (64, 64)), "GIF"), FAILED, "the result is broken"),
-        ("/view", GOOD["/view"][:60], FAILED, "the result is broken"),
         ("/history/p", [], NOT_DONE, "not JSON|other than a JSON object"),
-        ("/history/p", {"p": {"outputs": []}}, FAILED, "gave 0 results"),
-        ("/history/p", outputs(7), FAILED, "gave 0 results"),
         ("/history/p", outputs([7, None, []]), FAILED, "gave 0 results"),
         ("/history/p", outputs([FILE, FILE]), FAILED, "gave 2 results"),
         ("/history/p", outputs([{"filename": ["x"], "type": 7}]), DONE, ""),
         ("/history/p", {}, HOST_GONE, "has forgotten the prompt"),
-        ("/prompt", {}, NOT_DONE, "not JSON"),
         ("/prompt", b"<html>", NOT_DONE, "not JSON"),
-        ("/upload/image", {}, DONE, ""),
         ("/upload/image", b"", NOT_DONE, "not JSON"),
         ("/ws", [b"x", {}, {"data": 7}, {"data": {"prompt_id": "p"}}, END], DONE, ""),
-        ("/ws", [{"type": "progress", "data": {"prompt_id": "p"}}, END], DONE, ""),
         ("/ws", [b"x" * (65 << 20), END], DONE, ""),
-        ("/ws", [7, END], NOT_DONE, "other than a JSON object"),
-        ("/ws", [], DONE, ""),
-        ("/object_info", {kind: {"input": {"required": {"image": 7}}} for kind in GOOD["/object_info"]}, DONE, ""),
     ],
 )
 def test_no_answer_makes_a_worker_do_more_than_set_a_picture_aside(
@@ -166,28 +130,6 @@ def test_no_answer_makes_a_worker_do_more_than_set_a_picture_aside(
     entry = worker.paint(task.jobs([{"image": "a.png"}])[0])
     assert entry["state"] == state and re.search(words, entry.get("error", ""))
     assert (tmp_path / "out" / "a.png").exists() == (state == DONE)
-
-
-def test_halves_of_characters_are_replaced_where_they_come_in():
-    found = _parsed(b'{"\\ud800": ["\\udfff", {"a": "\\ud83d\\ude00"}]}')
-    json.dumps(found, ensure_ascii=False).encode()
-    assert list(found.values()) == [["\ufffd", {"a": "\U0001f600"}]]
-    assert clean("a\ud800b\x1b[2J\nc" + "x" * 9999, 10) == "a\ufffdb [2J cx"
-
-
-@pytest.mark.parametrize(
-    "entry", [{}, {"status": 7}, {"status": {"messages": 7}}, {"status": {"messages": [7, [], ["execution_error", 7]]}}]
-)
-def test_a_history_of_any_shape_is_no_error_by_itself(entry):
-    _check_success(entry)
-
-
-def test_an_error_of_any_shape_is_a_prompt_s_error():
-    with pytest.raises(PromptError):
-        _check_success({"status": {"messages": [["execution_error", {}]]}})
-    first = {"node_errors": {"1": {"errors": []}}}
-    for reply in ({}, {"error": 7}, {"node_errors": 7}, first, {"error": {"message": 1}}):
-        assert isinstance(_refusal(reply), PromptError)
 
 
 def test_only_the_host_s_own_files_are_deleted_whatever_it_names(tmp_path):

@@ -1,11 +1,9 @@
 """The fast part of the matrix of the painted part, and that it would tell. See `benchmarks/painted/judge.py`."""
 
 import pytest
-import torch
 
-from benchmarks.painted import closed_form
 from benchmarks.painted import judge as painted
-from benchmarks.painted.judge import METHODS, PREDICTIONS, Cell, cells, judge
+from benchmarks.painted.judge import PREDICTIONS, Cell, cells, judge
 from latent_repaint.samplers.solvers import CHOOSES_ITS_STEPS, NOT_FOR_FLOW
 
 STRIDE = 61  # a prime that divides no side of the matrix
@@ -32,31 +30,6 @@ def test_what_is_painted_obeys_the_exact_law(cell):
     assert not found.wrong
     unfit = cell.prediction == "flow" and f"sample_{cell.solver}" in NOT_FOR_FLOW
     assert bool(found.refused) == (cell.solver in CHOOSES_ITS_STEPS or unfit)
-
-
-def test_pictures_of_the_law_are_found_to_obey_it():
-    drawn = closed_form.pictures(20_000, seed=1)
-    for law in (closed_form.unconditional_law(drawn), closed_form.conditional_law(drawn, drawn)):
-        assert law == pytest.approx((1.0, 1.0, 0.0), abs=0.03)
-
-
-def test_what_does_not_obey_is_told():
-    """Noise left, the kept part ignored, and neighbours that know nothing of each other."""
-    given = painted.given()
-    noise = torch.randn(given.shape, generator=torch.Generator().manual_seed(2))
-    free = closed_form.painted()
-    exact = closed_form.conditional_law(given, given)
-    others = {
-        "variance": torch.where(free, given + 0.8 * noise, given),
-        "pull": torch.where(free, closed_form.pictures(given.shape[1], seed=3), given),
-        "likeness": torch.where(free, noise * given.std(), given),
-    }
-    for method in METHODS:
-        cell = Cell(method, "euler", "normal", "eps", "whole")
-        for name, samples in others.items():
-            found = painted.off(closed_form.conditional_law(samples, given), cell, exact, exact)
-            assert found.startswith(name) or (name == "likeness" and found)
-        assert painted.off(exact, cell, exact, exact) == ""
 
 
 @pytest.mark.parametrize("prediction", PREDICTIONS)

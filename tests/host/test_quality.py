@@ -9,7 +9,6 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from benchmarks.quality import cells as kept
 from benchmarks.quality import checkpoint, command
 from comfyui_host import in_process
 from comfyui_host.tiny import host
@@ -61,30 +60,6 @@ def test_from_checkpoint_to_page_and_the_second_run_measures_nothing(measured, t
     assert "| 4 | match | 1 | 8 |" in (folder / "results.md").read_text(encoding="utf-8")
     measured()
     assert cells(folder) == first
-
-
-def test_an_interrupted_run_goes_on_and_nothing_half_written_counts(measured, tmp_path, monkeypatch):
-    calls, measure = [], kept.KeptFigures.measured
-
-    def interrupted(self, painting, cell):
-        calls.append(cell.method)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return measure(self, painting, cell)
-
-    monkeypatch.setattr(kept.KeptFigures, "measured", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        measured()
-    before = cells(tmp_path / "out")
-    assert sorted(before) == ["000-half-blend-cfg4", "000-half-host-cfg4"]
-    (folder,) = (tmp_path / "out").glob("*/cells")
-    (folder / "000-half-host-cfg4.json").write_text('{"seam": 1.')  # as a full disk leaves it
-    (folder / "000-half-match-cfg4.png").write_bytes(b"")
-    (folder / ".000-half-repaint-cfg4.json.part").write_text("{")
-    measured()
-    after = cells(tmp_path / "out")
-    assert calls[3:] == ["host", "repaint", "match"] and len(after) == 4
-    assert after["000-half-blend-cfg4"] == before["000-half-blend-cfg4"]
 
 
 def test_a_checkpoint_paints_its_own_pictures_where_none_are_given(measured, models):

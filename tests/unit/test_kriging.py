@@ -49,19 +49,6 @@ def test_it_is_the_exact_solution_where_the_field_is_known():
             assert (extended[b, c].flatten()[~k] - exact).square().mean() < 0.1 * exact.square().mean()
 
 
-def test_the_spectrum_is_that_of_the_known_cells_and_one_white_one_of_unit_variance():
-    y, known = torch.zeros(1, 1, 8, 8), torch.zeros(8, 8, dtype=torch.bool)
-    y[..., 2, 3], known[2, 3] = 3.0, True
-    torch.testing.assert_close(Kriging(y, known).spectrum.float(), torch.full((1, 1, 8, 5), (9 + 1) / (1 + 1)))
-
-
-def test_white_noise_says_nothing_of_its_neighbours():
-    noise = torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(1))
-    known = missing((64, 64))
-    extended = Kriging(noise, known).extended(noise, known, torch.tensor(0.3))
-    assert extended[..., ~known].square().mean() < 0.2**2
-
-
 def test_one_known_cell_says_nothing_and_unknown_cells_are_never_read():
     known = torch.tensor([[True, False]])
     y = torch.tensor([[[[0.9, 5.0]]]])

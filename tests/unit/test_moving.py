@@ -10,7 +10,7 @@ from pictures import random
 
 from latent_repaint.pixels.composite import Blending
 from latent_repaint.pixels.crop_stitch import crop, stitch_crops
-from latent_repaint.pixels.placement import SMOOTHING, Framing, place_moving, place_together
+from latent_repaint.pixels.placement import SMOOTHING, Framing, place_moving
 from latent_repaint.pixels.region import Box, bounding_box
 
 framings = st.builds(
@@ -53,20 +53,6 @@ def test_every_box_is_in_reach_of_all_that_its_frame_must_show(clip, framing):
         if masked:
             grown = masked.grown(31).within(picture.height, picture.width)
             assert box.united(grown) == box  # where the blending and the colours have their ring
-
-
-@given(clips(), framings)
-@settings(deadline=None, max_examples=100)
-def test_no_box_is_larger_than_one_around_all_frames_and_one_frame_is_placed_like_a_picture(clip, framing):
-    mask, context = clip
-    unscaled = Framing(framing.context_factor, 0, 0, 1)
-    if mask.any() and context is None:
-        moving, still = (placed(mask, context, unscaled)[0][0].box for placed in (place_moving, place_together))
-        reach = round(max(mask.shape) * (framing.context_factor - 1)) + 1  # of one frame's own context beyond its mask
-        assert moving.height <= still.height + reach and moving.width <= still.width + reach
-    first = mask[:1], context if context is None else context[:1]
-    if mask[0].any():
-        assert place_moving(*first, framing) == place_together(*first, framing)
 
 
 def moved(centres: list[tuple[float, float]], side: int, limit: int) -> torch.Tensor:
