@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import ray
 
 from batch import Refused, report
 from batch import cluster as cluster_module
@@ -215,43 +216,32 @@ def test_a_disk_without_room_for_the_pictures_is_told_before_the_run(tmp_path):
         run.check_space()
 
 
-@pytest.fixture
-def painters(cluster):
-    """painters(paint) are two workers that do `paint(job)`; run(jobs) takes jobs through their passes."""
-    import ray
+def test_a_picture_that_ends_its_worker_is_set_aside_and_takes_no_other_with_it(cluster, tmp_path):
+    class Painter:
+        """A worker without a host."""
 
-    ray.init(address=cluster.address, log_to_driver=False)
+        def start(self):
+            return {"host": "none", "version": "1"}
 
-    def made(paint):
-        class Painter:
-            def start(self):
-                return {"host": "none", "version": "1"}
+        def paint(self, job):
+            if job.name == "deadly":
+                os._exit(1)
+            return {**job.facts(), "state": DONE}
 
-            def paint(self, job):
-                return {**job.facts(), "state": DONE, "result": paint(job)}
-
-            def stop(self):
-                return
-
-        crew = Crew(Painter, [(), ()], 2)
-        crew.open(all_of_them=True)
-        return crew
-
-    yield made
-    ray.shutdown()
-
-
-def test_a_picture_that_ends_its_worker_is_set_aside_and_takes_no_other_with_it(painters, tmp_path):
-    def paint(job):
-        if job.name == "deadly":
-            os._exit(1)
+        def stop(self):
+            return
 
     names, ends = [str(number) for number in range(12)], {}
     run = planned(tmp_path, [job(name, result_at="") for name in [*names[:4], "deadly", *names[4:]]])
-    crew, run.progress, run.stop = painters(paint), report.progress(13), SimpleNamespace(asked=False)
-    run.options.host, run._crew = [], lambda _: crew
-    run.manifest = SimpleNamespace(add=lambda entry: ends.update({entry["name"]: entry}))
-    run._paint()
+    ray.init(address=cluster.address, log_to_driver=False)
+    try:
+        crew = Crew(Painter, [(), ()], 2)
+        run.progress, run.stop = report.progress(13), SimpleNamespace(asked=False)
+        run.options.host, run._crew = [], lambda _: crew
+        run.manifest = SimpleNamespace(add=lambda entry: ends.update({entry["name"]: entry}))
+        run._paint()
+    finally:
+        ray.shutdown()
     assert {name for name, end in ends.items() if end["state"] == DONE} == set(names)
     assert ends["deadly"]["state"] == FAILED and ends["deadly"]["tries"] == 3
     assert "the worker ended" in ends["deadly"]["error"]

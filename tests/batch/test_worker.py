@@ -226,9 +226,7 @@ def test_what_breaks_after_the_check_sets_that_picture_aside(work, pictures, spo
     ("settings", "state", "error"),
     [
         ({"20.text": "a poison"}, NOT_DONE, "node 20 BatchRaisingText: this text cannot be used: poison"),
-        ({"20.more.words": "a poison"}, NOT_DONE, "node 20 BatchRaisingText: this text cannot be used: poison"),
         ({"7.steps": 0}, NOT_DONE, "node 7 LatentRepaint_KSampler: .*steps.*"),
-        ({"7.steps": 10**400}, NOT_DONE, "node 7 LatentRepaint_KSampler: .*steps.*"),
         ({"7.steps": 2.5}, FAILED, "node 7 LatentRepaint_KSampler, input steps: found 2.5, wanted a whole number"),
         ({"7.sampler_name": "x"}, FAILED, "node 7 LatentRepaint_KSampler, input sampler_name: found 'x', .*"),
     ],

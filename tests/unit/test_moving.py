@@ -6,10 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import random
 
-from latent_repaint.pixels.composite import Blending
-from latent_repaint.pixels.crop_stitch import crop, stitch_crops
 from latent_repaint.pixels.placement import SMOOTHING, Framing, place_moving
 from latent_repaint.pixels.region import Box, bounding_box
 
@@ -103,19 +100,3 @@ def test_frames_without_a_mask_lie_on_the_way():
     assert all(step == 4 for step in down[:30]) and not any(right)
     at_the_end = [None] * 8 + [(100, 200)] * 3 + [None] * 8
     assert not any(sum(steps(moved(at_the_end, 20, 400), Framing(1.0, 0, 0, 1))[:2], []))
-
-
-def test_the_frames_of_a_video_come_back_each_in_its_own_box():
-    """Colour k in frame k alone, where its mask is; and variants follow each other."""
-    mask = moved([(60 + 5 * t, 80 + 9 * t) if t != 4 else None for t in range(9)], 24, 240)
-    video = random(9, 240, 240, 3)
-    cut, cropped, cropped_mask = crop(video, mask, Framing(1.2, 0, 0, 8), islands="moving")
-    assert len(cropped) == len(cut.places) == 9 and not cropped_mask[4].any()
-    levels = torch.linspace(0.1, 0.9, 9)
-    colours = levels[:, None, None, None].expand_as(cropped)
-    result = stitch_crops(cut, colours, Blending(0, 0, "feather", 0.0)).image
-    for k, colour in enumerate(levels):
-        assert torch.allclose(result[k][mask[k] > 0], colour)
-    assert torch.equal(result[4], video[4]) and torch.equal(result[mask == 0], video[mask == 0])
-    variants = stitch_crops(cut, torch.cat([cropped, colours]), Blending(0, 0, "feather", 0.0)).image
-    assert torch.equal(variants, torch.cat([video, result]))
