@@ -346,18 +346,6 @@ def test_a_profile_that_is_not_of_red_green_and_blue_is_not_copied():
     assert "icc_profile" not in pictures.read(wrong, "a.png").described
 
 
-def test_a_grey_picture_is_as_bright_as_its_profile_has_it():
-    """A profile of light itself: 55 of 255 is what a screen shows as 128."""
-    curve = b"curv" + bytes(4) + struct.pack(">IHH", 1, 256, 0)
-    white = struct.pack(">3i", 63190, 65536, 54061)
-    tags = struct.pack(">I4sII4sII", 2, b"kTRC", 156, len(curve), b"wtpt", 156 + len(curve), 20)
-    body = tags + curve + b"XYZ " + bytes(4) + white
-    kind = b"mntrGRAYXYZ " + struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp"
-    linear = struct.pack(">IIi", 128 + len(body), 0, 0x02400000) + kind + bytes(28) + white + bytes(48) + body
-    grey = saved(Image.new("L", (8, 8), 55), icc_profile=linear)
-    assert pictures.read(grey, "a.png").pixels.getpixel((0, 0)) == (128, 128, 128)
-
-
 def test_a_result_as_jpeg_keeps_the_colours_of_single_pixels():
     stripes = np.zeros((16, 16, 3), np.uint8)
     stripes[:, ::2], stripes[:, 1::2] = (200, 40, 40), (40, 40, 200)

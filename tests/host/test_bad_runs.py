@@ -33,13 +33,6 @@ def test_not_a_number_out_of_the_model_is_an_error(eps_model, latent, mask, at, 
 
 
 @every_method
-def test_not_a_number_under_a_full_mask_is_the_hosts_own_result(eps_model, latent, mask, method):
-    full = torch.ones_like(mask)
-    found = run(broken(eps_model, 1), method(ksampler("euler")), sigmas(eps_model, 4), latent, full)
-    assert found.samples.isnan().all()
-
-
-@every_method
 @pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
 def test_half_precision_sigmas(any_model, latent, mask, half, method):
     schedule = sigmas(any_model, 12).to(half)

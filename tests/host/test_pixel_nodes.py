@@ -150,13 +150,6 @@ def test_a_crop_scaled_in_equal_proportions_is_put_back(vae, times):
             Stitch.execute(stitch, torch.zeros(1, *other, 3), 0, 16, "multiband", 0.0)
 
 
-def test_what_vae_encode_cut_is_not_taken_for_scaled():
-    image, mask = picture(300, 420), square(300, 420, 100, 200, 60)
-    stitch, cropped, _ = Crop.execute(image, mask, 1.5, 100, 100, 1).args
-    with pytest.raises(ValueError, match="LatentRepaint_Stitch: input generated: found 96x96 pixels, wanted 100x100"):
-        Stitch.execute(stitch, cropped[:, 2:98, 2:98], 0, 16, "multiband", 0.0)
-
-
 def test_values_above_1_are_kept():
     """HDR: beside the mask in the ramp, in what is painted, and in a crop; nothing overshoots them."""
     original = 3 * picture(96, 120)
