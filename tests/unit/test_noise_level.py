@@ -48,6 +48,13 @@ def test_a_state_with_half_again_the_signal_of_the_noisiest_level_is_pure_noise(
     assert full_noise(Sampling(sigma_max)) == pytest.approx(wanted)
 
 
+def test_an_image_has_the_same_seed_in_a_batch_and_alone_and_no_other_has_it():
+    noise, latent = torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(3)), torch.zeros(3, 4, 8, 8)
+    together = image_seeds(3, noise, latent)
+    assert together == [image_seeds(3, noise[k : k + 1], latent[k : k + 1])[0] for k in range(3)]
+    assert len(set(together)) == 3
+
+
 def test_without_noise_the_latent_tells_images_apart():
     latent = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     assert len(set(image_seeds(0, torch.zeros_like(latent), latent))) == 2
