@@ -56,10 +56,6 @@ def test_a_single_sigma_is_no_step_as_in_the_host(any_model, latent, masked, sig
     torch.testing.assert_close(found.samples, plain.samples, rtol=1e-4, atol=1e-4)
 
 
-def test_no_sigma_is_no_run(eps_model, latent, masked):
-    assert torch.equal(sample(eps_model, METHODS["match"](ksampler("euler")), torch.empty(0), masked).samples, latent)
-
-
 @pytest.mark.parametrize(("solver", "method", "steps"), [
     ("lms", "blend", 100_000), ("lms", "match", 5_000), ("deis", "repaint", 10_000), ("heun", "match", 400),
 ])  # fmt: skip

@@ -42,12 +42,6 @@ def test_a_flows_pure_noise_may_come_twice(latent, mask):
     assert samples.isfinite().all() and kept_error(samples, latent, mask) <= TOLERANCE
 
 
-def test_a_jump_longer_than_the_schedule_is_refused(eps_model, masked):
-    sampler = combine(ksampler("euler"), RePaint(jump_length=9, jump_n_sample=2, known_noise="fresh"), "node")
-    with pytest.raises(ValueError, match="node: input jump_length: found 9, wanted at most 4"):
-        sample(eps_model, sampler, sigmas(eps_model, 4), masked)
-
-
 def test_a_run_without_end_is_refused(eps_model, masked):
     sampler = combine(ksampler("euler"), RePaint(jump_length=1, jump_n_sample=100, known_noise="fresh"), "node")
     with pytest.raises(ValueError, match="wanted at most 100000"):
