@@ -21,18 +21,7 @@ def test_no_step_waits_for_the_gpu(instant, method):
         assert measure.waits(measure.TimedModel(instant, steps=steps), measure.METHODS[method]) == waits
 
 
-<<<<<<< HEAD
-def test_a_value_that_is_read_counts_as_a_wait():
-    with measure.Waits() as waits:
-        x = torch.ones(3)
-        float(x[0]), bool(x[1] > 0), x[x > 0], x.nonzero()
-    assert waits.count == 4
-
-
 @pytest.mark.parametrize("method", ["Blend", "RePaint", "Match"])
-=======
-@pytest.mark.parametrize("method", ["Blend predicted", "RePaint 1/2", "Match 1"])
->>>>>>> tests7500
 def test_four_latents_of_memory_more_than_the_host_at_most(instant, method):
     timed = measure.TimedModel(instant, shape=(2, 4, 64, 64), steps=6)
     assert measure.peak_memory(timed, measure.METHODS[method]) <= measure.peak_memory(timed, None) + 4

@@ -32,34 +32,6 @@ def test_what_is_painted_has_the_moments_of_the_exact_posterior(cell):
     assert bool(found.refused) == (cell.solver in CHOOSES_ITS_STEPS or unfit)
 
 
-<<<<<<< HEAD
-def test_pictures_of_the_gaussian_itself_are_found_right():
-    drawn = closed_form.pictures(20_000, seed=1)
-    for found in (closed_form.unconditional_moments(drawn), closed_form.conditional_moments(drawn, drawn)):
-        assert found == pytest.approx((1.0, 1.0, 0.0), abs=0.03)
-
-
-def test_what_does_not_obey_is_told():
-    """Noise left, the kept part ignored, and neighbours that know nothing of each other."""
-    given = painted.given()
-    noise = torch.randn(given.shape, generator=torch.Generator().manual_seed(2))
-    free = closed_form.painted()
-    exact = closed_form.conditional_moments(given, given)
-    others = {
-        "variance": torch.where(free, given + 0.8 * noise, given),
-        "pull": torch.where(free, closed_form.pictures(given.shape[1], seed=3), given),
-        "likeness": torch.where(free, noise * given.std(), given),
-    }
-    for method in METHODS:
-        cell = Cell(method, "euler", "normal", "eps", "whole")
-        for name, samples in others.items():
-            found = painted.off(closed_form.conditional_moments(samples, given), cell, exact, exact)
-            assert found.startswith(name) or (name == "likeness" and found)
-        assert painted.off(exact, cell, exact, exact) == ""
-
-
-=======
->>>>>>> tests7500
 @pytest.mark.parametrize("prediction", PREDICTIONS)
 def test_the_way_of_the_host_does_not_pass_for_blend_or_match(prediction):
     """Under Euler too, whose cells were once compared with themselves."""
