@@ -65,12 +65,6 @@ def test_a_workflow_without_a_loader_or_a_result_says_what_is_wanted():
         understood(flow(), "7", None, None)
 
 
-def test_the_page_s_own_format_is_recognised_and_the_export_explained():
-    path = ROOT / "tests" / "compat" / "0.2.0" / "start-here-inpaint.ui.json"
-    with pytest.raises(ValueError, match=r"File > Export \(API\)"):
-        parse(path.read_bytes(), "mine.json")
-
-
 @pytest.mark.parametrize(
     "text",
     ["", "[]", "{}", "7", '{"1": 5}', '{"1": {"class_type": "A"}}', '{"a": {"inputs": {}}}', "[" * 100_000, '"\xff'],
