@@ -25,7 +25,7 @@ the kept part of a run that began with old content under noise that was new each
 
 
 @pytest.mark.parametrize("cell", [*FEW, *MENDED], ids=" ".join)
-def test_what_is_painted_obeys_the_exact_law(cell):
+def test_what_is_painted_has_the_moments_of_the_exact_posterior(cell):
     found = judge(cell)
     assert not found.wrong
     unfit = cell.prediction == "flow" and f"sample_{cell.solver}" in NOT_FOR_FLOW
@@ -37,5 +37,5 @@ def test_the_way_of_the_host_does_not_pass_for_blend_or_match(prediction):
     """Under Euler too, whose cells were once compared with themselves."""
     for method in ("Blend", "Match"):
         cell = Cell(method, "euler", "normal", prediction, "whole")
-        plain, host = painted.law_of(cell._replace(method="plain")), painted.law_of(cell._replace(method="host"))
+        plain, host = (painted.moments_of(cell._replace(method=name)) for name in ("plain", "host"))
         assert painted.off(host, cell, plain, host).startswith("pull")

@@ -40,14 +40,14 @@ def test_what_is_painted_under_a_cache_that_skips_whole_answers(prediction, meth
     model, given = closed_form.model(prediction), closed_form.pictures(400)
     model.model.latent_format.latent_channels = given.shape[1]
     cached = LazyCacheNode.execute(model, 0.3, 0.1, 0.95, False)[0]
-    laws = []
+    moments = []
     for network in (model, cached):
         found = run(network, method(ksampler("euler")), sigmas(model, 20), given, closed_form.mask())
-        laws.append((closed_form.conditional_law(found.samples, given), len(found.passes)))
-    (whole, passes), (law, fewer) = laws
+        moments.append((closed_form.conditional_moments(found.samples, given), len(found.passes)))
+    (whole, passes), (skipped_some, fewer) = moments
     # the noise of RePaint changes more than the cache lets pass
     assert fewer < passes or method is METHODS["repaint"]
-    assert abs(law.pull - 1) < abs(whole.pull - 1) + 0.25 and 0.4 < law.variance < 1.4
+    assert abs(skipped_some.pull - 1) < abs(whole.pull - 1) + 0.25 and 0.4 < skipped_some.variance < 1.4
 
 
 @every_method
