@@ -168,6 +168,18 @@ def test_pictures_of_one_content_are_painted_each_also_at_the_same_time(work, pi
     assert shown == shown[:1] * 6
 
 
+def test_a_result_that_the_host_remembers_but_has_no_more_is_painted_again(work, pictures, server):
+    worker, job = work(pictures)
+    first = worker.paint(job("a.png"))
+    for path in server.base.glob("output/*.png"):
+        path.unlink()
+    made = job("a.png")
+    made.before, made.result_at = first, ""
+    tries = [worker.paint(made) for _ in range(3)]  # a run's; a busy host forgets only after the second
+    assert tries[0]["state"] == NOT_DONE
+    assert (tries[2]["state"], tries[2]["result_hash"]) == (DONE, first["result_hash"])
+
+
 @pytest.mark.parametrize(
     ("settings", "state", "error"),
     [
