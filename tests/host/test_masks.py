@@ -64,7 +64,7 @@ def test_a_batch_of_masks_goes_with_a_batch_of_latents_in_turn(method):
     assert torch.equal(changed(samples, latents).amax(1), expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_no_stroke_of_one_pixel_is_lost(data):
     """From the node through the host's own reshaping, to every sampler: any picture size, any stroke, any frame."""

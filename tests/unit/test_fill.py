@@ -11,7 +11,6 @@ from latent_repaint.pixels.region import Work
 
 
 @given(st.data(), st.integers(1, 2), sizes(), st.sampled_from([3, 4]), st.sampled_from(FILLS))
-@settings(deadline=None)
 def test_known_pixels_keep_every_bit_and_inputs_are_not_touched(data, batch, size, channels, method):
     image, mask = data.draw(images(batch, *size, channels)), data.draw(masks(batch, *size))
     before = image.clone(), mask.clone()
@@ -77,7 +76,7 @@ def test_membrane_is_the_solution_of_laplaces_equation(harmonic, hole):
 
 
 @given(st.integers(1, 1500), st.integers(1, 40), st.floats(0, 1))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_membrane_stays_between_its_extremes(height, width, share):
     values = random(1, 2, height, width)
     known = random(1, 1, height, width, seed=1) < share

@@ -32,7 +32,7 @@ def clips(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor | None]:
 
 
 @given(clips(), framings)
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_every_box_is_in_reach_of_all_that_its_frame_must_show(clip, framing):
     mask, context = clip
     places, height, width = place_moving(mask, context, framing)
