@@ -37,9 +37,7 @@ def control_net(calls: list[float]):
         use_spatial_transformer=True, context_dim=CONTEXT_WIDTH, legacy=False,
     )  # fmt: skip
     fill(network)
-    network.register_forward_pre_hook(
-        lambda _, args, named: calls.append(float(named["timesteps"][0])), with_kwargs=True
-    )
+    network.register_forward_pre_hook(lambda _, __, given: calls.append(float(given["timesteps"][0])), with_kwargs=True)
     device = comfy.model_management.get_torch_device()
     return comfy.controlnet.ControlNet(network.to(device), load_device=device)
 
