@@ -36,20 +36,15 @@ def clips(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor | None]:
 def test_every_box_is_in_reach_of_all_that_its_frame_must_show(clip, framing):
     mask, context = clip
     places, height, width = place_moving(mask, context, framing)
-    picture = Box(0, 0, *mask.shape[1:])
     assert [where.pictures for where in places] == [range(k, k + 1) for k in range(len(mask))] or not mask.any()
     assert len({(where.box.height, where.box.width) for where in places}) == 1
     assert height % framing.multiple == 0 and width % framing.multiple == 0
     for k, where in enumerate(places if mask.any() else []):
         box = where.box.within(*mask.shape[1:])
-        must = [mask[k]] if context is None or not mask[k].any() else [mask[k], context[k]]
-        for one in must:
-            around = bounding_box(one[None])
-            assert around is None or box.united(around) == box
-        masked = bounding_box(mask[k : k + 1])
-        if masked:
-            grown = masked.grown(31).within(picture.height, picture.width)
-            assert box.united(grown) == box  # where the blending and the colours have their ring
+        if masked := bounding_box(mask[k : k + 1]):
+            ring = masked.grown(31).within(*mask.shape[1:])  # for the blending and the colours
+            shown = None if context is None else bounding_box(context[k : k + 1])
+            assert all(one is None or box.united(one) == box for one in (ring, shown))
 
 
 def moved(centres: list[tuple[float, float]], side: int, limit: int) -> torch.Tensor:
