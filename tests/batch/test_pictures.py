@@ -325,6 +325,13 @@ def test_whatever_a_decoder_raises_sets_the_picture_aside():
                 continue
 
 
+def test_a_result_that_is_no_picture_sets_its_picture_aside():
+    picture = pictures.read(saved(scene()), "a.png")
+    for result in (b"", b"<html>", saved(scene())[:60], saved(scene(), "GIF")):
+        with pytest.raises(BadPicture, match="the result is broken"):
+            pictures.finished(result, picture, None)
+
+
 def test_what_results_do_not_keep_is_seen_without_reading_the_file():
     found = {name: pictures.look(io.BytesIO(content), name).loses for name, content in PICTURES.items()}
     assert {name: loses for name, loses in found.items() if loses} == {
