@@ -176,7 +176,7 @@ def row(name: str, steps: int, method: str, scores: list[Scored], host: list[Sco
 
 def spread(scores: list[Scored], measure: str) -> tuple[float, float]:
     """Mean and standard error over all scenes and seeds."""
-    return mean_and_error(torch.cat([getattr(score, measure) for score in scores]).tolist())
+    return mean_and_error(torch.cat([getattr(score, measure).flatten() for score in scores]).tolist())
 
 
 def main() -> None:
