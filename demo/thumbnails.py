@@ -32,7 +32,7 @@ SIDE, INSET, BORDER = 512, 180, 4
 STAND_IN = "06-inpaint-sd35"
 TASK_OF = {
     "07-inpaint-flux-dev": "another sky",
-    "08-inpaint-flux2-klein": "half a picture",
+    "08-inpaint-flux2-klein": "widen the view",
     "09-inpaint-z-image-turbo": "mend scratches",
     "10-inpaint-qwen-image-edit": "replace an object",
     "11-inpaint-video-wan22": "remove an object",

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 from comfyui_host.install import ROOT
+from comfyui_host.install import SMALL_MODEL as CHECKPOINT
 
 from . import networks
 from .export import export, load_decoder, replace_decoder
@@ -29,7 +30,6 @@ from .scenes import describe, draw
 
 log = logging.getLogger("train")
 WORK = ROOT / ".train"
-CHECKPOINT = ROOT / "demo_model" / "weights" / "latent-repaint-demo.safetensors"
 SCENE, WINDOW = 128, 48
 GRID = 32  # cells along a picture where the decoder's fine levels begin
 

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from comfyui_host.install import SMALL_MODEL
+
 from ..host import HOST
 
 SHAPES: dict[str, dict[str, Any]] = {  # as the host finds them in the checkpoints
@@ -55,7 +57,7 @@ def load(name: str, dtype: torch.dtype = torch.float32) -> tuple[Any, list, list
         dtype: of the weights of a full-size model.
     """
     if name == "demo":
-        model, clip, _ = HOST.nodes.CheckpointLoaderSimple().load_checkpoint(HOST.demo_checkpoint)
+        model, clip, _ = HOST.nodes.CheckpointLoaderSimple().load_checkpoint(SMALL_MODEL.name)
         positive, negative = (HOST.nodes.CLIPTextEncode().encode(clip, text)[0] for text in ("day, lake, house", ""))
         return model, positive, negative
     comfy, shape = HOST.comfy, "sd15" if name == "instant" else name

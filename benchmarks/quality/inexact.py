@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from comfyui_host.install import SMALL_MODEL
 from demo_model.distil import DISTILLED
 from demo_model.measure import held_out, prompts
 from latent_repaint.samplers.mathematics.known_noise import FixedNoise
@@ -93,7 +94,7 @@ class DemoScenes:
     """The first `count` held-out scenes, each with its own caption; and the same judged without a prompt."""
 
     def __init__(self, count: int) -> None:
-        self.model, clip, vae = HOST.nodes.CheckpointLoaderSimple().load_checkpoint(HOST.demo_checkpoint)
+        self.model, clip, vae = HOST.nodes.CheckpointLoaderSimple().load_checkpoint(SMALL_MODEL.name)
         images, captions = held_out(count)
         self.scenes = Scenes(self.model, vae, images, lambda: prompts(clip, captions))
         self.positive, self.negative = self.scenes.prompts
@@ -163,8 +164,7 @@ def with_noisy_weights(model: Any, share: float) -> Any:
 
 def with_weights_of(dtype: torch.dtype) -> Any:
     """The demo model's MODEL with the weights of its network in this dtype."""
-    path = HOST.folder_paths.get_full_path("checkpoints", HOST.demo_checkpoint)
-    weights = HOST.comfy.utils.load_torch_file(path).items()
+    weights = HOST.comfy.utils.load_torch_file(str(SMALL_MODEL)).items()
     network = {name: weight for name, weight in weights if name.startswith("model.diffusion_model.")}
     return HOST.comfy.sd.load_diffusion_model_state_dict(network, {"dtype": dtype})
 

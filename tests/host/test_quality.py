@@ -19,22 +19,20 @@ from comfyui_host import in_process
 from comfyui_host.families import sd3_network
 from comfyui_host.tiny import fill, host
 
-WEIGHTS = in_process.ROOT / "demo_model" / "weights"
-
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """A models folder with the demo model under another name, and with parts of it missing or changed."""
     folder = tmp_path_factory.mktemp("models") / "checkpoints"
     folder.mkdir()
-    weights = load_file(WEIGHTS / host.demo_checkpoint)
+    weights = load_file(SMALL_MODEL)
     save_file({k: v for k, v in weights.items() if not k.startswith("first_stage")}, folder / "no_vae.safetensors")
     save_file({k: v for k, v in weights.items() if not k.startswith("cond_stage")}, folder / "no_clip.safetensors")
     first = "model.diffusion_model.input_blocks.0.0.weight"
     wider = torch.cat([weights[first], torch.zeros_like(weights[first])[:, :1], torch.zeros_like(weights[first])], 1)
     save_file(weights | {first: wider}, folder / "inpainting.safetensors")
     (folder / "broken.safetensors").write_bytes(b"no tensors")
-    shutil.copy(WEIGHTS / host.demo_checkpoint, folder / "mine.safetensors")
+    shutil.copy(SMALL_MODEL, folder / "mine.safetensors")
     return folder.parent
 
 
@@ -141,7 +139,7 @@ def test_an_inpainting_checkpoint_works_and_is_said_to_be_one(measured, models):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--checkpoint", "nothing"), rf"--checkpoint: found nothing, .* wanted one of: .*{host.demo_checkpoint}"),
+        (("--checkpoint", "nothing"), rf"--checkpoint: found nothing, .* wanted one of: .*{SMALL_MODEL.name}"),
         (("--checkpoint", "no_vae.safetensors"), "input --vae: found none, and no_vae.safetensors holds none"),
         (("--checkpoint", "no_clip.safetensors"), "input --clip: found none, and no_clip.safetensors holds none"),
         (("--checkpoint", "broken.safetensors"), "input --checkpoint: found broken.*cannot load"),
