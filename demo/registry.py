@@ -9,8 +9,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from comfyui_host import install
 
+from .collage import tinted
 from .examples import SIDE
-from .thumbnails import tinted
 
 DOCS = install.ROOT / "docs"
 ICON, BANNER = 400, (1260, 540)  # pixels; the banner is 21:9, as the registry wants it

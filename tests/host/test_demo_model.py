@@ -64,7 +64,7 @@ def test_held_out_pictures_survive_the_autoencoder_as_it_was_trained(loaded):
 
 def test_the_demos_autoencoder_is_crisp(demo):
     model, _, vae = demo
-    images, _ = demo_measure.held_out(8)
+    images, _ = demo_measure.held_out(4)
     assert measure.reconstruction_psnr(vae, images).mean() >= 33
     assert 0.5 < model.model.process_latent_in(vae.encode(images)).std() < 1.2
 
@@ -90,7 +90,7 @@ def test_live_previews_show_the_picture_in_its_colours(either):
 
 def test_it_denoises_better_than_the_mean_and_listens_to_its_caption(either):
     loaded, held_out = either
-    losses = measure.denoising_losses(*loaded, *held_out(16))
+    losses = measure.denoising_losses(*loaded, *held_out(8))
     for level in (50, 250, 500, 750):
         assert losses[level]["captioned"] < losses[level]["mean"]
     assert losses[750]["captioned"] < losses[750]["unconditional"]
