@@ -14,7 +14,7 @@ CFG = 4.0
 SIZE = {"output_target_width": 256, "output_target_height": 256, "output_padding": 8}  # pixels, of the model's scenes
 HOUSE = ("example_masked.png", "day, snow, sun, blue house")
 SCENES = {  # picture and prompt, by the template
-    "01-start-here-inpaint-fill": ("example_large.png", "sunset, yellow field, sun, clouds, snowy mountains, round trees"),
+    "01-start-here-inpaint-fill": ("example_large.png", "sunset, yellow field, clouds, round trees"),
     "02-remove-object-erase": ("example_remove.png", ""),
     "03-outpaint-extend": ("example_narrow.png", "sunset, snow, sun, clouds, mountains, pine trees, red house"),
     "04-inpaint-soft-mask": ("example_soft.png", "sunset, yellow field, mountains, red house"),

@@ -17,8 +17,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from comfyui_host import in_process, install
 
+from . import examples
 from .collage import carrying
-from .examples import HOUSE_AT_DAWN, HOUSE_AT_SUNSET, HOUSE_ON_HILLS, HOUSE_ON_SNOW, SIDE, WHITE_HOUSE, Box, brushed, scene
+from .examples import SIDE, Box, brushed, scene
 
 MARGIN, LEFT = 6, 130
 TILE = 192  # pixels a side in the gallery
@@ -77,12 +78,17 @@ def strips(width: int) -> np.ndarray:
 
 
 TASKS = (
-    Task("remove an object", HOUSE_AT_DAWN, brushed([HOUSE_ON_HILLS]), "dawn, green hills, snowy mountains"),
-    Task("replace an object", HOUSE_ON_SNOW, brushed([WHITE_HOUSE]), "day, snow, sun, blue house"),
-    Task("another sky", COTTAGE_BY_A_FENCE, covered((0, 0, SIDE, 104)), "day, clouds, green hills, white cottage, fence"),
+    Task(
+        "remove an object",
+        examples.HOUSE_AT_DAWN,
+        brushed([examples.HOUSE_ON_HILLS]),
+        "dawn, green hills, snowy mountains",
+    ),
+    Task("replace an object", examples.HOUSE_ON_SNOW, brushed([examples.WHITE_HOUSE]), "day, snow, sun, blue house"),
+    Task("another sky", COTTAGE_BY_A_FENCE, covered((0, 0, SIDE, 104)), "day, clouds, green hills, cottage, fence"),
     Task(
         "widen the view",
-        HOUSE_AT_SUNSET,
+        examples.HOUSE_AT_SUNSET,
         255 - covered((24, 48, 200, 224)),
         "sunset, snow, sun, clouds, mountains, pine trees, red house",
     ),

@@ -15,14 +15,14 @@ from safetensors.torch import load_file, save_file
 
 from benchmarks.quality import cells as kept
 from benchmarks.quality import checkpoint, command, sampling
-from comfyui_host import in_process
 from comfyui_host.families import sd3_network
+from comfyui_host.install import SMALL_MODEL
 from comfyui_host.tiny import fill, host
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """A models folder with the demo model under another name, and with parts of it missing or changed."""
+    """A models folder with the small model under another name, and with parts of it missing or changed."""
     folder = tmp_path_factory.mktemp("models") / "checkpoints"
     folder.mkdir()
     weights = load_file(SMALL_MODEL)
