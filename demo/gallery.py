@@ -85,7 +85,12 @@ TASKS = (
         "dawn, green hills, snowy mountains",
     ),
     Task("replace an object", examples.HOUSE_ON_SNOW, brushed([examples.WHITE_HOUSE]), "day, snow, sun, blue house"),
-    Task("another sky", COTTAGE_BY_A_FENCE, covered((0, 0, SIDE, 104)), "day, clouds, green hills, cottage, fence"),
+    Task(
+        "another sky",
+        COTTAGE_BY_A_FENCE,
+        covered((0, 0, SIDE, 104)),
+        "day, clouds, green hills, white cottage, fence",
+    ),
     Task(
         "widen the view",
         examples.HOUSE_AT_SUNSET,

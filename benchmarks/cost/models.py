@@ -1,4 +1,4 @@
-"""The models that are timed: the demo model, and networks of full size with random weights."""
+"""The models that are timed: the small model, and networks of full size with random weights."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def load(name: str, dtype: torch.dtype = torch.float32) -> tuple[Any, list, list
     """The host's MODEL with a positive and a negative conditioning for it.
 
     Arguments:
-        name: of SHAPES, or demo, or instant.
+        name: of SHAPES, or small, or instant.
         dtype: of the weights of a full-size model.
     """
-    if name == "demo":
+    if name == "small":
         model, clip, _ = HOST.nodes.CheckpointLoaderSimple().load_checkpoint(SMALL_MODEL.name)
         positive, negative = (HOST.nodes.CLIPTextEncode().encode(clip, text)[0] for text in ("day, lake, house", ""))
         return model, positive, negative

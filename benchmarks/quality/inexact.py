@@ -1,9 +1,9 @@
-"""Models that are not exact denoisers, or are asked what does not fit, by stand-ins made of the demo model.
+"""Models that are not exact denoisers, or are asked what does not fit, by stand-ins made of the small model.
 
     python benchmarks quality --inexact
     python benchmarks quality --inexact --models w3.5,lora --scenes 16 --seeds 1 --steps 8
 
-- cfg1, cfg4, cfg7: the demo model as it is, an exact denoiser as far as it was trained
+- cfg1, cfg4, cfg7: the small model as it is, an exact denoiser as far as it was trained
 - w2, w3.5, w6: guidance of that weight inside the network, D_neg + w (D_pos - D_neg) in one evaluation, at cfg 1, as
   in models distilled in guidance (Flux dev)
 - lora lcm, lora euler: distilled to a few steps
@@ -163,7 +163,7 @@ def with_noisy_weights(model: Any, share: float) -> Any:
 
 
 def with_weights_of(dtype: torch.dtype) -> Any:
-    """The demo model's MODEL with the weights of its network in this dtype."""
+    """The small model's MODEL with the weights of its network in this dtype."""
     weights = HOST.comfy.utils.load_torch_file(str(SMALL_MODEL)).items()
     network = {name: weight for name, weight in weights if name.startswith("model.diffusion_model.")}
     return HOST.comfy.sd.load_diffusion_model_state_dict(network, {"dtype": dtype})
