@@ -8,7 +8,7 @@ import importlib
 import sys
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # the rooms are packages of the repository
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # its folders are packages
 
 from comfyui_host import in_process, install  # noqa: E402
 
@@ -16,9 +16,9 @@ COMMANDS = {  # each is the command.py of the folder of that name
     "exactness": "how far each sampler is from the exact answer",
     "quality": "any checkpoint of yours: seams, and the model's own judgement of pictures",
     "pixels": "what Crop, Stitch and Composite change, and what they cost",
-    "painted": "what is painted, against a law known in closed form",
+    "painted": "what is painted, against the exact posterior of a Gaussian",
     "cost": "time, memory and waiting beside the host's own sampler",
-    "batch": "many pictures: scaling, losses when processes are killed, a table of a million rows",
+    "batch": "many pictures: scaling, overhead, a table of a million rows",
 }
 
 USAGE = "usage: python benchmarks NAME [--help]\n" + "\n".join(

@@ -1,14 +1,13 @@
-"""How every benchmark shows what it measured: tables in Markdown, contact sheets, and cells that survive a stop."""
+"""How every benchmark shows what it measured: tables in Markdown, and contact sheets."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Sequence
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -52,18 +51,26 @@ def shown(cell: str | float) -> str:
     return f"{cell:.3g}" if isinstance(cell, float) else str(cell)
 
 
+def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
+    """The mean and its standard error; of one value the error is 0."""
+    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
+    return statistics.fmean(values), error
+
+
+def with_error(values: Sequence[float]) -> str:
+    mean, error = mean_and_error(values)
+    return f"{mean:.2f} ± {error:.2f}" if len(values) > 1 else f"{mean:.2f}"
+
+
 def chosen(text: str, every: Sequence[str]) -> list[str]:
-    """Those of `every` that are named, comma by comma: whole, else by their first word, or as a range of numbers, a-b.
+    """Those of `every` that are named, comma by comma: whole, else by their first word.
 
     Raises:
         SystemExit: if a name is none of them.
     """
     found: list[str] = []
     for name in text.split(","):
-        low, dash, high = name.partition("-")
-        numbers = [str(k) for k in range(int(low), int(high) + 1)] if dash and (low + high).isdigit() else []
-        whole = [one for one in every if one in (name, *numbers)]
-        these = whole or [one for one in every if one.startswith(f"{name} ")]
+        these = [name] if name in every else [one for one in every if one.startswith(f"{name} ")]
         if not these:
             raise SystemExit(f"found {name}, wanted some of {', '.join(every)}")
         found += [one for one in these if one not in found]
@@ -78,36 +85,16 @@ def write(path: Path, content: str | bytes) -> None:
     os.replace(part, path)
 
 
-class KeptCells:
-    """Measured numbers by name in one JSON file; what is in it is not measured again.
-
-    Arguments:
-        path: None keeps nothing.
-    """
-
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        self.found: dict[str, Any] = json.loads(path.read_text()) if path and path.exists() else {}
-
-    def measured(self, name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        if name not in self.found:
-            self.found[name] = {k: round(v, 5) if isinstance(v, float) else v for k, v in measure().items()}
-            if self.path:
-                lines = ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in sorted(self.found.items()))
-                write(self.path, "{\n" + lines + "\n}\n")
-        return self.found[name]
-
-
 def to_image(picture: Tensor) -> Image.Image:
     """A picture (H, W, 3) in [0, 1] as 8 bits a channel."""
     return Image.fromarray((picture.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy())
 
 
-def contact_sheet(rows: dict[str, Sequence[Tensor]], side: int | None = None) -> Image.Image:
+def contact_sheet(rows: dict[str, Sequence[Tensor]], side: int) -> Image.Image:
     """A row of pictures a name, each (H, W, 3), all of one shape; `side` is the most that they may be wide or high."""
     left, gap = 150, 4
     height, width = next(iter(rows.values()))[0].shape[:2]
-    scale = min(1.0, side / max(height, width)) if side else 1.0
+    scale = min(1.0, side / max(height, width))
     height, width = round(height * scale), round(width * scale)
     size = (left + max(map(len, rows.values())) * (width + gap), len(rows) * (height + gap))
     sheet = Image.new("RGB", size, "white")

@@ -1,1 +1,1 @@
-"""Many pictures: scaling, overhead, what is lost when processes are killed, and the memory of a large table."""
+"""Many pictures: scaling, overhead, and the memory of a large table."""

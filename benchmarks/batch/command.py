@@ -2,7 +2,6 @@
 
 scaling    pictures a minute at 1, 2, 4 and 8 hosts that wait in place of computing, which take 5 GB of memory; and what
            a picture costs more than by the same prompts, queued by hand
-losses     hosts and workers killed, the run interrupted and taken up again: the same bytes, none twice
 rows       time and memory of a dry run over a table of many rows
 """
 
@@ -12,10 +11,9 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from . import losses, rows, scaling
-from .trial import copy_of_repository
+from . import rows, scaling
 
-PARTS = {"scaling": scaling.measure, "losses": losses.measure, "rows": rows.measure}
+PARTS = {"scaling": scaling.measure, "rows": rows.measure}
 
 
 def main() -> int:
@@ -24,5 +22,5 @@ def main() -> int:
     parser.add_argument("--count", type=int, help="pictures (of scaling: a host) or rows, in place of the usual number")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="batch-benchmark-") as folder:
-        PARTS[arguments.part](Path(folder), copy_of_repository(Path(folder)), arguments.count)
+        PARTS[arguments.part](Path(folder), arguments.count)
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -15,24 +16,21 @@ LINKS, A_FOLDER = 50_000, 1000  # of one file: filesystems allow some 65,000 lin
 MIB = 2**20
 
 
-def measure(folder: Path, repository: Path, count: int | None) -> None:
+def measure(folder: Path, count: int | None) -> None:
     """Print time and peak memory at several lengths of the table."""
-    print("| rows | seconds | peak memory, python batch | peak memory, largest process of Ray |\n|---|---|---|---|")
+    print("| rows | seconds | peak memory |\n|---|---|---|")
     for rows in [count] if count else COUNTS:
         table = _table(folder / str(rows), rows)
         started = time.monotonic()
-        trial = Trial(table, folder / f"out {rows}", *DEMO_MODEL, "--dry-run", repository=repository)
-        command = others = 0
+        trial = Trial(table, folder / f"out {rows}", *DEMO_MODEL, "--dry-run")
+        most = 0
         while not trial.ended():
-            command = max(command, _resident(trial.process))
-            others = max([others, *map(_resident, trial.descendants())])
+            with suppress(psutil.Error):  # it has just ended
+                most = max(most, trial.process.memory_info().rss)
             time.sleep(0.5)
         if f"{rows} pictures: {rows} to do" not in trial.output():
             raise SystemExit(trial.output()[-2000:])
-        print(
-            f"| {rows:,} | {time.monotonic() - started:.0f} | {command / MIB:.0f} MiB | {others / MIB:.0f} MiB |",
-            flush=True,
-        )
+        print(f"| {rows:,} | {time.monotonic() - started:.0f} | {most / MIB:.0f} MiB |", flush=True)
 
 
 def _table(folder: Path, count: int) -> Path:
@@ -49,10 +47,3 @@ def _table(folder: Path, count: int) -> Path:
         lines.append(f'{below.name}/{number:07}.png,{mask.name},"a house, number {number}"\n')
     (folder / "table.csv").write_text("".join(lines))
     return folder / "table.csv"
-
-
-def _resident(process: psutil.Process) -> int:
-    try:
-        return process.memory_info().rss
-    except psutil.Error:
-        return 0

@@ -25,7 +25,7 @@ SIDES, ONE_BY_ONE, SECONDS_ONE_BY_ONE, REPEATS = (512, 1024), 10, 2.0, 3
 GRAIN = 8.0  # as large a PNG as a photograph's
 
 
-def measure(folder: Path, repository: Path, count: int | None) -> None:
+def measure(folder: Path, count: int | None) -> None:
     """Print the tables of scaling, with so many pictures a host, and of the overhead."""
     count, first = count or PICTURES_A_HOST, 0.0
     with ExitStack() as stack, ThreadPoolExecutor(3) as threads:
@@ -34,7 +34,7 @@ def measure(folder: Path, repository: Path, count: int | None) -> None:
         print("| hosts | pictures | pictures a minute | efficiency |\n|---|---|---|---|")
         for hosts in HOSTS:
             make_pictures(folder / f"in {hosts}", hosts * count, SIDES[0], GRAIN)
-            ends = _by_batch(folder, f"in {hosts}", servers[:hosts], SECONDS, repository)
+            ends = _by_batch(folder, f"in {hosts}", servers[:hosts], SECONDS)
             # From the end of each host's first picture to that of the last one of all.
             rate = 60 * (len(ends) - hosts) / (ends[-1] - ends[hosts - 1])
             first = first or rate
@@ -45,7 +45,7 @@ def measure(folder: Path, repository: Path, count: int | None) -> None:
             hand, batch = [], []
             for seed in range(REPEATS):
                 hand.append(_apart(_by_hand(folder / f"{side}", servers[0], seed)))
-                ends = _by_batch(folder, f"{side}", servers[:1], SECONDS_ONE_BY_ONE, repository, seed)
+                ends = _by_batch(folder, f"{side}", servers[:1], SECONDS_ONE_BY_ONE, seed)
                 batch.append(_apart(ends))
             cells = [f"{statistics.median(all_):.3f} s ({min(all_):.3f} to {max(all_):.3f})" for all_ in (hand, batch)]
             more = (statistics.median(batch) - statistics.median(hand)) / SECONDS_ONE_BY_ONE
@@ -60,13 +60,11 @@ def _flow(seconds: float, image: str = "", mask: str = "", seed: int = 0) -> dic
     }  # fmt: skip
 
 
-def _by_batch(
-    folder: Path, pictures: str, servers: Sequence[Server], seconds: float, repository: Path, seed: int = 0
-) -> list[float]:
+def _by_batch(folder: Path, pictures: str, servers: Sequence[Server], seconds: float, seed: int = 0) -> list[float]:
     """When each result was written, in order."""
     (folder / "flow.json").write_text(json.dumps(_flow(seconds)))
     hosts, out = [part for server in servers for part in ("--host", server.address)], folder / f"out {pictures} {seed}"
-    code, said = run(folder / "flow.json", folder / pictures, out, *hosts, "--seed", seed, repository=repository)
+    code, said = run(folder / "flow.json", folder / pictures, out, *hosts, "--seed", seed)
     if code:
         raise SystemExit(said)
     return sorted((out / name).stat().st_mtime for name in digests(out))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -79,31 +78,18 @@ def make_pictures(folder: Path, count: int, side: int = 64, grain: float = 0.0) 
         make_mask(stem.with_name(f"{stem.name}_mask.png"), number, side)
 
 
-def copy_of_repository(folder: Path) -> Path:
-    """What a long benchmark runs, so that no edit of the repository meanwhile gets into it."""
-    copy = folder / "repository"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "__pycache__", "out"))
-    return copy
-
-
 class Trial:
-    """`python batch` with these arguments, under way; `repository` has it.
+    """`python batch` with these arguments, under way.
 
     Attributes:
         process: its own.
     """
 
-    def __init__(
-        self,
-        *arguments: object,
-        cwd: Path | None = None,
-        environment: dict[str, str] | None = None,
-        repository: Path = ROOT,
-    ):
+    def __init__(self, *arguments: object, cwd: Path | None = None, environment: dict[str, str] | None = None) -> None:
         self._output, host = tempfile.TemporaryFile(), install.find_host()
         own = {"OMP_NUM_THREADS": "1", "COMFYUI_PATH": str(host.tree), "COMFYUI_PYTHON": str(host.python)}
         own["RAY_worker_niceness"] = "0"  # Ray lets all else on a busy machine go first
-        command = [sys.executable, str(repository / "batch"), *map(str, arguments)]
+        command = [sys.executable, str(ROOT / "batch"), *map(str, arguments)]
         self.process = psutil.Popen(
             command, stdout=self._output, stderr=subprocess.STDOUT, env=os.environ | own | (environment or {}), cwd=cwd,
             start_new_session=True,

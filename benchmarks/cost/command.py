@@ -22,7 +22,6 @@ from ..report import RESULTS, Table, write
 from .measure import METHODS, TimedModel, peak_memory, times, waits
 from .models import LATENTS, SHAPES, load
 
-SHOWN = ("host", "Blend predicted", "RePaint 1/2", "Match 1")
 INTRODUCTION = """# Cost against the host's own sampler with noise_mask
 
 `{command}` on {machine}. euler, karras; medians of {repeats} rounds in which all methods take turns.
@@ -37,7 +36,7 @@ cost less.
 
 def against_the_host(title: str, timed: TimedModel, repeats: int) -> Table:
     """Time, memory and waits of every method on one model."""
-    taken = times(timed, list(METHODS), repeats)
+    taken = times(timed, repeats)
     whole, outside = taken["host"]
     host_memory = peak_memory(timed, None)
     rows = []
@@ -67,22 +66,22 @@ def shares(repeats: int) -> Table:
     for network in ("sd15", "sdxl"):
         shape = LATENTS[network]
         instant = TimedModel(load("instant"), shape)
-        taken = times(instant, list(SHOWN), repeats)
+        taken = times(instant, repeats)
         one_pass = TimedModel(load(network, torch.bfloat16), shape, steps=1, cfg=1.0)
         whole, outside = one_pass.run(None)  # long enough for once
-        own = [taken[name][1] - taken["host"][1] for name in SHOWN[1:]]
+        own = [outside - taken["host"][1] for _, outside in list(taken.values())[1:]]
         shown = [f"{1000 * mine:.1f} ms, {mine / (whole - outside):.2%}" for mine in own]
-        most = max(waits(instant, METHODS[name]) for name in SHOWN)
+        most = max(waits(instant, method) for method in METHODS.values())
         rows.append([network, "x".join(map(str, shape[2:])), f"{1000 * (whole - outside):.0f}", *shown, most])
     note = "The network: its own shape, random weights in bfloat16, one prompt. Own work: beside an instant network."
-    columns = ["network", "latent", "ms a pass", *SHOWN[1:], "waits"]
+    columns = ["network", "latent", "ms a pass", *list(METHODS)[1:], "waits"]
     return Table("Own work beside the networks of Stable Diffusion", columns, rows, note, level=2)
 
 
 def machine() -> str:
     cpu = f"{platform.machine()} CPU, {os.cpu_count()} cores"
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else cpu
-    return f"{device}, torch {torch.__version__}, {torch.get_num_threads()} thread(s)"
+    return f"{device}, torch {torch.__version__}, 1 thread"
 
 
 def main() -> None:
@@ -90,9 +89,8 @@ def main() -> None:
     parser.add_argument("--network", choices=["small", *SHAPES], help="only this one, which is only printed")
     parser.add_argument("--dtype", default="bfloat16", choices=["float32", "float16", "bfloat16"], help="its weights'")
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    torch.set_num_threads(1)
     command = f"python benchmarks cost {' '.join(sys.argv[1:])}".strip()
     introduction = INTRODUCTION.format(command=command, machine=machine(), repeats=options.repeats)
     if options.network:

@@ -18,15 +18,13 @@ from latent_repaint.samplers.host import combine, evaluations
 from latent_repaint.samplers.methods import Blend, Match, Method, RePaint
 
 from ..host import HOST
+from ..masks import box
 
 METHODS: dict[str, Method | None] = {
     "host": None,
-    "Blend fixed": Blend(known_noise="fixed"),
-    "Blend fresh": Blend(known_noise="fresh"),
-    "Blend predicted": Blend(),
-    "RePaint 1/2": RePaint(jump_length=1, jump_n_sample=2),
-    "Match 0": Match(inner_steps=0.0),
-    "Match 1": Match(inner_steps=1.0),
+    "Blend": Blend(),
+    "RePaint": RePaint(jump_length=1, jump_n_sample=2),
+    "Match": Match(inner_steps=1.0),
 }
 READS = {"item", "tolist", "numpy", "cpu", "nonzero", "masked_select", "__bool__", "__float__", "__int__", "__index__"}
 
@@ -55,9 +53,7 @@ class TimedModel:
         self.noise = nodes.RandomNoise.execute(1)[0]
         self.sigmas = nodes.BasicScheduler.execute(model, "karras", self.steps, 1.0)[0]
         self.plain = nodes.KSamplerSelect.execute("euler")[0]
-        height, width = self.shape[-2:]
-        mask = torch.zeros(1, 1, height, width)
-        mask[..., height // 4 : -(height // 4), width // 4 : -(width // 4)] = 1
+        mask = box(*self.shape[-2:]).float()[None, None]
         samples = torch.randn(self.shape, generator=torch.Generator().manual_seed(0))
         self.latent = {"samples": samples, "noise_mask": mask}
 
@@ -114,14 +110,14 @@ def clock() -> float:
 
 
 @torch.inference_mode()
-def times(timed: TimedModel, names: list[str], repeats: int) -> dict[str, tuple[float, float]]:
-    """For each of METHODS named, the medians of the time per evaluation, whole and outside the model.
+def times(timed: TimedModel, repeats: int) -> dict[str, tuple[float, float]]:
+    """For each of METHODS, the medians of the time per evaluation, whole and outside the model.
 
     Runs are taken in turn, and the first round, which warms up, does not count.
     """
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in METHODS}
     for repeat in range(repeats + 1):
-        for name in names:
+        for name in METHODS:
             whole, outside = timed.run(METHODS[name])
             if repeat:
                 count = timed.evaluations(METHODS[name])

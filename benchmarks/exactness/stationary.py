@@ -126,14 +126,10 @@ class FieldPosterior:
             x[j == k] = self.means[k] + torch.linalg.solve_triangular(self.factors[k].T, noise[j == k].T, upper=True).T
         return x.float()
 
-    def _log_joint(self, x: Tensor) -> Tensor:
-        """log w_j N(x; mu_j, ...), (B, J)."""
+    def log_density(self, x: Tensor) -> Tensor:
+        """log p(x), shape (B,)."""
         rows = [
             w.log() - 0.5 * ((x.double() - mean) @ factor).square().sum(1) + factor.diagonal().log().sum()
             for w, mean, factor in zip(self.weights.clamp(min=1e-300), self.means, self.factors, strict=True)
         ]
-        return torch.stack(rows, 1) - 0.5 * self.means.shape[1] * math.log(2 * math.pi)
-
-    def log_density(self, x: Tensor) -> Tensor:
-        """log p(x), shape (B,)."""
-        return self._log_joint(x).logsumexp(1)
+        return torch.stack(rows, 1).logsumexp(1) - 0.5 * self.means.shape[1] * math.log(2 * math.pi)

@@ -6,8 +6,8 @@ the painted one. Then
 .. math:: E[x_0 | x] = K (K + \sigma^2)^{-1} x, \qquad
           x_u | y \sim N(K_{uk} K_{kk}^{-1} y,\; K_{uu} - K_{uk} K_{kk}^{-1} K_{ku})
 
-The law of the painted part is the same whatever old content lies below the mask, as long as it is drawn from that law
-too: with `denoise` below 1, and under a soft mask, an exact method hands on pictures of the same Gaussian.
+This posterior is the same whatever old content lies below the mask, as long as it is drawn from the same Gaussian: with
+`denoise` below 1, and under a soft mask, an exact method hands on pictures of that Gaussian.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from ..denoiser_model import patcher
+from ..masks import half
 
 HEIGHT, WIDTH, LENGTH = 4, 4, 3.0  # cells, and how far they are alike
-KEPT = WIDTH // 2  # columns
 
 
 def model(prediction: str) -> Any:
@@ -43,7 +43,7 @@ def covariance() -> Tensor:
 
 def painted() -> Tensor:
     """Which cells are painted, (HEIGHT, WIDTH), boolean."""
-    return (torch.arange(WIDTH) >= KEPT).expand(HEIGHT, WIDTH)
+    return half(HEIGHT, WIDTH)
 
 
 def mask() -> Tensor:
@@ -52,18 +52,18 @@ def mask() -> Tensor:
 
 
 def pictures(count: int, seed: int = 0) -> Tensor:
-    """Drawn from the law, as channels of one latent, (1, count, HEIGHT, WIDTH)."""
+    """Drawn from the Gaussian, as channels of one latent, (1, count, HEIGHT, WIDTH)."""
     noise = torch.randn(count, HEIGHT * WIDTH, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return (noise @ torch.linalg.cholesky(covariance()).T).float().view(1, count, HEIGHT, WIDTH)
 
 
-class Law(NamedTuple):
+class Moments(NamedTuple):
     """What pictures were found to be like.
 
     Attributes:
-        pull: how much of what the kept part says of the painted one came to pass; 1 is all of it.
-        variance: of the painted part about that, over what it is in the law.
-        likeness: the correlation of neighbours in the painted part, less that of the law.
+        pull: the painted part's regression on its posterior mean; 1 is right, 0 where the kept part is ignored.
+        variance: of the painted part about that, over the posterior's.
+        likeness: the correlation of neighbours in the painted part, less the posterior's.
     """
 
     pull: float
@@ -71,7 +71,7 @@ class Law(NamedTuple):
     likeness: float
 
 
-def conditional_law(samples: Tensor, given: Tensor) -> Law:
+def conditional_moments(samples: Tensor, given: Tensor) -> Moments:
     """Of the painted part, given the kept one; both (1, count, HEIGHT, WIDTH)."""
     k, u = (~painted()).flatten(), painted().flatten()
     K = covariance()
@@ -81,17 +81,17 @@ def conditional_law(samples: Tensor, given: Tensor) -> Law:
     return spread(found - pull * mean, K[u][:, u] - gain @ K[k][:, u], pull)
 
 
-def unconditional_law(samples: Tensor) -> Law:
+def unconditional_moments(samples: Tensor) -> Moments:
     """Of whole pictures, which nothing pulls."""
     return spread(samples[0].flatten(1).double(), covariance(), 1.0)
 
 
-def spread(residual: Tensor, wanted: Tensor, pull: float) -> Law:
+def spread(residual: Tensor, wanted: Tensor, pull: float) -> Moments:
     found = residual.T @ residual / len(residual)
     scaled, exact = correlation(found), correlation(wanted)
     others = ~torch.eye(len(exact), dtype=torch.bool)
     near = (exact > 0.5 * exact[others].max()) & others
-    return Law(pull, (found.trace() / wanted.trace()).item(), (scaled - exact)[near].mean().item())
+    return Moments(pull, (found.trace() / wanted.trace()).item(), (scaled - exact)[near].mean().item())
 
 
 def correlation(matrix: Tensor) -> Tensor:

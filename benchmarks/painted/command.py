@@ -1,4 +1,4 @@
-"""What is painted, against the exact law: every method, solver, scheduler, prediction and kind of run.
+"""What is painted, against the exact posterior: every method, solver, scheduler, prediction and kind of run.
 
     python benchmarks painted                            four thousand cells, some eight minutes on an idle core
     python benchmarks painted --solvers euler heun       some of them, which are only printed
@@ -15,20 +15,8 @@ import warnings
 import torch
 
 from ..report import RESULTS, Table, write
-from .judge import (
-    COUNT,
-    KINDS,
-    LIMITS,
-    METHODS,
-    OLD_PULL,
-    PREDICTIONS,
-    SCHEDULERS,
-    SOLVERS,
-    STEPS,
-    Cell,
-    Found,
-    judge,
-)
+from . import judge
+from .judge import KINDS, METHODS, PREDICTIONS, SCHEDULERS, SOLVERS, Cell, Found
 
 
 def main() -> None:
@@ -38,71 +26,58 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")  # of solvers, about rounding and numpy
-    groups = list(itertools.product(PREDICTIONS, KINDS, options.schedulers))
     found: dict[Cell, Found] = {}
-    for prediction, kind, scheduler in groups:  # the cells of a group are compared with the same runs
+    # the cells of a group are compared with the same runs
+    for prediction, kind, scheduler in itertools.product(PREDICTIONS, KINDS, options.schedulers):
         for method, solver in itertools.product(METHODS, options.solvers):
             cell = Cell(method, solver, scheduler, prediction, kind)
-            found[cell] = attempt(cell)
+            found[cell] = judge.judge(cell)
         print(prediction, kind, scheduler, flush=True)
     text = page(found)
     print(text)
-    if len(found) == len(groups) * len(METHODS) * len(SOLVERS):
+    if len(found) == len(list(judge.cells())):
         write(RESULTS / "painted.md", text)
     sys.exit(any(one.wrong for one in found.values()))
-
-
-def attempt(cell: Cell) -> Found:
-    """A cell that raises is a wrong one, and the others go on."""
-    try:
-        return judge(cell)
-    except Exception as error:
-        return Found(wrong=f"{type(error).__name__}: {error}")
 
 
 def page(found: dict[Cell, Found]) -> str:
     rows = []
     for prediction, kind, method in itertools.product(PREDICTIONS, KINDS, METHODS):
-        those = [
-            one
-            for cell, one in found.items()
-            if (cell.prediction, cell.kind, cell.method) == (prediction, kind, method)
-        ]
-        laws = [one.law for one in those if one.law and not one.host and not one.wrong]
-        medians = [f"{torch.tensor(values).median():.2f}" for values in zip(*laws, strict=True)]
-        if laws:
-            medians[0] += f" ({min(law.pull for law in laws):.2f} to {max(law.pull for law in laws):.2f})"
-        counts = [
-            sum(map(bool, marks)) for marks in zip(*((one.host, one.refused, one.wrong) for one in those), strict=True)
-        ]
-        rows.append([prediction, kind, method, len(laws), *counts, *medians])
+        here = prediction, kind, method
+        those = [one for cell, one in found.items() if (cell.prediction, cell.kind, cell.method) == here]
+        right = [one.moments for one in those if one.moments and not one.host and not one.wrong]
+        medians = [f"{torch.tensor(values).median():.2f}" for values in zip(*right, strict=True)]
+        if right:
+            medians[0] += f" ({min(one.pull for one in right):.2f} to {max(one.pull for one in right):.2f})"
+        counts = [sum(bool(getattr(one, mark)) for one in those) for mark in ("host", "refused", "wrong")]
+        rows.append([*here, len(right), *counts, *medians])
     columns = ["prediction", "kind", "method", "right", "host", "refused", "wrong", "pull", "variance", "likeness"]
     limits = [
-        [name, *(f"{least:g} to {limit.most:g}" for least in (limit.pull["eps"], limit.pull["flow"], OLD_PULL)),
+        [name, *(f"{least:g} to {limit.most:g}" for least in (limit.pull["eps"], limit.pull["flow"], judge.OLD_PULL)),
          limit.variance, limit.likeness]
-        for name, limit in LIMITS.items()
+        for name, limit in judge.LIMITS.items()
     ]  # fmt: skip
     wrong = [f"- {' '.join(cell)}: {one.wrong}" for cell, one in found.items() if one.wrong]
     schedulers, solvers = (sorted({cell[place] for cell in found}) for place in (2, 1))
-    introduction = f"""# What is painted, against the exact law
+    introduction = f"""# What is painted, against the exact posterior
 
 `python benchmarks painted`, torch {torch.__version__}, {len(found)} cells: {len(METHODS)} methods x {len(solvers)}
 solvers x {len(schedulers)} schedulers ({", ".join(schedulers)}) x {len(PREDICTIONS)} predictions x {len(KINDS)} kinds
-of run, {STEPS} steps, {COUNT} pictures each, by the host's own samplers. The pictures are drawn from a Gaussian of
-4 x 4 cells in which neighbours are alike. The model knows it in closed form. The right half is painted, so that its
-exact law given the left half is known: its mean, its variance, and how alike neighbours are
+of run, {judge.STEPS} steps, {judge.COUNT} pictures each, by the host's own samplers. The pictures are drawn from a
+Gaussian of 4 x 4 cells in which neighbours are alike. The model knows it in closed form. The right half is painted, so
+that its posterior given the left half is known: its mean, its variance, and how alike neighbours are
 (`benchmarks/painted/closed_form.py`).
 
-Pull: how much of what the kept part says of the painted one came to pass, 1 is all of it. Variance: about that, over
-the law's. Likeness: correlation of neighbours less the law's. Shown are the medians of the cells that are right, and of
-the pull the least and the most. A cell is wrong if it is outside the limits of its method,
+Pull: the painted part's regression on its posterior mean, 1 is right, 0 where the kept part is ignored. Variance: about
+that, over the posterior's. Likeness: correlation of neighbours, less the posterior's. Shown are the medians of the
+cells that are right, and of the pull the least and the most. A cell is wrong if it is outside the limits of its method,
 
 {Table("", ["method", "pull, eps", "flow", "old content", "variance, factor", "likeness"], limits).text}
 where for variance and likeness the solver's own error on whole pictures counts, if that is more: 1.35 times the
 logarithm of its variance and a factor of 1.3, its likeness and 0.08. Old content: with denoise .6 and the soft mask the
-picture below the mask obeys the law to begin with. A cell is wrong, too, if its pull is more than 0.1 further from 1
-than that of the host's own way of inpainting with this solver. RePaint's limits are low because its pull is: two visits
-of every level bring half of what the kept part says.
+picture below the mask is drawn from the Gaussian to begin with. A cell is wrong, too, if its pull is more than 0.1
+further from 1 than that of the host's own way of inpainting with this solver. RePaint's limits are low because its pull
+is: two visits of every level bring half of what the kept part says.
 
 Host: the solver alone, without a mask, in the host, misses the variance of whole pictures by more than half. Refused:
 by name, before the run. Two stages: SplitSigmas in the middle, the second with `kept`. Soft mask: every second row of

@@ -3,7 +3,7 @@
     for cell in cells():
         found = judge(cell)         # found.wrong is "" where the painted part is what it should be
 
-A cell is right if what was painted obeys the exact law (`closed_form.py`) within the limits of its method, which are
+A cell is right if what was painted has the moments of the exact posterior within the limits of its method, which are
 published with the results. Beyond those of variance and likeness it may be where the solver alone on whole pictures is,
 too; its pull is never worse than that of the host's own way of inpainting.
 """
@@ -23,7 +23,7 @@ from latent_repaint.samplers.host import combine
 from latent_repaint.samplers.methods import Blend, Match, RePaint
 
 from ..host import HOST
-from .closed_form import Law, conditional_law, mask, model, pictures, unconditional_law
+from .closed_form import Moments, conditional_moments, mask, model, pictures, unconditional_moments
 
 METHODS = {
     "Blend": Blend(),
@@ -35,13 +35,13 @@ SOLVERS = HOST.comfy.samplers.SAMPLER_NAMES
 SCHEDULERS = ("karras", "normal", "sgm_uniform", "beta")
 PREDICTIONS = ("eps", "flow")
 KINDS = ("whole", "two stages", "denoise .6", "soft mask")
-OLD_CONTENT = KINDS[2:]  # begin with some, drawn from the law: much of the pull is there already
+OLD_CONTENT = KINDS[2:]  # begin with some, drawn from the Gaussian: much of the pull is there already
 STEPS, COUNT = 20, 400
 CONDITIONING = [[torch.zeros(1, 1, 1), {}]]
 
 
 class Limits(NamedTuple):
-    """How far the painted part may be from the exact law, whose pull is 1, variance 1 and likeness 0.
+    """How far the painted part may be from the exact posterior, whose pull is 1, variance 1 and likeness 0.
 
     Attributes:
         pull: the least, by prediction, where a run begins at full noise; `OLD_PULL` where it does not.
@@ -78,13 +78,13 @@ class Found(NamedTuple):
     """What a cell came to.
 
     Attributes:
-        law: of the painted part.
+        moments: of the painted part.
         refused: the reason given, or "".
         wrong: which measure is off, or "".
         host: whether the solver alone misses the variance of whole pictures by more than half, in the host.
     """
 
-    law: Law | None = None
+    moments: Moments | None = None
     refused: str = ""
     wrong: str = ""
     host: bool = False
@@ -98,27 +98,27 @@ def cells() -> Iterator[Cell]:
 def judge(cell: Cell) -> Found:
     """Samples, and compares with what the parts of the cell do alone."""
     try:
-        law = law_of(cell)
+        moments = moments_of(cell)
     except ValueError as refusal:
         return Found(refused=str(refusal))
-    plain, host = (law_of(cell._replace(method=name)) for name in ("plain", "host"))
+    plain, host = (moments_of(cell._replace(method=name)) for name in ("plain", "host"))
     if not 0.5 < plain.variance < 2:
-        return Found(law, host=True)
-    return Found(law, wrong=off(law, cell, plain, host))
+        return Found(moments, host=True)
+    return Found(moments, wrong=off(moments, cell, plain, host))
 
 
-def off(law: Law, cell: Cell, plain: Law, host: Law) -> str:
-    """The first measure that is off, or ""; `plain` and `host` are laws of the solver alone and of the host's way."""
+def off(moments: Moments, cell: Cell, plain: Moments, host: Moments) -> str:
+    """The first measure that is off, or ""; `plain` and `host` are those of the solver alone and of the host's way."""
     limits = LIMITS[cell.method]
     least = OLD_PULL if cell.kind in OLD_CONTENT else limits.pull[cell.prediction]
-    if not least <= law.pull <= limits.most:
-        return f"pull {law.pull:.2f}, wanted {least:g} to {limits.most:g}"
-    if abs(law.pull - 1) > abs(host.pull - 1) + 0.1:
-        return f"pull {law.pull:.2f}; in the host {host.pull:.2f}"
-    if abs(log(law.variance)) > max(log(limits.variance), 1.35 * abs(log(plain.variance)) + log(1.3)):
-        return f"variance {law.variance:.2f}; solver alone {plain.variance:.2f}"
-    if abs(law.likeness) > max(limits.likeness, abs(plain.likeness) + 0.08):
-        return f"likeness off by {law.likeness:.2f}; solver alone {plain.likeness:.2f}"
+    if not least <= moments.pull <= limits.most:
+        return f"pull {moments.pull:.2f}, wanted {least:g} to {limits.most:g}"
+    if abs(moments.pull - 1) > abs(host.pull - 1) + 0.1:
+        return f"pull {moments.pull:.2f}; in the host {host.pull:.2f}"
+    if abs(log(moments.variance)) > max(log(limits.variance), 1.35 * abs(log(plain.variance)) + log(1.3)):
+        return f"variance {moments.variance:.2f}; solver alone {plain.variance:.2f}"
+    if abs(moments.likeness) > max(limits.likeness, abs(plain.likeness) + 0.08):
+        return f"likeness off by {moments.likeness:.2f}; solver alone {plain.likeness:.2f}"
     return ""
 
 
@@ -132,7 +132,7 @@ def given() -> Tensor:
 
 @functools.lru_cache(maxsize=4096)
 @torch.inference_mode()
-def law_of(cell: Cell) -> Law:
+def moments_of(cell: Cell) -> Moments:
     """Of the painted part; of whole pictures where the solver runs alone.
 
     Raises:
@@ -140,8 +140,8 @@ def law_of(cell: Cell) -> Law:
     """
     samples = sampled(cell)
     if not samples.isfinite().all():
-        return Law(0.0, float("inf"), 1.0)
-    return unconditional_law(samples) if cell.method == "plain" else conditional_law(samples, given())
+        return Moments(0.0, float("inf"), 1.0)
+    return unconditional_moments(samples) if cell.method == "plain" else conditional_moments(samples, given())
 
 
 def sampled(cell: Cell) -> Tensor:

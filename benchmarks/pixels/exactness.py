@@ -1,6 +1,7 @@
 """Bytes of the saved picture that differ where they must not: random pictures, masks and settings of every kind."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -66,18 +67,10 @@ def by_scaled_mask(case: RandomCase) -> Composited:
     return composite(case.original, case.generated, mask, case.blending)
 
 
-def by_stitch(case: RandomCase, islands: str = "together") -> Composited:
+def by_stitch(islands: str, case: RandomCase) -> Composited:
     cut, cropped, cropped_mask = crop(case.original, case.mask, case.framing, islands=islands)
     painted = [None, cropped_mask, torch.ones_like(cropped_mask)][case.rng.integers(3)]
     return stitch_crops(cut, 1 - cropped, case.blending, painted)
-
-
-def by_islands(case: RandomCase) -> Composited:
-    return by_stitch(case, "each")
-
-
-def by_moving_box(case: RandomCase) -> Composited:
-    return by_stitch(case, "moving")
 
 
 def levels(picture: Tensor) -> np.ndarray:
@@ -90,9 +83,9 @@ def exactness(cases: int) -> Table:
         "Composite, the mask as drawn": by_mask,
         "Composite, painted_mask": by_painted_mask,
         "Composite, a mask of another size": by_scaled_mask,
-        "Crop and Stitch, together, with and without painted_mask": by_stitch,
-        "Crop and Stitch, islands each, with and without painted_mask": by_islands,
-        "Crop and Stitch, a moving box, with and without painted_mask": by_moving_box,
+        "Crop and Stitch, together, with and without painted_mask": partial(by_stitch, "together"),
+        "Crop and Stitch, islands each, with and without painted_mask": partial(by_stitch, "each"),
+        "Crop and Stitch, a moving box, with and without painted_mask": partial(by_stitch, "moving"),
     }
     rows = []
     for name, put_in in kinds.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import json
 import time
@@ -60,15 +59,9 @@ class KeptFigures:
         if not path.exists():
             name, scheduler, steps = self.settings
             latent = HOST.nodes.KSampler().sample(
-                self.checkpoint.model,
-                number,
-                2 * steps,
-                cfg,
-                name,
-                scheduler,
-                *self.checkpoint.prompts(prompt),
+                self.checkpoint.model, number, 2 * steps, cfg, name, scheduler, *self.checkpoint.prompts(prompt),
                 self.checkpoint.empty(self.size),
-            )[0]
+            )[0]  # fmt: skip
             write(path, png(decoded(self.checkpoint.vae, latent["samples"])[0]))
         return read_png(path)
 
@@ -83,27 +76,17 @@ class KeptFigures:
         return read_png(self.folder / "cells" / f"{cell}.png")
 
     def measure(self, scene: Scenes, cell: CellName) -> str:
-        """Measures the cell if it is not kept; what is to be said of it.
-
-        If memory runs out, it is tried once more with every model unloaded first. Pictures are painted one at a time,
-        so there is no batch to make smaller.
-        """
+        """Measures the cell if it is not kept; what is to be said of it. If memory runs out, the others go on."""
         figures, path = self.kept(cell), self.folder / "cells" / f"{cell}.json"
-        for again in (True, False) if figures is None else ():
+        if figures is None:
             try:
                 picture, figures = self.measured(scene, cell)
             except (torch.OutOfMemoryError, MemoryError) as error:
                 self.failures[cell] = (str(error) or "out of memory").splitlines()[0]
-            else:
-                self.failures.pop(cell, None)
-                write(path.with_suffix(".png"), png(picture))  # before its figures: these make the cell count
-                write(path, json.dumps(figures))
-                break
-            if again:  # past the handler, so that the failed run's tensors are free
-                HOST.comfy.model_management.unload_all_models()
-                gc.collect()
-                HOST.comfy.model_management.soft_empty_cache()
-        return f"seam {figures['seam']:.3f}, loss {figures['loss']:.3f}" if figures else self.failures[cell]
+                return self.failures[cell]
+            write(path.with_suffix(".png"), png(picture))  # before its figures: these make the cell count
+            write(path, json.dumps(figures))
+        return f"seam {figures['seam']:.3f}, loss {figures['loss']:.3f}"
 
     def measured(self, scene: Scenes, cell: CellName) -> tuple[Tensor, dict[str, Any]]:
         cuda = torch.cuda.is_available()

@@ -72,7 +72,6 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, metavar="DIR", help="where results go: benchmarks/out/NAME")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--blind", action="store_true")
-    parser.add_argument("--threads", type=int, help="of the CPU")
     return parser
 
 
@@ -81,8 +80,6 @@ def main() -> None:
     if "--inexact" in sys.argv:
         return inexact.main()
     options = parser().parse_args()
-    if options.threads:
-        torch.set_num_threads(options.threads)
     try:
         run(options)
     except BadInput as error:

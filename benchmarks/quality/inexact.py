@@ -1,4 +1,4 @@
-"""Models that are not exact denoisers, or are asked what does not fit, by stand-ins made of the small model.
+"""Models that are not exact denoisers, by stand-ins made of the small model.
 
     python benchmarks quality --inexact
     python benchmarks quality --inexact --models w3.5,lora --scenes 16 --seeds 1 --steps 8
@@ -7,7 +7,6 @@
 - w2, w3.5, w6: guidance of that weight inside the network, D_neg + w (D_pos - D_neg) in one evaluation, at cfg 1, as
   in models distilled in guidance (Flux dev)
 - lora lcm, lora euler: distilled to a few steps
-- prompt: each scene with the caption of another, judged without a prompt
 - weights: 5 % of noise in every weight, as 4-bit weights have
 - float8: weights of float8 (e4m3fn)
 
@@ -16,7 +15,7 @@ the untouched scene: 1 is real. Each with its standard error, and bold where it 
 the same steps, beyond two standard errors. Steps are those of a user's settings: `x 2` makes about two evaluations a
 step; `blend fixed` under Euler is the host. The own loss of the kept part is above 1 where what was painted does not
 hang together with it. Taken for distilled: the share of pictures of which Match left its extra evaluations out, because
-the model looked distilled in steps. A sheet a table is in benchmarks/out/inexact: look at it.
+the model looked distilled in steps.
 """
 
 from __future__ import annotations
@@ -35,12 +34,11 @@ from latent_repaint.samplers.mathematics.known_noise import FixedNoise
 from latent_repaint.samplers.methods import Blend, Match, RePaintBudget
 
 from ..host import HOST
-from ..report import OUT, RESULTS, Table, chosen, contact_sheet, write
-from .sampling import LANPAINT, inpaint, with_lanpaint
+from ..report import RESULTS, Table, chosen, mean_and_error, write
+from .sampling import inpaint
 from .scenes import Scenes
 
-SHEETS = OUT / "inexact"
-SHOWN, FIRST_SEED = 12, 7
+FIRST_SEED = 7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +59,8 @@ METHODS: dict[str, tuple[Any, int]] = {  # and how many times the steps it makes
     "blend fixed": (Blend(known_noise="fixed"), 1),
     "repaint x 2": (RePaintBudget(evaluations_per_step=2.0), 1),
     "match x 2": (WatchedMatch(inner_steps=1.0), 1),
-    LANPAINT: (LANPAINT, 1),
 }
-MODELS = ("cfg1", "cfg4", "cfg7", "w2", "w3.5", "w6", "lora lcm", "lora euler", "prompt", "weights", "float8")
+MODELS = ("cfg1", "cfg4", "cfg7", "w2", "w3.5", "w6", "lora lcm", "lora euler", "weights", "float8")
 COLUMNS = ("model", "steps", "method", "evaluations", "seam", "worst, seed by seed", "own loss", "of the kept part",
            "taken for distilled")  # fmt: skip
 
@@ -75,8 +72,6 @@ class StandIn(NamedTuple):
     solver: str
     cfg: float
     steps: tuple[int, ...]
-    positive: list
-    judge: Scenes
 
 
 class Scored(NamedTuple):
@@ -91,27 +86,22 @@ class Scored(NamedTuple):
 
 
 class DemoScenes:
-    """The first `count` held-out scenes, each with its own caption; and the same judged without a prompt."""
+    """The first `count` held-out scenes, each with its own caption."""
 
     def __init__(self, count: int) -> None:
         self.model, clip, vae = HOST.nodes.CheckpointLoaderSimple().load_checkpoint(SMALL_MODEL.name)
         images, captions = held_out(count)
         self.scenes = Scenes(self.model, vae, images, lambda: prompts(clip, captions))
         self.positive, self.negative = self.scenes.prompts
-        nothing = [[self.negative[0][0].expand(count, -1, -1), {}]]
-        self.without_prompt = Scenes(self.model, vae, images, lambda: (nothing, self.negative))
 
-    def stand_in(self, name: str, solver: str) -> StandIn:
-        plain = StandIn(self.model, solver, 1.0, (20, 8), self.positive, self.scenes)
+    def stand_in(self, name: str) -> StandIn:
+        plain = StandIn(self.model, "euler", 1.0, (20, 8))
         if name.startswith("cfg"):
             return plain._replace(cfg=float(name[3:]))
         if name.startswith("lora"):
             lora = HOST.comfy.utils.load_torch_file(str(DISTILLED), safe_load=True)
             distilled, _ = HOST.comfy.sd.load_lora_for_models(self.model, None, lora, 1.0, 0.0)
             return plain._replace(model=distilled, solver=name[5:], steps=(8, 4))
-        if name == "prompt":
-            of_another = [[self.positive[0][0].roll(1, 0), {}]]
-            return plain._replace(positive=of_another, judge=self.without_prompt)
         if name == "weights":
             return plain._replace(model=with_noisy_weights(self.model, 0.05))
         if name == "float8":
@@ -122,16 +112,15 @@ class DemoScenes:
         """The latents, and how often the network was asked."""
         way, factor = METHODS[method]
         settings = (asked.solver, "normal", factor * steps, asked.cfg)
-        samples, passes = inpaint(asked.model, way, settings, (asked.positive, self.negative), self.scenes.given, seed)
+        samples, passes = inpaint(asked.model, way, settings, self.scenes.prompts, self.scenes.given, seed)
         return samples, len(passes)
 
-    def scored(self, asked: StandIn, method: str, steps: int, seed: int) -> tuple[Scored, Tensor]:
-        """And the pictures, (count, H, W, 3)."""
+    def scored(self, asked: StandIn, method: str, steps: int, seed: int) -> Scored:
         samples, evaluations = self.painted(asked, method, steps, seed)
-        pictures, found = asked.judge.measured(samples)
+        _pictures, found = self.scenes.measured(samples)
         way = METHODS[method][0]
         distilled = (~way.noises[-1].exact).float() if isinstance(way, WatchedMatch) else None
-        return Scored(found["seam"], found["loss"], found["kept"], evaluations, distilled), pictures
+        return Scored(found["seam"], found["loss"], found["kept"], evaluations, distilled)
 
 
 def guided_inside(model: Any, negative: Tensor, w: float) -> Any:
@@ -187,8 +176,7 @@ def row(name: str, steps: int, method: str, scores: list[Scored], host: list[Sco
 
 def spread(scores: list[Scored], measure: str) -> tuple[float, float]:
     """Mean and standard error over all scenes and seeds."""
-    values = torch.cat([getattr(score, measure) for score in scores])
-    return float(values.mean()), float(values.std()) / len(values) ** 0.5
+    return mean_and_error(torch.cat([getattr(score, measure) for score in scores]).tolist())
 
 
 def main() -> None:
@@ -197,37 +185,24 @@ def main() -> None:
     parser.add_argument("--models", default=",".join(MODELS), help="for example w3.5,lora")
     parser.add_argument("--methods", default="", help=f"of {', '.join(METHODS)}; the host always runs too")
     parser.add_argument("--steps", default="", help="20,8; of the LoRA 8,4")
-    parser.add_argument("--sampler", default="euler", help="of all models but the LoRA")
     parser.add_argument("--scenes", type=int, default=64)
     parser.add_argument("--seeds", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    every = with_lanpaint([name for name in METHODS if name != LANPAINT])
-    methods = chosen(f"host,{options.methods}", every) if options.methods else every
+    methods = chosen(f"host,{options.methods}", list(METHODS)) if options.methods else list(METHODS)
     with torch.inference_mode():
         demo, rows = DemoScenes(options.scenes), []
         for name in chosen(options.models, MODELS):
-            asked = demo.stand_in(name, options.sampler)
+            asked = demo.stand_in(name)
             for steps in map(int, options.steps.split(",")) if options.steps else asked.steps:
-                rows += rows_of(demo, name, asked, steps, methods, options.seeds)
-    note = f"{options.scenes} scenes, {options.seeds} seeds, {options.sampler}."
+                host: list[Scored] = []
+                for method in methods:
+                    scores = [demo.scored(asked, method, steps, FIRST_SEED + k) for k in range(options.seeds)]
+                    host = host or scores
+                    rows.append(row(name, steps, method, scores, host))
+                    print(*rows[-1], sep=" | ", flush=True)
+    note = f"{options.scenes} scenes, {options.seeds} seeds, euler."
     text = Table("Models that are not exact denoisers", COLUMNS, rows, note).text
     print(text)
     if not options.methods and not options.steps and options.models == ",".join(MODELS) and options.scenes == 64:
         write(RESULTS / "inexact.md", f"{text}\n{__doc__}")
-
-
-def rows_of(demo: DemoScenes, name: str, asked: StandIn, steps: int, methods: list[str], seeds: int) -> list[list[str]]:
-    """The lines of one model at so many steps, printed as they come, and their sheet."""
-    rows, sheet, host = [], {"given": demo.scenes.masked()[:SHOWN]}, None
-    for method in methods:
-        runs = [demo.scored(asked, method, steps, FIRST_SEED + k) for k in range(seeds)]
-        scores = [scored for scored, _pictures in runs]
-        host = host or scores
-        sheet[method] = runs[-1][1][:SHOWN]
-        rows.append(row(name, steps, method, scores, host))
-        print(*rows[-1], sep=" | ", flush=True)
-    sheet["original"] = demo.scenes.pictures[:SHOWN]
-    SHEETS.mkdir(parents=True, exist_ok=True)
-    contact_sheet(sheet).save(SHEETS / f"{name} {steps}.png")
-    return rows

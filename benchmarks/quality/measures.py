@@ -1,4 +1,4 @@
-"""Masks, and what can be measured without an exact answer: seam, colour, and what the model itself thinks."""
+"""What can be measured without an exact answer: what the model itself thinks of a picture."""
 
 from __future__ import annotations
 
@@ -6,56 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from latent_repaint.samplers.mathematics.noise_level import noise_levels
 
 from ..host import HOST
 
 LEVELS = (0.9, 0.75, 0.6, 0.45)  # shares of the schedule gone by, at which details and shapes are decided
-
-
-def half(height: int, width: int) -> Tensor:
-    """The right half."""
-    unknown = torch.zeros(height, width, dtype=torch.bool)
-    unknown[:, width // 2 :] = True
-    return unknown
-
-
-def box(height: int, width: int) -> Tensor:
-    """The middle quarter of the area."""
-    unknown = torch.zeros(height, width, dtype=torch.bool)
-    unknown[height // 4 : -(height // 4), width // 4 : -(width // 4)] = True
-    return unknown
-
-
-def strokes(height: int, width: int) -> Tensor:
-    """Three strokes across the picture, an eighth of it wide."""
-    row, column = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    thick = max(1, min(height, width) // 8)
-    lines = ((row - column) % (2 * height), (row + column - 11 * height // 16) % (2 * height), row + 1 - height // 2)
-    return torch.stack([line.abs() < thick for line in lines]).any(0) & (column > 0) & (column < width - 1)
-
-
-def outpaint(height: int, width: int) -> Tensor:
-    """All but the middle quarter of the area."""
-    return ~box(height, width)
-
-
-MASKS = {"half": half, "box": box, "strokes": strokes, "outpaint": outpaint}  # in turn, on the latent's own grid
-
-
-def colour_shift(picture: Tensor, original: Tensor, unknown: Tensor, width: int) -> float:
-    """How far the mean colour of the painted pixels along the mask's edge is from the original's, in levels of 255.
-
-    Arguments:
-        picture, original: (H, W, 3) in [0, 1].
-        unknown: (H, W), boolean.
-        width: how many pixels count as along the edge.
-    """
-    near = functional.max_pool2d((~unknown).float()[None, None], 2 * width + 1, 1, width)[0, 0] > 0
-    ring = near & unknown
-    return 255 * float((picture[ring].mean(0) - original[ring].mean(0)).square().mean().sqrt())
 
 
 def denoising_loss(model: Any, latent: Tensor, positive: list, parts: Tensor) -> Tensor:

@@ -15,19 +15,13 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from ..report import Table, contact_sheet, to_image, write
+from ..report import Table, contact_sheet, to_image, with_error, write
 from .cells import KeptFigures, cell_of
 from .scenes import Scenes
 
 SHOWN, SIDE, PAIRS = 8, 256, 32
 HERE = Path(__file__).resolve().parent
-READING = """Passes: evaluations of the network, a guided one counted twice; all methods get as many. Seam: the
-steepness of the picture across the mask's edge, over the untouched picture's; 1 is right. Loss: how badly the model
-predicts the painted part under noise, over the untouched picture's; near 1 is right, far below it is too smooth. Kept:
-the same of the kept part, beside what was painted: above 1 where the two do not hang together.
-Colour: how far the painted part along the edge is from the untouched picture, in levels of 255. Means over the
-pictures ± standard error.
-"""
+READING = "How to read this: docs/measure.md.\n"
 
 
 class ResultsPage:
@@ -52,8 +46,7 @@ class ResultsPage:
         notes = list(self.kept.checkpoint.notes)
         if missing := self.wanted - len(self.found):
             notes.append(f"{missing} of {self.wanted} cells are not measured; the same command goes on with them.")
-        notes += [f"Left out for want of memory, also with every other model unloaded: {reason}. Try a smaller "
-                  "--size, or start with other programs closed."
+        notes += [f"Left out for want of memory: {reason}. Try a smaller --size, or close other programs."
                   for reason in sorted(set(self.kept.failures.values()))]  # fmt: skip
         return notes
 
@@ -67,12 +60,12 @@ class ResultsPage:
                 vram = [cell["vram"] for cell in cells if cell["vram"]]
                 rows.append([
                     f"{cfg:g}", method, str(len(cells)), f"{statistics.fmean(cell['passes'] for cell in cells):.0f}",
-                    *(spread([cell[name] for cell in cells]) for name in ("seam", "loss", "kept", "colour")),
+                    *(with_error([cell[name] for cell in cells]) for name in ("seam", "loss", "kept")),
                     f"{statistics.median(cell['seconds'] for cell in cells):.2f}",
                     f"{max(vram):.0f}" if vram else "-", str(sum(not cell["finite"] for cell in cells)),
                 ])  # fmt: skip
-        columns = ["cfg", "method", "pictures", "passes", "seam", "loss", "kept", "colour", "seconds a picture",
-                   "peak VRAM, MB", "not finite"]  # fmt: skip
+        columns = ["cfg", "method", "pictures", "passes", "seam", "loss", "kept", "seconds a picture", "peak VRAM, MB",
+                   "not finite"]  # fmt: skip
         return Table("Methods", columns, rows, level=2)
 
     def sheet(self) -> Image.Image:
@@ -138,12 +131,6 @@ def page(
         caption=html.escape(caption),
         sheet=sheet,
     )
-
-
-def spread(values: list[float]) -> str:
-    """Mean ± standard error."""
-    error = f" ± {statistics.stdev(values) / len(values) ** 0.5:.3f}" if len(values) > 1 else ""
-    return f"{statistics.fmean(values):.3f}{error}"
 
 
 def embedded(picture: Image.Image) -> str:

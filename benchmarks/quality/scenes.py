@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from ..host import HOST
+from ..masks import MASKS
 from ..seam import seam_energy
-from .measures import MASKS, colour_shift, denoising_loss
+from .measures import denoising_loss
 
 
 @dataclass(frozen=True)
@@ -82,16 +83,14 @@ class Scenes:
 
     def measured(self, samples: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The pictures that the samples are, and for each a number by name, (B,)."""
-        pictures, cell = decoded(self.vae, samples), pixels_of_a_cell(self.vae)
+        pictures = decoded(self.vae, samples)
         images = [images.movedim(-1, 1).split(1) for images in (pictures, self.untouched)]
         edges = zip(*images, self.pixels[:, None].float().split(1), strict=True)
-        shifts = zip(pictures, self.untouched, self.pixels, strict=True)
         loss, kept = (self.losses(samples) / self.real_losses).mean(2)
         return pictures, {
             "seam": torch.tensor([seam_energy(*edge) for edge in edges]),
             "loss": loss,
             "kept": kept,
-            "colour": torch.tensor([colour_shift(*shift, 2 * cell) for shift in shifts]),
         }
 
 

@@ -1,6 +1,5 @@
 """What is done again and what is not, and what is written about it."""
 
-import json
 import os
 import re
 import shutil
@@ -9,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import ray
 
 from batch import Refused, report
 from batch import cluster as cluster_module
@@ -16,8 +16,7 @@ from batch.check import Job, Jobs
 from batch.cluster import Crew, share_of_gpu
 from batch.manifest import DONE, FAILED, Manifest
 from batch.places import Folder
-from batch.run import BatchRun, Queue, unlike_versions
-from batch.table import Counts
+from batch.run import BatchRun, Queue
 
 FACTS = {"recipe": "r", "image_at": "1:2", "mask_at": "3:4"}
 
@@ -206,17 +205,6 @@ def test_no_control_character_reaches_the_terminal(capsys):
     assert capsys.readouterr().out == "a?[2Jb?c?d\ne\n"
 
 
-def test_each_kind_is_counted_and_its_first_three_are_named():
-    counts = Counts()
-    for number in range(5):
-        counts.add("no mask", f"{number}.png\x1b")
-    counts.add("broken", "x.png")
-    assert list(counts.lines("set aside")) == [
-        "set aside (1): broken", "    x.png", "set aside (5): no mask", "    0.png",
-        "    1.png", "    2.png", "    ...",
-    ]  # fmt: skip
-
-
 @pytest.mark.parametrize(("gpus", "workers", "share"), [(0, 3, 0), (1, 1, 1), (8, 8, 1), (1, 2, 0.5), (2, 3, 0.5)])
 def test_workers_share_gpus_so_that_all_find_a_place(gpus, workers, share):
     assert share_of_gpu(gpus, workers) == share
@@ -228,82 +216,32 @@ def test_a_disk_without_room_for_the_pictures_is_told_before_the_run(tmp_path):
         run.check_space()
 
 
-def test_hosts_of_different_versions_are_told():
-    one, other = {"host": "a", "version": "0.3.75"}, {"host": "b", "version": "0.33.0"}
-    assert unlike_versions([one, one]) == ""
-    assert "0.3.75 at a, 0.33.0 at b" in unlike_versions([one, other])
+def test_a_picture_that_ends_its_worker_is_set_aside_and_takes_no_other_with_it(cluster, tmp_path):
+    class Painter:
+        """A worker without a host."""
 
+        def start(self):
+            return {"host": "none", "version": "1"}
 
-@pytest.fixture
-def painters(cluster):
-    """painters(paint) are two workers that do `paint(job)`; run(jobs) takes jobs through their passes."""
-    import ray
+        def paint(self, job):
+            if job.name == "deadly":
+                os._exit(1)
+            return {**job.facts(), "state": DONE}
 
+        def stop(self):
+            return
+
+    names, ends = [str(number) for number in range(12)], {}
+    run = planned(tmp_path, [job(name, result_at="") for name in [*names[:4], "deadly", *names[4:]]])
     ray.init(address=cluster.address, log_to_driver=False)
-
-    def made(paint):
-        class Painter:
-            def start(self):
-                return {"host": "none", "version": "1"}
-
-            def paint(self, job):
-                return {**job.facts(), "state": DONE, "result": paint(job)}
-
-            def stop(self):
-                return
-
+    try:
         crew = Crew(Painter, [(), ()], 2)
-        crew.open(all_of_them=True)
-        return crew
-
-    yield made
-    ray.shutdown()
-
-
-def painted(crew, names, tmp_path, on_end=lambda run: None):
-    """What became of pictures of these names."""
-    run, ends = planned(tmp_path, [job(name, result_at="") for name in names]), {}
-    run.progress, run.stop = report.progress(len(names)), SimpleNamespace(asked=False)
-    run.options.host, run._crew = [], lambda _: crew
-
-    def add(entry):
-        ends[entry["name"]] = entry
-        on_end(run)
-
-    run.manifest = SimpleNamespace(add=add)
-    run._paint()
-    return ends, run
-
-
-def test_a_picture_that_ends_its_worker_is_set_aside_and_takes_no_other_with_it(painters, tmp_path):
-    def paint(job):
-        if job.name == "deadly":
-            os._exit(1)
-
-    names = [str(number) for number in range(12)]
-    ends, _ = painted(painters(paint), [*names[:4], "deadly", *names[4:]], tmp_path)
+        run.progress, run.stop = report.progress(13), SimpleNamespace(asked=False)
+        run.options.host, run._crew = [], lambda _: crew
+        run.manifest = SimpleNamespace(add=lambda entry: ends.update({entry["name"]: entry}))
+        run._paint()
+    finally:
+        ray.shutdown()
     assert {name for name, end in ends.items() if end["state"] == DONE} == set(names)
     assert ends["deadly"]["state"] == FAILED and ends["deadly"]["tries"] == 3
     assert "the worker ended" in ends["deadly"]["error"]
-
-
-def test_a_worker_has_its_next_picture_while_it_paints_one_and_finishes_both_when_the_run_is_stopped(
-    painters, tmp_path
-):
-    import time
-
-    together = []  # a copy goes to each worker
-
-    def paint(job):
-        """Raises, unless the two pictures of a worker are there at the same time."""
-        together.append(job)
-        deadline = time.monotonic() + 60
-        while len(together) % 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-
-    crew = painters(paint)
-    ends, run = painted(crew, list(map(str, range(40))), tmp_path, lambda run: setattr(crew, "stopping", True))
-    assert 4 <= len(ends) <= 6 and all(end["state"] == DONE for end in ends.values())
-    assert len(ends) + len(run.todo) == 40 and not crew.painting
-    json.dumps(ends)

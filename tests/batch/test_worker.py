@@ -125,7 +125,7 @@ def test_a_row_reaches_its_nodes_and_a_negative_made_of_the_prompt_follows_it(
 def test_a_seed_that_is_too_large_for_its_node_is_folded_and_the_one_that_was_used_is_noted(work, pictures, flow):
     with edited(flow) as prompt:
         prompt["21"] = node("PrimitiveInt", value=5)
-        prompt["22"] = node("BatchSmallSeed", seed=1, text=["20", 0])
+        prompt["22"] = node("BatchRaisingText", seed=1, text=["20", 0])
         prompt["7"]["inputs"]["seed"], prompt["3"]["inputs"]["text"] = ["21", 0], ["22", 0]
     worker, job = work(pictures)
     made = job("a.png")
@@ -182,18 +182,6 @@ def test_pictures_of_one_content_are_painted_each_also_at_the_same_time(work, pi
     assert shown == shown[:1] * 6
 
 
-def test_a_result_that_the_host_remembers_but_has_no_more_is_painted_again(work, pictures, server):
-    worker, job = work(pictures)
-    first = worker.paint(job("a.png"))
-    for path in server.base.glob("output/*.png"):
-        path.unlink()
-    made = job("a.png")
-    made.before, made.result_at = first, ""
-    tries = [worker.paint(made) for _ in range(3)]  # a run's; a busy host forgets only after the second
-    assert tries[0]["state"] == NOT_DONE
-    assert (tries[2]["state"], tries[2]["result_hash"]) == (DONE, first["result_hash"])
-
-
 def odd_mask():
     mask = Image.new("L", (9, 7))
     mask.putpixel((1, 1), 255)
@@ -226,9 +214,7 @@ def test_what_breaks_after_the_check_sets_that_picture_aside(work, pictures, spo
     ("settings", "state", "error"),
     [
         ({"20.text": "a poison"}, NOT_DONE, "node 20 BatchRaisingText: this text cannot be used: poison"),
-        ({"20.more.words": "a poison"}, NOT_DONE, "node 20 BatchRaisingText: this text cannot be used: poison"),
         ({"7.steps": 0}, NOT_DONE, "node 7 LatentRepaint_KSampler: .*steps.*"),
-        ({"7.steps": 10**400}, NOT_DONE, "node 7 LatentRepaint_KSampler: .*steps.*"),
         ({"7.steps": 2.5}, FAILED, "node 7 LatentRepaint_KSampler, input steps: found 2.5, wanted a whole number"),
         ({"7.sampler_name": "x"}, FAILED, "node 7 LatentRepaint_KSampler, input sampler_name: found 'x', .*"),
     ],

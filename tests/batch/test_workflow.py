@@ -173,19 +173,6 @@ def test_a_seed_in_a_node_of_its_own_is_set_there_and_fits_all_nodes_that_it_rea
     assert list(found.seeds) == [("6", "seed")] and len(found.strange_seeds) == 2
 
 
-def test_both_a_node_and_an_input_may_have_a_dot_in_their_name():
-    prompt = flow(
-        n14=node("Resize", "v1.5", **{"resize_type.width": 512, "steps": 1}), n15=node("Other", "v1.5.steps", x=2)
-    )
-    found = understood(prompt, None, None, None)
-    assert (
-        address(prompt, "14.resize_type.width") == "14.resize_type.width" == address(prompt, "v1.5.resize_type.width")
-    )
-    assert address(prompt, "v1.5.steps.x") == "15.x" and address(prompt, "v1.5.steps") == "14.steps"
-    made, _ = found.filled("a", "", 0, {"14.resize_type.width": 640}, {})
-    assert made["14"]["inputs"]["resize_type.width"] == 640
-
-
 @pytest.mark.parametrize(
     ("now", "given", "wanted"),
     [(20, "4", 4), (20, "4.0", 4), (20, "1e3", 1000), (1, "4.5", 4.5), (1, 10**30, 10**30), (1.5, "2", 2.0),

@@ -84,29 +84,6 @@ def test_of_two_the_last_one_counts_and_only_once(eps_model, masked):
     assert not model.wrappers.get(WrappersMP.SAMPLER_SAMPLE)  # the given model is left alone
 
 
-def test_it_survives_clones_hooks_and_merges(eps_model, masked):
-    ours = drop_in(eps_model, masked)["samples"]
-    for model in (inpaint(eps_model).clone(), inpaint(eps_model.clone())):
-        model.set_model_sampler_post_cfg_function(lambda args: args["denoised"])
-        assert torch.equal(hosts_ksampler(model, masked), ours)
-
-
-def test_other_wrappers_go_around_it_whether_they_come_before_or_after(eps_model, masked):
-    seen = []
-
-    def wrapper(executor, *args, **kwargs):
-        seen.append(type(executor.class_obj).__name__)
-        return executor(*args, **kwargs)
-
-    ours = drop_in(eps_model, masked)["samples"]
-    before = eps_model.clone()
-    before.add_wrapper_with_key(WrappersMP.SAMPLER_SAMPLE, "before", wrapper)
-    model = inpaint(before)
-    model.add_wrapper_with_key(WrappersMP.SAMPLER_SAMPLE, "after", wrapper)
-    assert torch.equal(hosts_ksampler(model, masked), ours)
-    assert seen == ["KSAMPLER", "InpaintingSampler"]
-
-
 @every_method
 def test_detailers_direct_calls_inpaint(eps_model, latent, mask, masked, method):
     """Impact's detailers build a guider and call its `sample`; their mask has the latent's size."""

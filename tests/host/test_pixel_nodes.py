@@ -129,23 +129,6 @@ def test_the_painted_mask_is_what_the_sampler_may_change(vae, size, cells, metho
     assert torch.equal(result[blended == 0], image[blended == 0])
 
 
-def test_a_black_that_is_not_quite_black_is_black(vae):
-    """A resaved file's of 1, a video's of 16: each node does what it does with 0."""
-    image, black = picture(96, 120), square(96, 120, 30, 40, 20)
-    for faint in (1, 16, 25):
-        mask = black.clamp(min=faint / 255)
-        for ours, theirs in zip(encode(image, mask, vae), encode(image, black, vae), strict=True):
-            if isinstance(ours, dict):
-                assert all(torch.equal(ours[key], theirs[key]) for key in ("samples", "noise_mask"))
-            else:
-                assert torch.equal(ours, theirs)
-        assert torch.equal(composite(image, 1 - image, mask)[0], composite(image, 1 - image, black)[0])
-        (ours, crop, hole), (theirs, other, same) = (Crop.execute(image, m, 1.2, 64, 64, 8).args for m in (mask, black))
-        assert torch.equal(crop, other) and torch.equal(hole, same)
-        back = [Stitch.execute(cut, 1 - crop, 0, 16, "multiband", 1.0, hole).args[0] for cut in (ours, theirs)]
-        assert torch.equal(*back)
-
-
 @pytest.mark.parametrize("times", [2, 1.5, 0.5, 1.02])
 def test_a_crop_scaled_in_equal_proportions_is_put_back(vae, times):
     """By an upscaler, say: 544 of 512 is no padding. What it shows lies where it lay."""
@@ -165,13 +148,6 @@ def test_a_crop_scaled_in_equal_proportions_is_put_back(vae, times):
             ValueError, match="LatentRepaint_Stitch: input generated: found .*in equal proportions only"
         ):
             Stitch.execute(stitch, torch.zeros(1, *other, 3), 0, 16, "multiband", 0.0)
-
-
-def test_what_vae_encode_cut_is_not_taken_for_scaled():
-    image, mask = picture(300, 420), square(300, 420, 100, 200, 60)
-    stitch, cropped, _ = Crop.execute(image, mask, 1.5, 100, 100, 1).args
-    with pytest.raises(ValueError, match="LatentRepaint_Stitch: input generated: found 96x96 pixels, wanted 100x100"):
-        Stitch.execute(stitch, cropped[:, 2:98, 2:98], 0, 16, "multiband", 0.0)
 
 
 def test_values_above_1_are_kept():

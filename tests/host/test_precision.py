@@ -31,12 +31,13 @@ def difference(result: torch.Tensor, wanted: torch.Tensor, mask: torch.Tensor) -
 
 @HALVES
 @pytest.mark.parametrize("method", METHODS)
-def test_half_precision_latents_and_masks(any_model, latent, mask, masked, method, half):
+def test_half_precision_latents(any_model, latent, mask, masked, method, half):
+    """At cfg 1, where the host divides by 1e-37, which is 0 in half precision."""
     sampler = combined("euler_ancestral", method)
     schedule = sigmas(any_model, 8)
-    full = sample(any_model, sampler, schedule, masked, cfg=2.0).samples
-    given = {"samples": latent.to(half), "noise_mask": mask.to(half)}
-    result = sample(any_model, sampler, schedule, given, cfg=2.0).samples
+    full = sample(any_model, sampler, schedule, masked).samples
+    given = {"samples": latent.to(half), "noise_mask": mask}
+    result = sample(any_model, sampler, schedule, given).samples
     assert difference(result, full, mask) < TOLERANCE[half]
     # the host scales the latent in and out, which rounds twice
     kept = (result.float() - given["samples"].float()).abs() * (1 - mask)

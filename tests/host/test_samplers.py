@@ -18,7 +18,6 @@ from sampling import (
 )
 
 from comfyui_host.tiny import ksampler, sample, sigmas
-from latent_repaint.samplers.mathematics.soft_mask import SoftMask
 
 SOLVERS = "euler euler_ancestral dpmpp_2m dpmpp_2m_sde uni_pc ddim heun lcm sa_solver euler_cfg_pp".split()
 STOCHASTIC = ["euler_ancestral", "dpmpp_2m_sde", "dpmpp_sde", "lcm", "ddpm"]
@@ -101,17 +100,6 @@ def test_fixed_noise_is_what_the_host_does(any_model, masked, solver):
     ours = sample(any_model, combined(solver, "fixed"), schedule, masked, cfg=3.0)
     theirs = sample(any_model, ksampler(solver), schedule, masked, cfg=3.0)
     assert (ours.samples - theirs.samples).abs().max() <= TOLERANCE
-
-
-def test_a_soft_cell_joins_for_the_last_part_of_the_schedule(eps_model):
-    """A cell of value v joins when a fraction v of the timesteps is left; a cell of value 0 never does."""
-    sampling, schedule = eps_model.get_model_object("model_sampling"), sigmas(eps_model, 20, "simple")
-    mask = torch.linspace(0, 1, 11)
-    soft_mask = SoftMask(sampling, mask, schedule)
-    share = torch.stack([soft_mask.free(sigma[None]) for sigma in schedule[:-1]]).float().mean(0)
-    assert share[0] == 0 and share[-1] == 1
-    assert share.diff().min() >= 0
-    torch.testing.assert_close(share[1:-1], mask[1:-1], rtol=0, atol=0.1)
 
 
 def test_a_soft_mask_keeps_what_is_black(any_model, latent):

@@ -2,11 +2,10 @@
 
 import itertools
 
-import comfy.sample
 import pytest
 import torch
 from comfy_extras.nodes_differential_diffusion import DifferentialDiffusion
-from sampling import TOLERANCE, cfg_guider, combined, kept_error, one_by_one, one_of_each, passes, wrapped
+from sampling import TOLERANCE, combined, kept_error, one_by_one, one_of_each, passes, wrapped
 
 from comfyui_host.tiny import host, ksampler, sample, sigmas
 from latent_repaint.samplers.host import combine
@@ -84,22 +83,6 @@ def test_at_full_denoise_nothing_of_the_old_content_is_left(any_model, old, meth
     latent, mask, likeness = old
     masked, schedule = {"samples": latent, "noise_mask": mask}, sigmas(any_model, 8)
     assert abs(likeness(sample(exact(any_model), combined("euler_ancestral", method), schedule, masked).samples)) < 0.1
-
-
-@one_of_each
-def test_what_is_shown_holds_old_content_until_its_cell_is_free(any_model, latent, mask, method):
-    """A cell of .05 joins at the last of ten steps: until then previews show the latent there."""
-    soft, previews, scale = 0.05 + 0.95 * mask, [], any_model.model.latent_format.scale_factor
-    guider, schedule = cfg_guider(any_model), sigmas(any_model, 10)
-    with torch.inference_mode():
-        samples = guider.sample(
-            comfy.sample.prepare_noise(latent, 3), latent, combined("euler", method), schedule, denoise_mask=soft,
-            callback=lambda step, denoised, x, total: previews.append(denoised), seed=3,
-        )  # fmt: skip
-    late = soft < 0.1
-    for preview in previews[:-2]:
-        assert ((preview / scale - latent) * late).abs().max() <= TOLERANCE
-    torch.testing.assert_close(previews[-1] / scale, samples, rtol=1e-4, atol=1e-4)
 
 
 @one_of_each

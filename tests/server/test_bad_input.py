@@ -38,13 +38,3 @@ def test_the_error_names_the_node_before_any_model_evaluation_and_the_host_goes_
     assert not [message for message in progress if message[0] == "sample"]
     seed = 30 + [*CASES].index(case)
     assert client.run(prompt("blend", steps=2, noise_seed=seed)).evaluations("sample") == 2
-
-
-@pytest.mark.parametrize(("given", "node_id"), [
-    ({"jump_n_sample": 0}, "inpaint"), ({"sampler_name": "dpm_fast"}, "sample"), ({"sampler_name": "eul"}, "sample"),
-])  # fmt: skip
-def test_what_is_not_on_offer_is_refused_by_name(client, prompt, given, node_id):
-    ((name, value),) = given.items()
-    with pytest.raises(PromptError) as error:
-        client.run(prompt("ksampler" if node_id == "sample" else "repaint", **given))
-    assert error.value.node_id == node_id and name in str(error.value) and str(value) in str(error.value)

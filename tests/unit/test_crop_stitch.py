@@ -145,14 +145,6 @@ def test_holes_are_filled_on_request_alone():
     assert fill_holes(outline * 0.5).unique().tolist() == [0, 0.5, 1]
 
 
-def test_generated_pixels_land_where_the_mask_is():
-    image, mask = torch.zeros(1, 300, 300, 3), block(300, 300, 140, 90, 180, 130)
-    cut, cropped, cropped_mask = crop(image, mask, Framing(1.5, 256, 256, 8))
-    painted = cropped_mask[..., None].expand_as(cropped).clone()
-    result = stitch_crops(cut, painted, HARD).image[..., 0]
-    assert result[mask > 0].mean() > 0.95 and not result[mask == 0].any()
-
-
 def test_a_padded_crop_and_several_results_are_put_back():
     image, mask = random(1, 100, 90, 3), block(100, 90, 40, 40, 50, 50)
     cut, cropped, _ = crop(image, mask, Framing(1.0, 0, 0, 1))
@@ -187,17 +179,6 @@ def test_islands_whose_context_overlaps_share_a_crop(gap, crops):
     mask = torch.maximum(block(200, 400, 80, 100, 100, 120), block(200, 400, 80, 120 + gap, 100, 140 + gap))
     cut, _, _ = crop(random(1, 200, 400, 3), mask, Framing(1.0, 0, 0, 1), islands="each")
     assert len(cut.places) == crops
-
-
-def test_each_picture_of_a_batch_has_its_own_crop_and_an_unmasked_one_has_none():
-    mask = torch.cat([block(300, 300, 10, 10, 20, 20), torch.zeros(1, 300, 300), block(300, 300, 200, 100, 230, 140)])
-    image = random(3, 300, 300, 3)
-    batch, cropped, _ = crop(image, mask, Framing(1.0, 64, 64, 8), islands="each")
-    assert [place.pictures[0] for place in batch.places] == [0, 2]
-    assert torch.equal(stitch_crops(batch, 1 - cropped, Blending()).image[1], image[1])
-    for k in (0, 2):
-        alone, _, _ = crop(image[k : k + 1], mask[k : k + 1], Framing(1.0, 64, 64, 8), islands="each")
-        assert alone.places[0].box == batch.places[k // 2].box
 
 
 def test_generated_islands_land_in_their_own_places_and_variants_follow_each_other():
@@ -244,14 +225,6 @@ def test_what_was_painted_beyond_the_mask_is_put_back_where_the_crop_has_room(zo
     edge = torch.ones(1, 500, 500, dtype=torch.bool)
     edge[:, box.top + 1 : box.bottom - 1, box.left + 1 : box.right - 1] = False
     assert not everything.mask[edge].any()
-
-
-def test_a_painted_mask_that_does_not_fit_is_refused():
-    cut, cropped, cropped_mask = crop(random(2, 90, 90, 3), block(90, 90, 40, 40, 50, 50).expand(2, -1, -1), UNSCALED)
-    with pytest.raises(ValueError, match="input painted_mask: found a batch of 3, wanted one that divides 2"):
-        stitch_crops(cut, cropped, Blending(), cropped_mask[[0, 0, 0]])
-    with pytest.raises(ValueError, match="input painted_mask: found 40x7 pixels"):
-        stitch_crops(cut, cropped, Blending(), torch.ones(1, 7, 40))
 
 
 def test_too_many_islands_and_frames_of_a_video_are_refused():

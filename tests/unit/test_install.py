@@ -25,29 +25,6 @@ def test_a_failing_command_names_its_step_its_last_lines_and_what_to_do(tmp_path
     assert "'torch' failed" in message and advice in message and printed in message
 
 
-@pytest.mark.skipif(os.name != "posix", reason="elsewhere no process is replaced by another")
-def test_packages_are_installed_once_and_again_where_they_changed_or_failed(tmp_path, monkeypatch):
-    done = []
-
-    def started(*_):
-        raise SystemExit("started")
-
-    def run(name, command, folder):
-        done.append(command[-1])
-        if command[-1] == "broken":
-            raise pip_step.StepError("no network")
-
-    monkeypatch.setattr(pip_step, "make_venv", lambda *_: None)
-    monkeypatch.setattr(pip_step, "run", run)
-    monkeypatch.setattr(os, "execve", started)
-    for packages in (["a==1"], ["a==1"], ["a==2"], ["broken"], ["broken"]):
-        try:
-            install.run_where_installed(["no_module_of_this_name"], packages, tmp_path)
-        except SystemExit as stopped:
-            done.append(str(stopped))
-    assert done == ["a==1", "started", "started", "a==2", "started"] + 2 * ["broken", "no network"]
-
-
 def test_a_checkout_of_your_own_is_used_with_its_own_python(tmp_path, monkeypatch):
     monkeypatch.setenv("COMFYUI_PATH", str(tmp_path))
     with pytest.raises(pip_step.StepError, match="main.py"):

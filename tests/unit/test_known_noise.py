@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from model_sampling import Sampling
 
 from latent_repaint.samplers.mathematics.known_noise import Conditional, Here, PredictedNoise
 from latent_repaint.samplers.mathematics.kriging import plausible
@@ -16,13 +17,6 @@ def denoise(x, sigma, guidance=1.0):
     With guidance it follows that much more.
     """
     return guidance * VARIANCES / (VARIANCES + sigma**2) * x
-
-
-class Sampling:
-    """The host's model_sampling, of a model with a = 1."""
-
-    def noise_scaling(self, sigma, noise, latent_image):
-        return latent_image + sigma * noise
 
 
 class Known:

@@ -68,17 +68,6 @@ def test_a_mask_drawn_at_another_size_covers_the_same_place():
     assert cells[0, 4:, 4:].eq(1).all() and cells.sum() == 16
 
 
-def test_causal_frames():
-    """Frame 0 alone in latent frame 0, frames 4k-3 .. 4k in latent frame k."""
-    latent = torch.Size((2, 16, 3, 4, 4))
-    for frame in range(9):
-        mask = torch.zeros(9, 32, 32)
-        mask[frame] = 1
-        cells = mask_to_grid(mask, latent)
-        assert cells[:, 0, 0].tolist() == [float(k == (frame + 3) // 4) for k in range(3)]
-        assert of_latent_rank(cells, latent).shape == (2, 1, 3, 4, 4)
-
-
 def test_masks_of_a_batch_of_single_frames_are_a_batch():
     """Whatever the VAE's temporal ratio says: two masks would else be two frames of one video, the second lost."""
     mask = torch.zeros(2, 32, 32)

@@ -4,9 +4,10 @@ from itertools import pairwise
 
 import pytest
 import torch
+from model_sampling import Sampling
 
 from latent_repaint.samplers.mathematics.known_noise import Conditional, Here
-from latent_repaint.samplers.mathematics.moves import Refine, share
+from latent_repaint.samplers.mathematics.moves import Refine
 from latent_repaint.samplers.mathematics.noise_level import NoiseLevel
 from latent_repaint.samplers.methods import Match
 
@@ -47,21 +48,9 @@ def test_a_long_step_has_more_than_a_short_one():
     assert counts == {0: 5, 1: 1, 2: 4}, falls
 
 
-def test_what_is_left_over_goes_where_it_is_nearest_to_due():
-    assert share(3, {1: 0.55, 2: 0.75, 3: 1.7}) == {1: 0, 2: 1, 3: 2}
-    assert share(2, {1: 1.0, 2: 1.0, 3: 1.0}) == {1: 1, 2: 1, 3: 0}
-
-
 def test_a_flow_whose_first_level_has_no_signal():
     levels = [NoiseLevel(1 - s, s) for s in (1.0, 0.75, 0.5, 0.25, 0.0)]
     assert sum(extra(levels, 1.0, 64 * 64).values()) == 4
-
-
-class Sampling:
-    """The host's model_sampling, of a model with a = 1."""
-
-    def noise_scaling(self, sigma, noise, latent_image):
-        return latent_image + sigma * noise
 
 
 def gaussian(x, sigma, variance):

@@ -6,11 +6,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import random
 
-from latent_repaint.pixels.composite import Blending
-from latent_repaint.pixels.crop_stitch import crop, stitch_crops
-from latent_repaint.pixels.placement import SMOOTHING, Framing, place_moving, place_together
+from latent_repaint.pixels.placement import SMOOTHING, Framing, place_moving
 from latent_repaint.pixels.region import Box, bounding_box
 
 framings = st.builds(
@@ -53,20 +50,6 @@ def test_every_box_is_in_reach_of_all_that_its_frame_must_show(clip, framing):
         if masked:
             grown = masked.grown(31).within(picture.height, picture.width)
             assert box.united(grown) == box  # where the blending and the colours have their ring
-
-
-@given(clips(), framings)
-@settings(deadline=None, max_examples=100)
-def test_no_box_is_larger_than_one_around_all_frames_and_one_frame_is_placed_like_a_picture(clip, framing):
-    mask, context = clip
-    unscaled = Framing(framing.context_factor, 0, 0, 1)
-    if mask.any() and context is None:
-        moving, still = (placed(mask, context, unscaled)[0][0].box for placed in (place_moving, place_together))
-        reach = round(max(mask.shape) * (framing.context_factor - 1)) + 1  # of one frame's own context beyond its mask
-        assert moving.height <= still.height + reach and moving.width <= still.width + reach
-    first = mask[:1], context if context is None else context[:1]
-    if mask[0].any():
-        assert place_moving(*first, framing) == place_together(*first, framing)
 
 
 def moved(centres: list[tuple[float, float]], side: int, limit: int) -> torch.Tensor:
@@ -117,19 +100,3 @@ def test_frames_without_a_mask_lie_on_the_way():
     assert all(step == 4 for step in down[:30]) and not any(right)
     at_the_end = [None] * 8 + [(100, 200)] * 3 + [None] * 8
     assert not any(sum(steps(moved(at_the_end, 20, 400), Framing(1.0, 0, 0, 1))[:2], []))
-
-
-def test_the_frames_of_a_video_come_back_each_in_its_own_box():
-    """Colour k in frame k alone, where its mask is; and variants follow each other."""
-    mask = moved([(60 + 5 * t, 80 + 9 * t) if t != 4 else None for t in range(9)], 24, 240)
-    video = random(9, 240, 240, 3)
-    cut, cropped, cropped_mask = crop(video, mask, Framing(1.2, 0, 0, 8), islands="moving")
-    assert len(cropped) == len(cut.places) == 9 and not cropped_mask[4].any()
-    levels = torch.linspace(0.1, 0.9, 9)
-    colours = levels[:, None, None, None].expand_as(cropped)
-    result = stitch_crops(cut, colours, Blending(0, 0, "feather", 0.0)).image
-    for k, colour in enumerate(levels):
-        assert torch.allclose(result[k][mask[k] > 0], colour)
-    assert torch.equal(result[4], video[4]) and torch.equal(result[mask == 0], video[mask == 0])
-    variants = stitch_crops(cut, torch.cat([cropped, colours]), Blending(0, 0, "feather", 0.0)).image
-    assert torch.equal(variants, torch.cat([video, result]))

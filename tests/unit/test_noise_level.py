@@ -4,9 +4,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from model_sampling import Sampling
 
 from latent_repaint.samplers.mathematics.noise_level import NoiseLevel, full_noise
-from latent_repaint.samplers.mathematics.seeds import NoiseStream, derive_seed, image_seeds
+from latent_repaint.samplers.mathematics.seeds import derive_seed, image_seeds
 
 FAMILIES = {
     "exploding": lambda s: NoiseLevel(1.0, s),
@@ -44,48 +45,19 @@ def test_noise_is_found_again():
 
 @pytest.mark.parametrize(("sigma_max", "wanted"), [(10.0, 0.15), (1000.0, 0.05)])
 def test_a_state_with_half_again_the_signal_of_the_noisiest_level_is_pure_noise(sigma_max, wanted):
-    class Sampling:
-        """The host's model_sampling, of a model with a = 1."""
-
-        def noise_scaling(self, sigma, noise, latent_image):
-            return latent_image + sigma * noise
-
-    sampling = Sampling()
-    sampling.sigma_max = sigma_max
-    assert full_noise(sampling) == pytest.approx(wanted)
+    assert full_noise(Sampling(sigma_max)) == pytest.approx(wanted)
 
 
-def batch_noise(seed: int, count: int) -> torch.Tensor:
-    return torch.randn(count, 4, 8, 8, generator=torch.Generator().manual_seed(seed))
-
-
-def test_an_image_has_the_same_seed_in_a_batch_and_alone():
-    noise, latent = batch_noise(3, 3), torch.zeros(3, 4, 8, 8)
+def test_an_image_has_the_same_seed_in_a_batch_and_alone_and_no_other_has_it():
+    noise, latent = torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(3)), torch.zeros(3, 4, 8, 8)
     together = image_seeds(3, noise, latent)
     assert together == [image_seeds(3, noise[k : k + 1], latent[k : k + 1])[0] for k in range(3)]
     assert len(set(together)) == 3
 
 
-def test_the_first_image_of_a_seed_keeps_it():
-    assert image_seeds(5, batch_noise(5, 2), torch.zeros(2, 4, 8, 8))[0] == 5
-
-
 def test_without_noise_the_latent_tells_images_apart():
-    latent = batch_noise(0, 2)
+    latent = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     assert len(set(image_seeds(0, torch.zeros_like(latent), latent))) == 2
-
-
-def test_streams_of_a_batch_are_the_streams_of_its_images():
-    cpu = torch.device("cpu")
-    together = NoiseStream([1, 2], torch.Size((2, 4, 8, 8)), cpu)
-    alone = NoiseStream([2], torch.Size((1, 4, 8, 8)), cpu)
-    for _ in range(2):
-        assert torch.equal(together.draw()[1:], alone.draw())
-
-
-@given(st.integers(0, 2**64 - 1), st.integers(0, 1000))
-def test_derived_seeds_fit_a_generator(seed, part):
-    torch.Generator().manual_seed(derive_seed(seed, part))
 
 
 def test_derived_seeds_depend_on_order():

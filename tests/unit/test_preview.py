@@ -31,12 +31,3 @@ def test_a_picture_fewer_than_the_cells_in_time_is_shown_again():
     pictures = torch.stack([torch.full((16, 16, 3), value) for value in (0.2, 0.8)])
     drawn = draw_mask(torch.zeros(5, 2, 2), pictures)
     assert drawn[:, 0, 0, 0].tolist() == pytest.approx([0.2, 0.2, 0.2, 0.8, 0.8])
-
-
-@pytest.mark.parametrize(("size", "framed"), [((8, 12), True), ((7, 12), False), ((8, 11), False)])
-def test_cells_are_framed_where_they_are_large_enough_to_be_told_apart(size, framed):
-    drawn = draw_mask(torch.ones(1, 2, 3), torch.zeros(1, *size, 3))[0]
-    opaque = (drawn - torch.tensor(REGENERATED)).abs().amax(-1) < 1e-6
-    wanted = torch.zeros(size, dtype=torch.bool)
-    wanted[::4], wanted[:, ::4] = framed, framed
-    assert torch.equal(opaque, wanted)

@@ -1,13 +1,10 @@
-"""The drawn landscapes that the demo's models learn from, and what `demo_model/properties.py` reads in a picture."""
-
-from collections import Counter
+"""The drawn landscapes that the demo's models learn from."""
 
 import numpy as np
 import pytest
 
 from demo_model import scenes
 from demo_model.next import scenes as next_scenes
-from demo_model.properties import observe
 
 both = pytest.mark.parametrize("room", [scenes, next_scenes])
 
@@ -29,13 +26,3 @@ def test_a_caption_names_only_what_is_there(room):
         scene = room.draw(seed, 32)
         named = scene.caption.removeprefix("a landscape with ").split(", ") if scene.caption else []
         assert set(named) <= set(scene.attributes.values()) and len(named) == len(set(named))
-
-
-def test_an_attribute_is_read_right_in_nine_of_ten_scenes():
-    names = ("time", "ground", "light", "clouds", "mountains", "trees", "house", "lake")
-    right: Counter[str] = Counter()
-    for seed in range(60):
-        scene = scenes.draw(scenes.HELD_OUT + 5000 + seed)
-        seen = observe(scene.image, scene.attributes["time"], scene.attributes["ground"])
-        right.update(name for name in names if seen.get(name) == scene.attributes.get(name))
-    assert [name for name in names if right[name] < 54] == []

@@ -1,4 +1,4 @@
-"""Nodes for whoever measures or tests `batch/`: one that waits, a text that raises, and a small seed."""
+"""Nodes for whoever measures or tests `batch/`: one that waits, and a text that raises."""
 
 import time
 
@@ -19,32 +19,22 @@ class Wait:
 
 
 class RaisingText:
-    """A text as it is, but an error for one with the word poison in it, or in an input with a dot in its name."""
+    """A text as it is, but an error for one with the word poison in it, or in an input with a dot in its name.
+
+    Its seed goes to 99.
+    """
 
     CATEGORY, FUNCTION, RETURN_TYPES = "latent repaint/tests", "check", ("STRING",)
 
     @classmethod
     def INPUT_TYPES(cls):
-        text = ("STRING", {"default": ""})
-        return {"required": {"text": text}, "optional": {"more.words": text}}
+        text, seed = ("STRING", {"default": ""}), ("INT", {"default": 0, "min": 0, "max": 99})
+        return {"required": {"text": text}, "optional": {"more.words": text, "seed": seed}}
 
-    def check(self, text, **more):
+    def check(self, text, seed=0, **more):
         if "poison" in text + more.get("more.words", ""):
             raise ValueError("this text cannot be used: poison")
         return (text,)
 
 
-class SmallSeed:
-    """A text as it is, from a node whose seed goes to 99."""
-
-    CATEGORY, FUNCTION, RETURN_TYPES = "latent repaint/tests", "check", ("STRING",)
-
-    @classmethod
-    def INPUT_TYPES(cls):
-        return {"required": {"seed": ("INT", {"default": 0, "min": 0, "max": 99}), "text": ("STRING", {"default": ""})}}
-
-    def check(self, seed, text):
-        return (text,)
-
-
-NODE_CLASS_MAPPINGS = {"BatchWait": Wait, "BatchRaisingText": RaisingText, "BatchSmallSeed": SmallSeed}
+NODE_CLASS_MAPPINGS = {"BatchWait": Wait, "BatchRaisingText": RaisingText}

@@ -48,12 +48,6 @@ def test_a_template_has_a_thumbnail_and_says_what_to_do_first(name):
     assert len(steps) >= 2 and steps == ["1 -", "2 -", "3 -"][: len(steps)]
 
 
-@pytest.mark.parametrize("word", "inpaint fill erase remove outpaint extend repaint".split())
-def test_the_dialog_can_find_a_template_by_the_word_that_a_person_has_for_it(word):
-    """It searches their names."""
-    assert [name for name in templates.ALL if word in name]
-
-
 def test_the_examples_are_what_their_script_draws():
     for name, picture in examples.pictures().items():
         path = install.ROOT / "demo" / f"example_{name}.png"
