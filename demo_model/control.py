@@ -1,4 +1,4 @@
-"""Does the demo model paint what its prompt says? Each attribute of a caption against a property of the pixels.
+"""Does the small model paint what its prompt says? Each attribute of a caption against a property of the pixels.
 
     python demo_model control      prints the table of demo_model/README.md
 

@@ -1,4 +1,4 @@
-"""Trains the demo model: a decoder of latents, and a text-conditioned diffusion model of them, on drawn scenes.
+"""Trains the small model: a decoder of latents, and a text-conditioned diffusion model of them, on drawn scenes.
 
     python demo_model train all --minutes 60    (on the CPU: an hour for the decoder, then one for the UNet)
     python demo_model train all --device cuda

@@ -1,4 +1,4 @@
-"""What the next demo model is worth so far, on scenes it was never trained on.
+"""What the demo's model is worth so far, on scenes it was never trained on.
 
 python demo_model/next measure     prints the figures, and draws samples.png; the UNet's only if there is one
 """

@@ -1,4 +1,4 @@
-"""Trains the next demo model on drawn scenes: on the CPU over as many sittings as it takes, or on a GPU in minutes.
+"""Trains the demo's model on drawn scenes: on the CPU over as many sittings as it takes, or on a GPU in minutes.
 
     python demo_model/next train draw                         the scenes
     python demo_model/next train autoencoder --minutes 60     pictures to latents and back

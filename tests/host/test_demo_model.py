@@ -62,7 +62,7 @@ def test_held_out_pictures_survive_the_autoencoder_as_it_was_trained(loaded):
 def test_the_demos_autoencoder_is_crisp(demo):
     model, _, vae = demo
     images, _ = demo_measure.held_out(4)
-    assert measure.reconstruction_psnr(vae, images).mean() >= 33
+    assert measure.reconstruction_psnr(vae, images).mean() >= 31
     assert 0.5 < model.model.process_latent_in(vae.encode(images)).std() < 1.2
 
 
