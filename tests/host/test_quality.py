@@ -10,21 +10,18 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from benchmarks.quality import checkpoint, command
-from comfyui_host import in_process
-from comfyui_host.tiny import host
-
-WEIGHTS = in_process.ROOT / "demo_model" / "weights"
+from comfyui_host.install import SMALL_MODEL
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """A models folder with the demo model under another name, and without its VAE."""
+    """A models folder with the small model under another name, and without its VAE."""
     folder = tmp_path_factory.mktemp("models") / "checkpoints"
     folder.mkdir()
-    weights = load_file(WEIGHTS / host.demo_checkpoint)
+    weights = load_file(SMALL_MODEL)
     save_file({k: v for k, v in weights.items() if not k.startswith("first_stage")}, folder / "no_vae.safetensors")
     (folder / "broken.safetensors").write_bytes(b"no tensors")
-    shutil.copy(WEIGHTS / host.demo_checkpoint, folder / "mine.safetensors")
+    shutil.copy(SMALL_MODEL, folder / "mine.safetensors")
     return folder.parent
 
 
@@ -72,7 +69,7 @@ def test_a_checkpoint_paints_its_own_pictures_where_none_are_given(measured, mod
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--checkpoint", "nothing"), rf"--checkpoint: found nothing, .* wanted one of: .*{host.demo_checkpoint}"),
+        (("--checkpoint", "nothing"), rf"--checkpoint: found nothing, .* wanted one of: .*{SMALL_MODEL.name}"),
         (("--checkpoint", "no_vae.safetensors"), "input --vae: found none, and no_vae.safetensors holds none"),
         (("--checkpoint", "broken.safetensors"), "input --checkpoint: found broken.*cannot load"),
         (("--pictures", "{tmp}/unreadable"), "input --pictures: found no readable picture in .*unreadable"),
