@@ -9,10 +9,7 @@ import torch
 from PIL import Image
 
 from benchmarks.quality import command
-from comfyui_host import in_process
-from comfyui_host.tiny import host
-
-WEIGHTS = in_process.ROOT / "demo_model" / "weights"
+from comfyui_host.install import SMALL_MODEL
 
 
 @pytest.fixture
@@ -51,7 +48,7 @@ def test_from_checkpoint_to_page_and_the_second_run_measures_nothing(measured, t
 
 def test_a_checkpoint_paints_its_own_pictures_where_none_are_given(measured, tmp_path):
     (tmp_path / "models" / "checkpoints").mkdir(parents=True)
-    shutil.copy(WEIGHTS / host.demo_checkpoint, tmp_path / "models" / "checkpoints" / "mine.safetensors")
+    shutil.copy(SMALL_MODEL, tmp_path / "models" / "checkpoints" / "mine.safetensors")
     folder = measured("--checkpoint", "mine.safetensors", "--models", tmp_path / "models", "--size", 130)
     text = (folder / "results.md").read_text(encoding="utf-8")
     assert "The pictures were made by the model itself." in text and "rounded down to 128" in text
