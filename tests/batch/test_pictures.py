@@ -68,16 +68,9 @@ def png(bits, kind, array, *chunks):
     return b"\x89PNG\r\n\x1a\n" + b"".join(made)
 
 
-def tiff(photometric, array, **tags):
-    """A TIFF of 16 bits in grey."""
-    tags = {"258": 16, "259": 1, "262": photometric, "277": 1, **tags}
-    longs = {256: WIDTH, 257: HEIGHT, 273: 8, 278: HEIGHT, 279: array.nbytes}
-    found = sorted(
-        [*((int(tag), 3, value) for tag, value in tags.items()), *((tag, 4, at) for tag, at in longs.items())]
-    )
-    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in found)
-    head = struct.pack("<2sHI", b"II", 42, 8 + array.nbytes)
-    return head + array.astype("<u2").tobytes() + struct.pack("<H", len(found)) + entries + bytes(4)
+def in_negative(tiff):
+    """The TIFF with its photometric interpretation, tag 262, from 1 to 0."""
+    return tiff.replace(struct.pack("<HHII", 262, 3, 1, 1), struct.pack("<HHII", 262, 3, 1, 0))
 
 
 @functools.cache  # it has the time in it
@@ -218,7 +211,7 @@ SAID = {"icc_profile": profile(), "exif": TURNED, "dpi": (300, 300)}
 PICTURES = {
     "plain.png": saved(scene()),
     "grey of 16 bits.png": saved(Image.fromarray(deep(scene("L")))),
-    "grey of 16 bits.tif": tiff(1, deep(scene("L"))),
+    "grey of 16 bits.tif": saved(Image.fromarray(deep(scene("L"))), "TIFF"),
     "colours of 16 bits.png": png(16, 2, deep(scene()).reshape(HEIGHT, -1)),
     "CMYK.jpg": saved(scene("CMYK"), "JPEG", quality=95),
     "LAB.tif": saved(LAB, "TIFF"),
@@ -301,7 +294,7 @@ def test_a_transparent_picture_s_own_alpha_is_its_mask_and_a_jpeg_cannot_be_tran
     [
         (saved(Image.fromarray(np.ones((9, 9), np.float32)), "TIFF"), "32 bits"),
         (saved(Image.fromarray(np.ones((9, 9), np.int32)), "TIFF"), "32 bits"),
-        (tiff(0, deep(scene("L"))), "its white is 0"),
+        (in_negative(saved(Image.fromarray(deep(scene("L"))), "TIFF")), "its white is 0"),
         (png(16, 0, deep(scene("L")), (b"tRNS", b"\0\1")), "one of its colours is transparent"),
         (png(16, 2, deep(scene()).reshape(HEIGHT, -1), (b"tRNS", bytes(6))), "one of its colours is transparent"),
         *((saved(scene(), kind, save_all=True, append_images=[scene().transpose(at) for at in (0, 1)]), "has 3 frames")
@@ -330,6 +323,13 @@ def test_whatever_a_decoder_raises_sets_the_picture_aside():
                 reading(broken, "a.tif")
             except BadPicture:
                 continue
+
+
+def test_a_result_that_is_no_picture_sets_its_picture_aside():
+    picture = pictures.read(saved(scene()), "a.png")
+    for result in (b"", b"<html>", saved(scene())[:60], saved(scene(), "GIF")):
+        with pytest.raises(BadPicture, match="the result is broken"):
+            pictures.finished(result, picture, None)
 
 
 def test_what_results_do_not_keep_is_seen_without_reading_the_file():

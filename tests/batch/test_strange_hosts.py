@@ -4,13 +4,16 @@ other file.
 No real host does any of this, so a small server stands in for one."""
 
 import threading
+import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import aiohttp
 import pytest
 
 from benchmarks.batch.trial import node
 from comfyui_host import client as client_module
-from comfyui_host.client import Client, HostFailed
+from comfyui_host.client import Client, HostFailed, HostGone
 from comfyui_host.hosts import StartedHost
 
 FILE = {"filename": "a.png", "subfolder": "", "type": "output"}
@@ -18,10 +21,11 @@ FILE = {"filename": "a.png", "subfolder": "", "type": "output"}
 
 @pytest.fixture
 def strange():
-    """strange(status, content, headers) is a client of a host that gives this answer to everything."""
+    """strange(status, content, headers) is a client of a host that gives this answer to everything, byte by byte if it
+    pauses."""
     servers = []
 
-    def made(status, content, **headers):
+    def made(status, content, pause=0.0, **headers):
         class Host(BaseHTTPRequestHandler):
             def do_GET(self):
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -29,7 +33,11 @@ def strange():
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(content)
+                with suppress(OSError):  # the client hangs up
+                    step = 1 if pause else max(len(content), 1)
+                    for at in range(0, len(content), step):
+                        self.wfile.write(content[at : at + step])
+                        time.sleep(pause)
 
             do_POST = do_GET  # noqa: N815
 
@@ -63,6 +71,12 @@ def test_an_answer_that_is_too_long_is_cut(strange, monkeypatch):
     monkeypatch.setattr(client_module, "MOST_JSON", 1 << 20)
     with pytest.raises(HostFailed, match="without an end"):
         strange(200, b" " * (2 << 20)).version()
+
+
+def test_an_answer_that_drips_has_a_last_moment(strange, monkeypatch):
+    monkeypatch.setattr(client_module, "ANSWER", aiohttp.ClientTimeout(total=1.0))
+    with pytest.raises(HostGone, match="does not answer"):
+        strange(200, b"{}" + b" " * 98, pause=0.05).version()
 
 
 def test_only_the_host_s_own_files_are_deleted_whatever_it_names(tmp_path):

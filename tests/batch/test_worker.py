@@ -18,7 +18,7 @@ from batch.places import PARTS
 from batch.worker import NOT_DONE, STOP, Worker
 from benchmarks.batch.trial import SHIPPED, STOCK, node
 
-TEXT = {"class_type": "BatchRaisingText", "inputs": {"text": "", "more.words": ""}}
+TEXT = {"class_type": "BatchRaisingText", "inputs": {"text": ""}}
 
 
 @pytest.fixture
@@ -122,20 +122,6 @@ def test_a_row_reaches_its_nodes_and_a_negative_made_of_the_prompt_follows_it(
         understood(pictures, "--negative", "blurry", workflow=flow)
 
 
-def test_a_seed_that_is_too_large_for_its_node_is_folded_and_the_one_that_was_used_is_noted(work, pictures, flow):
-    with edited(flow) as prompt:
-        prompt["21"] = node("PrimitiveInt", value=5)
-        prompt["22"] = node("BatchRaisingText", seed=1, text=["20", 0])
-        prompt["7"]["inputs"]["seed"], prompt["3"]["inputs"]["text"] = ["21", 0], ["22", 0]
-    worker, job = work(pictures)
-    made = job("a.png")
-    made.seed = 2**40 + 7
-    entry = worker.paint(made)
-    assert (entry["state"], entry["seed"], entry["seeds"]) == (DONE, 2**40 + 7, {"22.seed": (2**40 + 7) % 100})
-    sent = json.loads(Image.open(worker.task.out.local / "a.png").info["prompt"])
-    assert sent["21"]["inputs"]["value"] == 2**40 + 7 and sent["22"]["inputs"]["seed"] == (2**40 + 7) % 100
-
-
 def test_a_result_that_no_manifest_knows_since_the_run_was_killed_is_painted_again(work, pictures):
     worker, job = work(pictures)
     first = worker.paint(job("a.png"))
@@ -182,32 +168,16 @@ def test_pictures_of_one_content_are_painted_each_also_at_the_same_time(work, pi
     assert shown == shown[:1] * 6
 
 
-def odd_mask():
-    mask = Image.new("L", (9, 7))
-    mask.putpixel((1, 1), 255)
-    return mask
-
-
-def cut(path, length):
-    path.write_bytes(path.read_bytes()[:length])
-
-
-@pytest.mark.parametrize(
-    ("spoil", "words"),
-    [
-        (lambda f: (f / "a.png").unlink(), "any more"),
-        (lambda f: cut(f / "a.png", 150), "a.png is broken"),
-        (lambda f: cut(f / "a_mask.png", 60), "a_mask.png is broken"),
-        (lambda f: odd_mask().save(f / "a_mask.png"), "has 9 x 7 pixels"),
-    ],
-)
-def test_what_breaks_after_the_check_sets_that_picture_aside(work, pictures, spoil, words):
+def test_a_result_that_the_host_remembers_but_has_no_more_is_painted_again(work, pictures, server):
     worker, job = work(pictures)
+    first = worker.paint(job("a.png"))
+    for path in server.base.glob("output/*.png"):
+        path.unlink()
     made = job("a.png")
-    spoil(pictures)
-    entry = worker.paint(made)
-    assert entry["state"] == FAILED and words in entry["error"]
-    assert worker.paint(job("b.png"))["state"] == DONE
+    made.before, made.result_at = first, ""
+    tries = [worker.paint(made) for _ in range(3)]  # a run's; a busy host forgets only after the second
+    assert tries[0]["state"] == NOT_DONE
+    assert (tries[2]["state"], tries[2]["result_hash"]) == (DONE, first["result_hash"])
 
 
 @pytest.mark.parametrize(

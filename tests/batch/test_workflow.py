@@ -18,57 +18,53 @@ def flow(**nodes):
     return plain | {key.lstrip("n"): value for key, value in nodes.items()}
 
 
-def test_the_only_loader_takes_the_picture_and_its_second_output_asks_for_the_mask_as_alpha():
-    found = understood(flow(n2=node("Encode", image=["1", 0], mask=["1", 1])), None, None, None)
-    assert (found.image, found.mask, found.mask_in_alpha, found.result) == ("1", "", True, "9")
-    assert not understood(flow(), None, None, None).wants_mask
+NOTHING = None, None, None  # no node is named
+SECOND = node("LoadImage", "Load Image", image="y.png")
+MASK = node("LoadImageMask", image="m.png", channel="red")
 
 
-def test_titles_decide_between_loaders_and_savers():
-    prompt = flow(
-        n2=node("LoadImage", "Image", image="y.png"), n3=node("LoadImage", "MASK", image="m.png"),
-        n4=node("SaveImage", "result", images=["1", 0]), n5=node("Encode", mask=["3", 0]),
-    )  # fmt: skip
-    found = understood(prompt, None, None, None)
-    assert (found.image, found.mask, found.result) == ("2", "3", "4")
-
-
-def test_options_name_nodes_by_id_or_title():
-    prompt = flow(
-        n2=node("LoadImage", "photo", image="y.png"), n3=node("LoadImageMask", image="m.png", channel="red"),
-        n4=node("Encode", mask=["3", 0]),
-    )  # fmt: skip
-    found = understood(prompt, "photo", "3", "9")
-    assert (found.image, found.mask) == ("2", "3")
+@pytest.mark.parametrize(
+    ("prompt", "options", "wanted"),
+    [
+        (flow(), NOTHING, ("1", "", False, "9")),
+        (flow(n2=node("Encode", image=["1", 0], mask=["1", 1])), NOTHING, ("1", "", True, "9")),  # in its alpha
+        (flow(n2=SECOND, n3=node("Encode", pixels=["1", 0], mask=["2", 1])), NOTHING, ("1", "2", False, "9")),
+        (flow(n2=SECOND, n3=node("Encode", pixels=["2", 0], mask=["1", 1]), n9=node("SaveImage", images=["3", 0])),
+         NOTHING, ("2", "1", False, "9")),
+        (flow(n2=node("LoadImage", "Image", image="y.png"), n3=node("LoadImage", "MASK", image="m.png"),
+              n4=node("SaveImage", "result", images=["1", 0]), n5=node("Encode", mask=["3", 0])),
+         NOTHING, ("2", "3", False, "4")),
+        (flow(n2=node("LoadImage", "photo", image="y.png"), n3=MASK, n4=node("Encode", mask=["3", 0])),
+         ("photo", "3", "9"), ("2", "3", False, "9")),
+    ],
+)  # fmt: skip
+def test_nodes_are_found_by_what_they_do_by_their_titles_and_by_options(prompt, options, wanted):
+    found = understood(prompt, *options)
+    assert (found.image, found.mask, found.mask_in_alpha, found.result) == wanted
+    assert found.wants_mask == bool(found.mask or found.mask_in_alpha)
 
 
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"n2": node("LoadImage", "Load Image", image="y.png")}, ["--image NODE", "1 LoadImage", "2 LoadImage"]),
+        ({"n2": SECOND}, ["--image NODE", "1 LoadImage", "2 LoadImage"]),
         ({"n2": node("LoadImageMask", image="a"), "n3": node("LoadImageMask", image="b")}, ["--mask NODE", "3 LoadIm"]),
         ({"n2": node("SaveImage", images=["1", 0])}, ["--result NODE", "2 SaveImage", "9 SaveImage"]),
     ],
 )
 def test_two_candidates_are_listed(more, words):
     with pytest.raises(Refused) as caught:
-        understood(flow(**more), None, None, None)
+        understood(flow(**more), *NOTHING)
     assert all(word in str(caught.value) for word in words)
 
 
 def test_a_workflow_without_a_loader_or_a_result_says_what_is_wanted():
     with pytest.raises(Refused, match="0 nodes could take the picture, as LoadImage does"):
-        understood({"1": node("SaveImage", images=["2", 0])}, None, None, None)
+        understood({"1": node("SaveImage", images=["2", 0])}, *NOTHING)
     with pytest.raises(Refused, match="0 nodes could give the result, as SaveImage does"):
-        understood({"1": node("LoadImage", image="x.png")}, None, None, None)
+        understood({"1": node("LoadImage", image="x.png")}, *NOTHING)
     with pytest.raises(Refused, match="--image 7: no node"):
         understood(flow(), "7", None, None)
-
-
-def test_the_page_s_own_format_is_recognised_and_the_export_explained():
-    path = ROOT / "tests" / "compat" / "0.2.0" / "start-here-inpaint.ui.json"
-    with pytest.raises(ValueError, match=r"File > Export \(API\)"):
-        parse(path.read_bytes(), "mine.json")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +87,7 @@ def test_texts_are_found_through_what_stands_between():
         n5=node("FluxGuidance", conditioning=["4", 0], guidance=3.0),
         n6=node("KSampler", positive=["5", 0], negative=["4", 1], seed=1),
     )  # fmt: skip
-    found = understood(prompt, None, None, None)
+    found = understood(prompt, *NOTHING)
     assert (found.text("positive"), found.text("negative")) == ("2.text", "3.text")
     prompt["5"] = node("ConditioningCombine", conditioning_1=["2", 0], conditioning_2=["3", 0])
     with pytest.raises(Refused, match="2 texts of the workflow lead to 'positive'"):
@@ -105,7 +101,7 @@ def test_a_negative_that_is_made_of_the_prompt_is_refused_and_the_prompt_is_writ
         n4=node("ConditioningZeroOut", conditioning=zeroed), n5=node("KSampler", positive=["3", 0], negative=["4", 0]),
         n6=node("Reroute", value=["2", 0]),
     )  # fmt: skip
-    found = understood(prompt, None, None, None)
+    found = understood(prompt, *NOTHING)
     assert found.text("positive") == "2.text"
     with pytest.raises(Refused, match="would overwrite the prompt"):
         found.text("negative")
@@ -119,22 +115,11 @@ def test_a_text_that_stands_in_a_node_of_its_own_is_found_there_if_it_goes_nowhe
         n2=node("PrimitiveString", value="a"), n3=node("CLIPTextEncode", text=["2", 0], clip=["1", 0]),
         n4=node("CLIPTextEncode", text="b"), n5=node("KSampler", positive=["3", 0], negative=["4", 0]),
     )  # fmt: skip
-    found = understood(prompt, None, None, None)
+    found = understood(prompt, *NOTHING)
     assert (found.text("positive"), found.text("negative")) == ("2.value", "4.text")
     prompt["9"]["inputs"]["filename_prefix"] = ["2", 0]
     with pytest.raises(Refused, match="0 texts"):
         found.text("positive")
-
-
-@pytest.mark.parametrize("picture", ["1", "2"])
-def test_a_second_load_image_that_gives_only_its_mask_takes_the_mask(picture):
-    other = "2" if picture == "1" else "1"
-    prompt = {
-        "1": node("LoadImage", "Load Image", image="x.png"), "2": node("LoadImage", "Load Image", image="y.png"),
-        "3": node("Encode", pixels=[picture, 0], mask=[other, 1]), "9": node("SaveImage", images=["3", 0]),
-    }  # fmt: skip
-    found = understood(prompt, None, None, None)
-    assert (found.image, found.mask, found.mask_in_alpha) == (picture, other, False)
 
 
 def test_a_picture_s_inputs_replace_the_workflow_s_and_fixed_seeds_stay():
@@ -142,7 +127,7 @@ def test_a_picture_s_inputs_replace_the_workflow_s_and_fixed_seeds_stay():
         n2=node("LoadImageMask", image="m.png", channel="alpha"), n3=node("KSampler", "one", seed=1, steps=20),
         n4=node("RandomNoise", noise_seed=2), n5=node("KSampler", seed=["4", 0], mask=["2", 0]),
     )  # fmt: skip
-    found = understood(prompt, None, None, None)
+    found = understood(prompt, *NOTHING)
     made, seeds = found.filled("batch/a.png", "batch/m.png", 77, {address(prompt, "one.steps"): 4}, {})
     assert made["1"]["inputs"]["image"] == "batch/a.png"
     assert made["2"]["inputs"] == {"image": "batch/m.png", "channel": "alpha"}
@@ -162,14 +147,12 @@ def test_a_seed_in_a_node_of_its_own_is_set_there_and_fits_all_nodes_that_it_rea
         n2=node("PrimitiveInt", value=5), n3=node("Reroute", value=["2", 0]), n4=node("KSampler", seed=["3", 0]),
         n5=node("Upscaler", seed=["2", 0]),
     )  # fmt: skip
-    found, small = understood(prompt, None, None, None), known(Upscaler={"min": 0, "max": 2**32 - 1})
+    found, small = understood(prompt, *NOTHING), known(Upscaler={"min": 0, "max": 2**32 - 1})
     made, seeds = found.filled("a", "", 2**40 + 7, {}, small)
     assert made["2"]["inputs"]["value"] == 7 and seeds == {"2.value": 7} and not found.strange_seeds
-    assert understood(flow(n4=node("Upscaler", seed=3)), None, None, None).filled("a", "", 2**32, {}, small)[1] == {
-        "4.seed": 0
-    }
+    assert understood(flow(n4=node("Upscaler", seed=3)), *NOTHING).filled("a", "", 2**32, {}, small)[1] == {"4.seed": 0}
     prompt["6"] = node("KSampler", seed=1, steps=["2", 0])  # the number is no seed alone
-    found = understood(prompt, None, None, None)
+    found = understood(prompt, *NOTHING)
     assert list(found.seeds) == [("6", "seed")] and len(found.strange_seeds) == 2
 
 

@@ -126,7 +126,6 @@ def test_the_budget_that_blend_does_not_use_is_greyed_out(desk):
         ),
         ("fill", {BLUEPRINT}),
         ("erase", {"Remove Object, Erase (Latent RePaint)"}),
-        ("remove", {"Remove Object, Erase (Latent RePaint)"}),
         ("remove object", {"Remove Object, Erase (Latent RePaint)"}),
         ("outpaint", {"Outpaint, Extend (Latent RePaint)"}),
         ("repaint", BOXES | {node["display_name"] for node in NODES.values()}),

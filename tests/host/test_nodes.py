@@ -13,14 +13,12 @@ from sampling import NEGATIVE, POSITIVE, TOLERANCE, drop_in, kept_error, passes,
 from comfyui_host.families import FAMILIES
 from comfyui_host.tiny import host, ksampler, sample, sigmas
 from latent_repaint.nodes import NODES
-from latent_repaint.nodes import ksampler as ksampler_node
 from latent_repaint.nodes.blend_sampler import BlendSampler
 from latent_repaint.nodes.ksampler import KSampler
 from latent_repaint.nodes.mask_to_latent import MaskToLatent
 from latent_repaint.nodes.match_sampler import MatchSampler
 from latent_repaint.nodes.repaint_sampler import RePaintSampler
 from latent_repaint.nodes.schedule import Schedule
-from latent_repaint.samplers.host import combine
 
 pytestmark = pytest.mark.usefixtures("as_the_server_runs_nodes")
 
@@ -77,7 +75,7 @@ def said(model, latent, **changed):
     return shown and (*shown["text"], *shown["amiss"])
 
 
-def test_the_drop_in_says_one_line_and_the_worst_first(eps_model, latent, masked, monkeypatch):
+def test_the_drop_in_says_one_line(eps_model, latent, masked):
     line, amiss = said(eps_model, {"samples": latent})
     assert line.startswith("The latent has no mask, so the whole picture is painted anew") and amiss
     line, amiss = said(eps_model, {"samples": latent, "noise_mask": torch.zeros(1, 1, 16, 16)})
@@ -85,15 +83,6 @@ def test_the_drop_in_says_one_line_and_the_worst_first(eps_model, latent, masked
     assert said(eps_model, {"samples": latent}, denoise=0.0) is None
     line, amiss = said(eps_model, masked, steps=5, evaluations_per_step=2.0)
     assert re.fullmatch(r"5 steps and 5 extra evaluations in \d+\.\d s\.", line) and not amiss
-
-    def noting(*given, note):  # as a run may have lines for the person
-        note("The model is distilled: no extra evaluations.")
-        note("Something less.")
-        return combine(*given, note=note)
-
-    monkeypatch.setattr(ksampler_node, "combine", noting)
-    assert said(eps_model, masked) == ("The model is distilled: no extra evaluations.", True)
-    assert said(eps_model, {"samples": latent})[0].startswith("The latent has no mask")
 
 
 def test_the_drop_in_says_where_the_picture_is_small_for_the_model():

@@ -4,13 +4,11 @@ import pytest
 import torch
 from pixel_nodes import composite, encode, picture, square
 
-from comfyui_host import in_process
 from demo_model import scenes
 from latent_repaint.nodes.composite import Composite
 from latent_repaint.nodes.crop_stitch import Crop, Stitch
 from latent_repaint.nodes.encode import Encode
 
-in_process.start()
 pytestmark = pytest.mark.usefixtures("as_the_server_runs_nodes")
 
 

@@ -112,28 +112,22 @@ def test_a_second_stage_keeps_what_it_is_given_whatever_ran_before(any_model, la
     assert kept_error(alone, latent, (mask > 0).float()) <= TOLERANCE
 
 
-@pytest.fixture
-def stages(eps_model, mask):
-    """(latent, kept) -> the second stage's samples, with a network that is run image by image."""
+@pytest.mark.parametrize("method", ["fresh", "repaint", "match"])
+def test_noise_of_a_second_stage_is_each_images_own_and_hangs_on_no_last_bit(eps_model, mask, method):
+    """Equal images come of RepeatLatentBatch between the stages; one clean latent serves all."""
     model, schedule = one_by_one(eps_model), sigmas(eps_model, 5)[2:]
 
-    def run(latent, kept, method="match"):
+    def second(latent, kept):
         masked = {"samples": latent, "noise_mask": mask}
         return sample(model, combined("euler_ancestral", method, kept), schedule, masked, seed=None).samples
 
-    return run
-
-
-@pytest.mark.parametrize("method", ["fresh", "repaint", "match"])
-def test_noise_of_a_second_stage_is_each_images_own_and_hangs_on_no_last_bit(stages, mask, method):
-    """Equal images come of RepeatLatentBatch between the stages; one clean latent serves all."""
     clean, noise = torch.randn(2, 3, 4, 16, 16, generator=torch.Generator().manual_seed(2))
     noisy = clean + 3.0 * noise
-    together = stages(noisy, clean, method)
-    assert torch.equal(stages(noisy[2:], clean[2:], method), together[2:])
+    together = second(noisy, clean)
+    assert torch.equal(second(noisy[2:], clean[2:]), together[2:])
     nudged = torch.nextafter(noisy, noisy + 1)
-    assert (stages(nudged, clean, method) - together).abs().max() < 1e-3
-    equal = stages(noisy[:1].repeat(4, 1, 1, 1), clean[:1], method)
+    assert (second(nudged, clean) - together).abs().max() < 1e-3
+    equal = second(noisy[:1].repeat(4, 1, 1, 1), clean[:1])
     assert kept_error(equal, clean[:1], mask) <= TOLERANCE
     assert all((a - b).abs().max() > 0.1 for a, b in itertools.combinations(equal, 2))
 

@@ -19,7 +19,7 @@ DEFAULTS = Blending()
 
 
 @given(st.data(), sizes(), st.sampled_from([3, 4]), st.sampled_from([3, 4]))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_outside_the_mask_every_bit_is_the_originals(data, size, channels, generated_channels):
     batch, *single = data.draw(st.permutations([data.draw(st.sampled_from([1, 2, 3])), 1, 1]))
     original, generated, mask = match_batches(

@@ -1,37 +1,16 @@
 """What replaces the masked content before encoding."""
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import images, masks, random, sizes
-from scipy import sparse
-from scipy.sparse.linalg import spsolve
 
 from latent_repaint.pixels.fill import FILLS, fill_masked, membrane
 from latent_repaint.pixels.region import Work
 
 
-def laplace(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The membrane by a direct solver: (H, W), mirrored borders."""
-    height, width = values.shape
-    index = np.arange(height * width).reshape(height, width)
-    pairs = np.concatenate(
-        [np.stack([index[:, :-1].ravel(), index[:, 1:].ravel()]), np.stack([index[:-1].ravel(), index[1:].ravel()])],
-        axis=1,
-    )
-    pairs = np.concatenate([pairs, pairs[::-1]], axis=1)
-    links = sparse.csr_matrix((np.ones(pairs.shape[1]), pairs), shape=(index.size, index.size))
-    laplacian = sparse.diags(np.asarray(links.sum(1)).ravel()) - links
-    free = ~known.ravel()
-    solved = values.ravel().copy()
-    solved[free] = spsolve(laplacian[free][:, free].tocsc(), -laplacian[free][:, ~free] @ solved[~free])
-    return solved.reshape(height, width)
-
-
 @given(st.data(), st.integers(1, 2), sizes(), st.sampled_from([3, 4]), st.sampled_from(FILLS))
-@settings(deadline=None)
 def test_known_pixels_keep_every_bit_and_inputs_are_not_touched(data, batch, size, channels, method):
     image, mask = data.draw(images(batch, *size, channels)), data.draw(masks(batch, *size))
     before = image.clone(), mask.clone()
@@ -77,23 +56,27 @@ def test_a_soft_mask_keeps_the_share_that_it_does_not_mask():
     assert torch.allclose(fill_masked(image, mask, "neutral"), torch.tensor(0.125))
 
 
+V, U = torch.meshgrid(torch.arange(90) / 90, torch.arange(100) / 100, indexing="ij")
+
+
 @pytest.mark.parametrize(
-    "hole", [(slice(20, 60), slice(25, 70)), (slice(0, 50), slice(0, 40)), (slice(0, 90), slice(30, 50))]
+    ("harmonic", "hole"),
+    [
+        (0.3 * (U - V), (slice(20, 60), slice(25, 70))),
+        (U**2 - (V * 0.9) ** 2, (slice(20, 60), slice(25, 70))),
+        (0.6 * U, (slice(0, 90), slice(30, 50))),  # borders mirror
+    ],
 )
-def test_membrane_is_the_solution_of_laplaces_equation(hole):
-    v, u = torch.meshgrid(torch.arange(90) / 90, torch.arange(100) / 100, indexing="ij")
-    values = 0.5 + 0.3 * torch.sin(6 * u + 3 * v)
+def test_membrane_is_the_solution_of_laplaces_equation(harmonic, hole):
+    """What has no curvature on its grid is its own membrane."""
     known = torch.ones(90, 100, dtype=torch.bool)
     known[hole] = False
-    found = membrane(values[None, None], known[None, None])[0, 0].numpy()
-    wanted = laplace(values.double().numpy(), known.numpy())
-    assert abs(found - wanted).max() < 0.07  # of a range of 0.6
-    flat = abs(values[known].mean().item() - wanted)[~known.numpy()]
-    assert abs(found - wanted)[~known.numpy()].mean() < 0.35 * flat.mean()
+    error = (membrane(harmonic[None, None], known[None, None])[0, 0] - harmonic)[hole].abs()
+    assert error.max() < 0.02  # of a range of 0.4 or more
 
 
 @given(st.integers(1, 1500), st.integers(1, 40), st.floats(0, 1))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_membrane_stays_between_its_extremes(height, width, share):
     values = random(1, 2, height, width)
     known = random(1, 1, height, width, seed=1) < share

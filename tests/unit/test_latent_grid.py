@@ -52,15 +52,6 @@ def test_filter_drops_what_is_faint():
     assert mask_to_grid(mask, IMAGE, mask_hipass_filter=0.25).sum() == 1
 
 
-def test_the_crop_is_the_hosts():
-    """VAEEncode cuts 70x75 to 64x72 from the middle: pixel (2, 1) is outside, (3, 1) is in the first cell."""
-    mask, latent = torch.zeros(1, 70, 75), torch.Size((1, 4, 8, 9))
-    mask[0, 2, 1] = 1
-    assert mask_to_grid(mask, latent).sum() == 0
-    mask[0, 3, 1] = 1
-    assert mask_to_grid(mask, latent)[0, 0, 0] == 1
-
-
 def test_a_mask_drawn_at_another_size_covers_the_same_place():
     mask = torch.zeros(1, 100, 100)
     mask[0, 50:, 50:] = 1

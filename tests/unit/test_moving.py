@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latent_repaint.pixels.placement import SMOOTHING, Framing, place_moving
+from latent_repaint.pixels.placement import Framing, place_moving
 from latent_repaint.pixels.region import Box, bounding_box
 
 framings = st.builds(
@@ -32,24 +32,19 @@ def clips(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor | None]:
 
 
 @given(clips(), framings)
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_every_box_is_in_reach_of_all_that_its_frame_must_show(clip, framing):
     mask, context = clip
     places, height, width = place_moving(mask, context, framing)
-    picture = Box(0, 0, *mask.shape[1:])
     assert [where.pictures for where in places] == [range(k, k + 1) for k in range(len(mask))] or not mask.any()
     assert len({(where.box.height, where.box.width) for where in places}) == 1
     assert height % framing.multiple == 0 and width % framing.multiple == 0
     for k, where in enumerate(places if mask.any() else []):
         box = where.box.within(*mask.shape[1:])
-        must = [mask[k]] if context is None or not mask[k].any() else [mask[k], context[k]]
-        for one in must:
-            around = bounding_box(one[None])
-            assert around is None or box.united(around) == box
-        masked = bounding_box(mask[k : k + 1])
-        if masked:
-            grown = masked.grown(31).within(picture.height, picture.width)
-            assert box.united(grown) == box  # where the blending and the colours have their ring
+        if masked := bounding_box(mask[k : k + 1]):
+            ring = masked.grown(31).within(*mask.shape[1:])  # for the blending and the colours
+            shown = None if context is None else bounding_box(context[k : k + 1])
+            assert all(one is None or box.united(one) == box for one in (ring, shown))
 
 
 def moved(centres: list[tuple[float, float]], side: int, limit: int) -> torch.Tensor:
@@ -84,14 +79,6 @@ def test_a_shaking_mask_does_not_shake_the_box():
     inner = slice(16, -16)  # near its ends the path has less to go by
     assert all(abs(step) <= 1 for step in down) and all(2 <= step <= 4 for step in right[inner])
     assert first.height <= 104 + 2 * 18 + 2
-
-
-def test_a_jump_of_the_mask_is_crossed_smoothly():
-    mask = moved([(100, 300)] * 30 + [(100, 600)] * 30, 20, 900)
-    down, right, first = steps(mask, Framing(1.0, 0, 0, 1))
-    fastest = 300 / (SMOOTHING * math.sqrt(2 * math.pi))
-    assert not any(down) and max(right) <= fastest + 1 and min(right) >= 0 and sum(right) == 300
-    assert first.width < 84 + 300
 
 
 def test_frames_without_a_mask_lie_on_the_way():

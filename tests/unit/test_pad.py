@@ -11,7 +11,7 @@ ratios = st.sampled_from([1, 2, 4, 8, 16, 32, 42, 64])
 
 
 @given(sides, sides, ratios)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_unpad_is_the_inverse_of_padding(height, width, ratio):
     image = torch.arange(height * width, dtype=torch.float32).view(1, height, width, 1)
     padded = pad_to_multiple(image, ratio)
@@ -26,7 +26,6 @@ def test_padding_mirrors_without_repeating_the_edge():
 
 
 @given(sides, st.integers(-5000, 5000), st.integers(0, 300))
-@settings(deadline=None)
 def test_reflection_is_even_about_both_ends_however_far(size, start, length):
     index = reflected(size, start, start + length)
     mirrored = [position % max(2 * (size - 1), 1) for position in range(start, start + length)]

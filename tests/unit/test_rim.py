@@ -4,32 +4,12 @@ from unittest.mock import patch
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from pictures import block, masks, random, sizes
+from pictures import block, random
 
-from latent_repaint.checks import FLOOR
 from latent_repaint.pixels import composite as composite_module
 from latent_repaint.pixels import region
 from latent_repaint.pixels.composite import BLENDS, Blending, composite
-from latent_repaint.pixels.region import Box, Work, distance_to_mask
-
-
-@given(st.data(), sizes(), st.integers(0, 70), st.integers(0, 200))
-@settings(deadline=None)
-def test_parts_hold_every_pixel_within_reach_once(data, size, reach, halo):
-    mask = data.draw(masks(1, *size))[0] > FLOOR
-    found = torch.zeros(size)
-    with patch.object(region, "MAX_PART", data.draw(st.sampled_from([64, 256, 1024]))):
-        parts = region.parts(mask, reach, halo)
-    for part in parts:
-        assert part.height > 0 and part.width > 0
-        part.of_one(found).add_(1)
-    distance = distance_to_mask(mask[None].float())[0]
-    assert (found[(distance > 0) & (distance <= reach)] == 1).all() and found.max() <= 1
-    near = torch.nn.functional.pad((distance <= reach + 24).float(), (0, -size[1] % 64, 0, -size[0] % 64))
-    tiles = torch.nn.functional.max_pool2d(near[None], 64).sum()  # no more work than on each of them by itself
-    assert sum((part.height + 2 * halo) * (part.width + 2 * halo) for part in parts) <= tiles * (64 + 2 * halo) ** 2
+from latent_repaint.pixels.region import Box, Work
 
 
 @pytest.mark.parametrize("blend", BLENDS)

@@ -5,7 +5,7 @@ import torch
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
 from benchmarks.exactness.distance import Judge
-from benchmarks.exactness.fields import draw, four_kinds
+from benchmarks.exactness.fields import four_kinds
 from benchmarks.masks import box, half
 
 
@@ -60,32 +60,3 @@ def test_exact_samples_are_near_the_means_of_the_modes_too_smooth_and_the_prior_
     assert judge.distance(smooth.float()).gap < -10
     far = judge.distance(problem.prior.sample(100, seeded(6))[:, ~problem.known])
     assert far.energy > 5 * far.error and far.mean > 0.1 and far.gap > 10
-
-
-def test_the_energy_distance_of_few_samples_is_right_on_average():
-    """Of normals a deviation apart: 2 E|Z_1| - 2 E|Z_0|, Z_m ~ N(m, 2)."""
-
-    class Normal:
-        weights, means = torch.ones(1), torch.zeros(1, 1)
-
-        def sample(self, n, generator):
-            return torch.randn(n, 1, generator=generator)
-
-        def log_density(self, x):
-            return -0.5 * x.square().sum(1)
-
-    judge, draws = Judge(Normal()), seeded(7)
-    found = [judge.distance(torch.randn(20, 1, generator=draws) + 1).energy for _ in range(2000)]
-    assert sum(found) / len(found) == pytest.approx(0.542, abs=0.04)
-
-
-@pytest.mark.parametrize("number", range(0, 12, 3))
-def test_mixtures_drawn_at_random(number):
-    problem = draw(5, number)
-    (height, width), kept, kinds = problem.unknown.shape, problem.known.float().mean(), len(problem.prior.weights)
-    assert 32 <= height <= 64 and 32 <= width <= 64 and 2 <= kinds <= 6 and 0.15 < kept < 0.85
-    x = problem.prior.sample(500, seeded(0))
-    assert abs(x.mean()) < 0.15 and abs(x.std() - 1) < 0.15
-    again, other = draw(5, number), draw(6, number)
-    assert torch.equal(again.unknown, problem.unknown) and torch.equal(again.prior.spectra, problem.prior.spectra)
-    assert other.prior.spectra.shape != again.prior.spectra.shape or not other.prior.spectra.equal(again.prior.spectra)

@@ -19,20 +19,16 @@ class Wait:
 
 
 class RaisingText:
-    """A text as it is, but an error for one with the word poison in it, or in an input with a dot in its name.
-
-    Its seed goes to 99.
-    """
+    """A text as it is, but an error for one with the word poison in it."""
 
     CATEGORY, FUNCTION, RETURN_TYPES = "latent repaint/tests", "check", ("STRING",)
 
     @classmethod
     def INPUT_TYPES(cls):
-        text, seed = ("STRING", {"default": ""}), ("INT", {"default": 0, "min": 0, "max": 99})
-        return {"required": {"text": text}, "optional": {"more.words": text, "seed": seed}}
+        return {"required": {"text": ("STRING", {"default": ""})}}
 
-    def check(self, text, seed=0, **more):
-        if "poison" in text + more.get("more.words", ""):
+    def check(self, text):
+        if "poison" in text:
             raise ValueError("this text cannot be used: poison")
         return (text,)
 
