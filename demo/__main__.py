@@ -1,6 +1,6 @@
 """`python demo` shows the pack at work; `python demo gallery`, `demo registry` and `demo thumbnails` draw pictures for
 the docs, `demo examples` and `demo templates` write the pictures and workflows that users open, and `demo pictures`
-draws all of these anew. `demo next_gallery` is for the model in training."""
+draws all of these anew."""
 
 import importlib
 import sys
@@ -12,6 +12,6 @@ from comfyui_host import install  # noqa: E402
 
 if __name__ == "__main__":
     install.run_under_host()
-    others = ("examples", "gallery", "next_gallery", "pictures", "registry", "templates", "thumbnails")
+    others = ("examples", "gallery", "pictures", "registry", "templates", "thumbnails")
     name = sys.argv.pop(1) if sys.argv[1:2] and sys.argv[1] in others else "run"
     importlib.import_module(f"demo.{name}").main()

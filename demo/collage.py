@@ -30,6 +30,13 @@ def side_by_side(panels: dict[str, Image.Image]) -> Image.Image:
     return sheet
 
 
+def tinted(picture: Image.Image) -> Image.Image:
+    """The picture, with a little red over what is to be made new, so that what stands there is still seen."""
+    picture = picture.convert("RGBA")
+    red = Image.blend(picture.convert("RGB"), Image.new("RGB", picture.size, "#e5533d"), 0.5)
+    return Image.composite(picture.convert("RGB"), red, picture.getchannel("A"))
+
+
 def carrying(template: str) -> PngInfo:
     """What a PNG is saved with so that it opens workflows/`template`.json, with the demo's values, when dragged into
     ComfyUI."""

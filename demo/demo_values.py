@@ -6,19 +6,20 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from comfyui_host.install import DEMO_MODEL
 from comfyui_host.workflow import BEHIND
 
-MODEL = "latent-repaint-demo.safetensors"
+MODEL = DEMO_MODEL.name
 CFG = 4.0
-SIZE = {"output_target_width": 128, "output_target_height": 128, "output_padding": 8}  # pixels, of the model's scenes
+SIZE = {"output_target_width": 256, "output_target_height": 256, "output_padding": 8}  # pixels, of the model's scenes
 HOUSE = ("example_masked.png", "day, snow, sun, blue house")
 SCENES = {  # picture and prompt, by the template
-    "01-start-here-inpaint-fill": ("example_large.png", "sunset, yellow field, clouds"),
+    "01-start-here-inpaint-fill": ("example_large.png", "sunset, yellow field, clouds, round trees"),
     "02-remove-object-erase": ("example_remove.png", ""),
-    "03-outpaint-extend": ("example_narrow.png", "sunset, snow, mountains, red house, sun"),
+    "03-outpaint-extend": ("example_narrow.png", "sunset, snow, sun, clouds, mountains, pine trees, red house"),
     "04-inpaint-soft-mask": ("example_soft.png", "sunset, yellow field, mountains, red house"),
     "05-inpaint-model-any-sampler": HOUSE,
-    "06-inpaint-sd35": ("example_second.png", "day, sun, yellow field, red house"),
+    "06-inpaint-sd35": ("example_second.png", "day, sun, yellow field, mountains, white chapel"),
     "12-repaint-match-blend-samplers": ("example_masked.png", "day, snow, sun, red house"),
     "13-see-mask-and-cost": HOUSE,
 }
@@ -44,7 +45,7 @@ def with_demo_values(name: str, workflow: dict[str, Any]) -> dict[str, Any]:
         if node["type"] == "LatentRepaint_Crop":
             set_values(node, **SIZE)
         if node["type"] == "ImagePadForOutpaint":
-            set_values(node, left=28, right=28)
+            set_values(node, left=24, right=56)
         if values(node).get("cfg", 1.0) != 1.0:
             set_values(node, cfg=CFG)
     return workflow

@@ -12,15 +12,15 @@ import numpy as np
 from PIL import Image
 
 from comfyui_host import install
-from demo_model.scenes import HELD_OUT, draw
+from demo_model.next.scenes import HELD_OUT, draw
 
-Box = tuple[float, float, float, float]
-SIDE, MARGIN = 128, 6  # pixels of a scene as the model knows it, and of the brush around an object
-HOUSE_ON_SNOW, TREES_AT_SUNSET, HOUSE_AT_DAWN, HOUSE_ON_A_FIELD, HOUSE_AT_SUNSET, MOUNTAINS = 56, 64, 182, 20, 78, 58
-WHITE_HOUSE: Box = (70, 66, 106, 97)  # left, top, right, bottom
-RED_HOUSE: Box = (24, 77, 66, 112)
-HOUSE: Box = (34, 61, 68, 90)
-TREES: tuple[Box, Box] = ((54, 61, 78, 94), (93, 61, 118, 96))
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+SIDE, MARGIN = 256, 10  # pixels of a scene as the model knows it, and of the brush around an object
+HOUSE_ON_SNOW, HOUSE_AT_DAWN, HOUSE_AT_SUNSET, TREES_AT_SUNSET, MOUNTAINS, HOUSE_ON_A_FIELD = 574, 59, 258, 524, 64, 37
+WHITE_HOUSE: Box = (108, 120, 178, 195)
+HOUSE_ON_HILLS: Box = (104, 134, 184, 214)
+RED_HOUSE: Box = (137, 126, 221, 212)
+TREES: tuple[Box, ...] = ((207, 98, 252, 182), (118, 106, 163, 192), (8, 86, 47, 160))
 
 
 def scene(number: int, size: int = SIDE) -> np.ndarray:
@@ -35,7 +35,7 @@ def brushed(objects: Sequence[Box], size: int = SIDE) -> np.ndarray:
     for left, top, right, bottom in objects:
         across = abs(2 * u - left - right) / (right - left + 2 * MARGIN)
         down = abs(2 * v - top - bottom) / (bottom - top + 2 * MARGIN)
-        mask |= across**3 + down**3 < 1
+        mask |= across**4 + down**4 < 1
     return np.where(mask, np.uint8(255), np.uint8(0))
 
 
@@ -46,20 +46,20 @@ def masked(picture: np.ndarray, mask: np.ndarray) -> Image.Image:
 def pictures() -> dict[str, Image.Image]:
     """Every example, by its file's name."""
     house, around = scene(HOUSE_ON_SNOW), brushed([WHITE_HOUSE])
-    odd = np.s_[4:121, 3:126]  # 123x117 pixels: multiples of nothing
+    odd = np.s_[5:242, 4:255]  # 251x237 pixels: multiples of nothing
     stronger_above = np.linspace(160, 90, SIDE).astype(np.uint8)[:, None].repeat(SIDE, 1)
-    large = 5 * SIDE
+    large = 5 * SIDE // 2
     return {
         "image": Image.fromarray(house),
         "mask": Image.fromarray(around),
         "masked": masked(house, around),
         "odd": masked(house[odd], around[odd]),
-        "remove": masked(scene(HOUSE_AT_DAWN), brushed([RED_HOUSE])),
-        "narrow": Image.fromarray(scene(HOUSE_AT_SUNSET)[:, 31:103]),
-        "large": masked(scene(TREES_AT_SUNSET, large), brushed(TREES[1:], large)),
+        "remove": masked(scene(HOUSE_AT_DAWN), brushed([HOUSE_ON_HILLS])),
+        "narrow": Image.fromarray(scene(HOUSE_AT_SUNSET)[:, 24:200]),
+        "large": masked(scene(TREES_AT_SUNSET, large), brushed(TREES[:1], large)),
         "spots": masked(scene(TREES_AT_SUNSET, large), brushed(TREES, large)),
         "soft": masked(scene(MOUNTAINS), stronger_above),
-        "second": masked(scene(HOUSE_ON_A_FIELD), brushed([HOUSE])),
+        "second": masked(scene(HOUSE_ON_A_FIELD), brushed([RED_HOUSE])),
     }
 
 

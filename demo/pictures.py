@@ -1,20 +1,27 @@
-"""`python demo pictures`: draws anew all that the demo's model paints, after another model has taken its place: the
-examples, the templates' thumbnails, the gallery, the registry's icon and banner, and, with Chromium, the help's."""
+"""`python demo pictures`: draws anew all that the demo's model paints, after other weights have taken its place: the
+examples, the templates' thumbnails, the gallery, the methods side by side, the registry's icon and banner, the model's
+own sheet of samples, and, with Chromium, the help's."""
 
+import shutil
 import subprocess
 import sys
 
 from comfyui_host import install
 
+from .run import OUT
+
 COMMANDS = (
     ("demo", "examples"),
     ("demo", "thumbnails"),
     ("demo", "gallery"),
+    ("demo",),
     ("demo", "registry"),
+    ("demo_model/next", "measure"),
     ("tests", "help_pictures"),
 )
 
 
 def main() -> None:
-    for room, name in COMMANDS:
-        subprocess.run([sys.executable, install.ROOT / room, name], check=True)
+    for room, *name in COMMANDS:
+        subprocess.run([sys.executable, install.ROOT / room, *name], check=True)
+    shutil.copy(OUT / "side_by_side.png", install.ROOT / "docs")

@@ -9,19 +9,20 @@ from PIL import Image, ImageDraw, ImageFont
 
 from comfyui_host import install
 
-from .thumbnails import tinted
+from .collage import tinted
+from .examples import SIDE
 
 DOCS = install.ROOT / "docs"
 ICON, BANNER = 400, (1260, 540)  # pixels; the banner is 21:9, as the registry wants it
 TEMPLATE = "05-inpaint-model-any-sampler"
-HOUSE = (48, 42, 128, 122)  # of the 128 pixels of the scene
+HOUSE = (72, 80, 212, 220)  # pixels of the scene
 
 
 def main() -> None:
     before = tinted(Image.open(install.ROOT / "demo" / "example_masked.png"))
     after = Image.open(install.ROOT / "workflows" / f"{TEMPLATE}.jpg").convert("RGB")  # the result, without its corner
     icon, left = (
-        picture.resize((ICON, ICON), Image.Resampling.BICUBIC, [edge * picture.width / 128 for edge in HOUSE])
+        picture.resize((ICON, ICON), Image.Resampling.BICUBIC, [edge * picture.width / SIDE for edge in HOUSE])
         for picture in (after, before)
     )
     icon.paste(left.crop((0, 0, ICON // 2, ICON)), (0, 0))

@@ -1,7 +1,8 @@
 """`python demo`: a real ComfyUI inpaints a picture with a model that was never trained for it.
 
-Starts the host with this pack, queues four prompts over its HTTP interface (the host's own KSampler with a noise mask,
-Blend, RePaint, Match; all with one seed), and writes their pictures to demo/out. `--ui` leaves it running instead.
+Starts the host with this pack, queues three prompts over its HTTP interface (the host's own KSampler with a noise mask,
+Blend, Match; all with one seed and 50 model evaluations), and writes their pictures to demo/out. `--ui` leaves it
+running instead.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from comfyui_host import install
 from comfyui_host.client import Client, FinishedPrompt, HostGone, PromptError
 from comfyui_host.server_process import PACK, HostError, Server, serve
 
-from .collage import carrying, side_by_side
+from .collage import carrying, side_by_side, tinted
 from .demo_values import with_demo_values
 
 DEMO = install.ROOT / "demo"
 OUT = DEMO / "out"
-PICTURE, MASK = DEMO / "example_image.png", DEMO / "example_mask.png"
-METHODS = {"plain": "KSampler", "blend": "Blend", "repaint": "RePaint", "match": "Match"}
+PICTURE = DEMO / "example_masked.png"
+METHODS = {"plain": "KSampler", "blend": "Blend", "match": "Match"}
 TO_COMPARE = {  # stock nodes that save what the demo measures: the latent before and after, and the mask's grid
     "before": {"class_type": "SaveLatent", "inputs": {"samples": ["masked", 0], "filename_prefix": "before"}},
     "after": {"class_type": "SaveLatent", "inputs": {"samples": ["sample", 0], "filename_prefix": "after"}},
@@ -70,7 +71,7 @@ def main() -> None:
 def compare(client: Client) -> None:
     """Run every method, save its picture, say what it cost and what it changed, and draw all side by side."""
     OUT.mkdir(exist_ok=True)
-    panels = {"original": Image.open(PICTURE), "mask": Image.open(MASK)}
+    panels = {"picture and mask": tinted(Image.open(PICTURE))}
     for method, label in METHODS.items():
         started = time.monotonic()
         run = client.run(prompt(method), lambda node, value, total, label=label: show_progress(label, value, total))

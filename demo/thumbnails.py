@@ -23,6 +23,7 @@ from comfyui_host.client import Client
 from comfyui_host.server_process import serve
 from comfyui_host.workflow import to_prompt
 
+from .collage import tinted
 from .demo_values import SCENES, set_values, with_demo_values
 from .examples import masked
 from .gallery import TASKS
@@ -32,7 +33,7 @@ SIDE, INSET, BORDER = 512, 180, 4
 STAND_IN = "06-inpaint-sd35"
 TASK_OF = {
     "07-inpaint-flux-dev": "another sky",
-    "08-inpaint-flux2-klein": "half a picture",
+    "08-inpaint-flux2-klein": "widen the view",
     "09-inpaint-z-image-turbo": "mend scratches",
     "10-inpaint-qwen-image-edit": "replace an object",
     "11-inpaint-video-wan22": "remove an object",
@@ -106,13 +107,6 @@ def strips(frames: Sequence[tuple[Image.Image, Image.Image]]) -> Image.Image:
             strip = ImageOps.fit(frame, size, Image.Resampling.BICUBIC, centering=(0.5, 0.7))
             sheet.paste(strip, (column * (SIDE // 2 + BORDER // 2), row * (height + BORDER // 2)))
     return sheet
-
-
-def tinted(picture: Image.Image) -> Image.Image:
-    """The picture, with a little red over what is to be made new, so that what stands there is still seen."""
-    picture = picture.convert("RGBA")
-    red = Image.blend(picture.convert("RGB"), Image.new("RGB", picture.size, "#e5533d"), 0.5)
-    return Image.composite(picture.convert("RGB"), red, picture.getchannel("A"))
 
 
 def padded(picture: Image.Image) -> Image.Image:

@@ -1,4 +1,4 @@
-"""`python demo_model train | distil | measure | control`: makes the demo model, and the figures of its README."""
+"""`python demo_model train | distil | measure | control`: makes the small model, and the figures of its README."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""Does the demo model paint what its prompt says? Each attribute of a caption against a property of the pixels.
+"""Does the small model paint what its prompt says? Each attribute of a caption against a property of the pixels.
 
     python demo_model control      prints the table of demo_model/README.md
 
@@ -11,7 +11,7 @@ from collections import Counter
 import numpy as np
 import torch
 
-from comfyui_host import in_process
+from comfyui_host import in_process, install
 
 from .measure import sample
 from .properties import observe
@@ -49,7 +49,7 @@ def main() -> None:
     captions = [", ".join(wanted.values()) for wanted in attributes]
     images = np.stack([scene.image for scene in scenes])
     with torch.inference_mode():
-        model, clip, vae = host.nodes.CheckpointLoaderSimple().load_checkpoint(host.demo_checkpoint)
+        model, clip, vae = host.nodes.CheckpointLoaderSimple().load_checkpoint(install.SMALL_MODEL.name)
         rebuilt, samples = [], []
         for start in range(0, SAMPLES, BATCH):
             chunk = slice(start, start + BATCH)

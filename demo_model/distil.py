@@ -1,13 +1,18 @@
-"""Distils the demo model to a few steps, into a small file that the stock LoraLoaderModelOnly adds to it.
+"""Distils a model to a few steps, into a small file that the stock LoraLoaderModelOnly adds to it.
 
 python demo_model distil --minutes 60    (on the CPU, one thread; goes on from its checkpoint when run again)
 python demo_model distil --only-write
+
+This is for the small model; `python demo_model/next distil` does the same for the demo's.
 """
 
 import argparse
 import json
 import logging
+from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors import safe_open
@@ -22,10 +27,37 @@ UNET, TEXT = "model.diffusion_model.", "cond_stage_model.transformer.text_model.
 GRID = 8  # levels at which the student learns: those of 8 steps, and every second one of 4
 
 
-def teacher(vocabulary: torch.Tensor) -> networks.Denoiser:
-    """The demo model's UNet and text model, as the checkpoint holds them."""
-    denoiser = networks.Denoiser(vocabulary)
-    with safe_open(CHECKPOINT, "pt") as file:
+class Lesson(NamedTuple):
+    """Which model is distilled, and on what.
+
+    Attributes:
+        checkpoint: the model's file.
+        sizes: of its UNet.
+        examples: gives latents, (scenes, 2, 4, h, w), each scene as it is and mirrored, and the tokens of their
+            captions, (scenes, captions, 77).
+        name: of what is kept in the work folder.
+        result: the file to write.
+    """
+
+    checkpoint: Path
+    sizes: dict
+    examples: Callable[[], tuple[torch.Tensor, torch.Tensor]]
+    name: str
+    result: Path
+
+
+def small_examples() -> tuple[torch.Tensor, torch.Tensor]:
+    latents, tokens = encoded_scenes(8192)
+    return torch.stack([latents, latents.flip(-1)], dim=1), tokens
+
+
+SMALL = Lesson(CHECKPOINT, networks.UNET, small_examples, "distilled", DISTILLED)
+
+
+def teacher(lesson: Lesson, vocabulary: torch.Tensor) -> networks.Denoiser:
+    """The model's UNet and text model, as the checkpoint holds them."""
+    denoiser = networks.Denoiser(vocabulary, lesson.sizes)
+    with safe_open(lesson.checkpoint, "pt") as file:
         state = {name: file.get_tensor(name).float() for name in file.keys() if name.startswith((UNET, TEXT))}
     denoiser.unet.load_state_dict({k.removeprefix(UNET): v for k, v in state.items() if k.startswith(UNET)})
     text = {k.removeprefix(TEXT): v for k, v in state.items() if k.startswith(TEXT)}
@@ -34,7 +66,7 @@ def teacher(vocabulary: torch.Tensor) -> networks.Denoiser:
     return denoiser.eval().requires_grad_(False)
 
 
-def distil(minutes: float, batch: int = 24) -> None:
+def distil(lesson: Lesson, minutes: float, batch: int = 24) -> None:
     r"""Where the teacher's path from x_t leads, the student says at once.
 
     .. math:: L = d(f(x_t, t), \Phi(x_t, t)), \qquad f(x, t) = x_0 \text{ as the student's eps says},
@@ -47,13 +79,13 @@ def distil(minutes: float, batch: int = 24) -> None:
     level; Song et al., Consistency models (2023), definition 1; Song and Dhariwal, Improved techniques for training
     consistency models (2023), section 3.3, for d; Lu et al., DPM-Solver++ (2022), algorithm 2, for the steps.
     """
-    latents, tokens = encoded_scenes(8192)
+    latents, tokens = lesson.examples()
     empty = networks.tokenize([""])
-    guide = teacher(tokens.unique())
-    student = teacher(tokens.unique()).unet.train().requires_grad_(True)
+    guide = teacher(lesson, tokens.unique())
+    student = teacher(lesson, tokens.unique()).unet.train().requires_grad_(True)
     sigmas = networks.model_sampling().sigmas
     times = torch.linspace(len(sigmas) - 1, 0, GRID + 1).round().long().tolist()
-    margin = 0.00054 * latents[0].numel() ** 0.5
+    margin = 0.00054 * latents[0, 0].numel() ** 0.5
 
     def clean(unet: torch.nn.Module, x: torch.Tensor, t: int, context: torch.Tensor) -> torch.Tensor:
         """x_0 = x - sigma eps, x in the scale in which the noise is sigma."""
@@ -72,8 +104,7 @@ def distil(minutes: float, batch: int = 24) -> None:
 
     def loss(step: int) -> torch.Tensor:
         chosen = torch.randint(len(latents), (batch,))
-        mirrored = torch.rand(batch, 1, 1, 1) < 1 / 2
-        x_0 = torch.where(mirrored, latents[chosen].flip(-1), latents[chosen])
+        x_0 = latents[chosen, torch.randint(2, (batch,))].float()
         caption = tokens[chosen, torch.randint(tokens.shape[1], (batch,))]
         context = guide.encode(torch.where(torch.rand(batch, 1) < 1 / 8, empty, caption)).detach()
         place = step % GRID
@@ -81,14 +112,14 @@ def distil(minutes: float, batch: int = 24) -> None:
         error = clean(student, x_t, times[place], context) - followed(x_t, place, context)
         return ((error.square().sum(dim=(1, 2, 3)) + margin**2).sqrt() - margin).mean()
 
-    fit("distilled", student, loss, rate=3e-4, minutes=minutes)
+    fit(lesson.name, student, loss, rate=3e-4, minutes=minutes)
 
 
-def write() -> None:
+def write(lesson: Lesson) -> None:
     """What the student's weights are beyond the teacher's, in half precision, under the names that the host adds."""
     vocabulary = networks.tokenize([""]).unique()
-    base, student = teacher(vocabulary).unet, teacher(vocabulary).unet
-    facts = load_average("distilled", student)
+    base, student = teacher(lesson, vocabulary).unet, teacher(lesson, vocabulary).unet
+    facts = load_average(lesson.name, student)
     old = base.state_dict()
     state = {}
     for name, weight in student.state_dict().items():
@@ -97,11 +128,11 @@ def write() -> None:
             (weight - old[name]).half().contiguous()
         )
     metadata = {"format": "pt", "modelspec.title": "Latent RePaint demo, few steps", "training": json.dumps(facts)}
-    save_file(state, DISTILLED, metadata=metadata)
-    log.info("wrote %s, %.1f MB: %s", DISTILLED.name, DISTILLED.stat().st_size / 1e6, json.dumps(facts))
+    save_file(state, lesson.result, metadata=metadata)
+    log.info("wrote %s, %.1f MB: %s", lesson.result.name, lesson.result.stat().st_size / 1e6, json.dumps(facts))
 
 
-def main() -> None:
+def main(lesson: Lesson = SMALL) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--threads", type=int, default=1)
@@ -111,5 +142,5 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     WORK.mkdir(exist_ok=True)
     if not arguments.only_write:
-        distil(arguments.minutes)
-    write()
+        distil(lesson, arguments.minutes)
+    write(lesson)

@@ -1,4 +1,4 @@
-"""What the demo model is worth, measured on scenes it was never trained on, through the host's stock nodes alone.
+"""What the small model is worth, measured on scenes it was never trained on, through the host's stock nodes alone.
 
 python demo_model measure      prints the figures of demo_model/README.md and draws demo_model/weights/samples.png
 """
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from comfyui_host import in_process
+from comfyui_host import in_process, install
 
 from .scenes import HELD_OUT, draw
 
@@ -96,7 +96,7 @@ def sheet(model, clip, vae) -> np.ndarray:
 def main() -> None:
     host = in_process.start()
     with torch.inference_mode():
-        model, clip, vae = host.nodes.CheckpointLoaderSimple().load_checkpoint(host.demo_checkpoint)
+        model, clip, vae = host.nodes.CheckpointLoaderSimple().load_checkpoint(install.SMALL_MODEL.name)
         images, captions = held_out(64)
         psnr = reconstruction_psnr(vae, images)
         print(f"PSNR of 64 held-out scenes: {psnr.mean():.2f} dB, least {psnr.min():.2f} dB")

@@ -1,4 +1,4 @@
-"""The demo model's three networks, all of the host's own classes, with weights to start training from."""
+"""The three networks of the demo's models, all of the host's own classes, with weights to start training from."""
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, UNetModel  
 from comfy.model_sampling import ModelSamplingDiscrete  # noqa: E402
 from comfy.taesd.taesd import TAESD, Block  # noqa: E402
 
-CONFIG = comfy.supported_models.models[-1]({})  # the host's entry for the demo model; starting the host has appended it
+CONFIG = comfy.supported_models.models[-1]({})  # the host's entry for the demo's model, appended as it starts
 LATENT_SCALE = CONFIG.latent_format.scale_factor
 UNET = {  # 16, 8 and 4 cells wide; attention where it is cheap
     "image_size": 32,

@@ -1,4 +1,4 @@
-"""Procedural landscapes with captions: the pictures that the demo model is trained on.
+"""Procedural landscapes with captions: the pictures that the small model is trained on.
 
 Every scene is a function of its seed alone. Shapes are signed distances in units of the picture's height, turned
 into coverage over one pixel, so that edges are smooth at any size.

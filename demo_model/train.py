@@ -1,4 +1,4 @@
-"""Trains the demo model: a decoder of latents, and a text-conditioned diffusion model of them, on drawn scenes.
+"""Trains the small model: a decoder of latents, and a text-conditioned diffusion model of them, on drawn scenes.
 
     python demo_model train all --minutes 60    (on the CPU: an hour for the decoder, then one for the UNet)
     python demo_model train all --device cuda
@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 from comfyui_host.install import ROOT
+from comfyui_host.install import SMALL_MODEL as CHECKPOINT
 
 from . import networks
 from .export import export, load_decoder, replace_decoder
@@ -29,7 +30,6 @@ from .scenes import describe, draw
 
 log = logging.getLogger("train")
 WORK = ROOT / ".train"
-CHECKPOINT = ROOT / "demo_model" / "weights" / "latent-repaint-demo.safetensors"
 SCENE, WINDOW = 128, 48
 GRID = 32  # cells along a picture where the decoder's fine levels begin
 

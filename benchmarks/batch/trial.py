@@ -24,7 +24,7 @@ from comfyui_host import install
 from comfyui_host.install import ROOT
 
 PLUGIN = Path(__file__).with_name("plugin")
-DEMO_MODEL = ["--checkpoint", "latent-repaint-demo.safetensors", "--prompt", "day, green hills", "--set", "7.steps=2"]
+DEMO_MODEL = ["--checkpoint", install.DEMO_MODEL.name, "--prompt", "day, green hills", "--set", "7.steps=2"]
 """The shipped workflow with the demo model, as quick as it can be."""
 
 
@@ -39,7 +39,7 @@ STOCK = {
 """A workflow of ComfyUI's own nodes, with neither a mask nor a seed."""
 SHIPPED = json.loads((ROOT / "batch" / "inpaint.json").read_text(encoding="utf-8"))
 """What `python batch` takes without a workflow, but with its mask from a file of its own."""
-SHIPPED["2"]["inputs"]["ckpt_name"] = "latent-repaint-demo.safetensors"
+SHIPPED["2"]["inputs"]["ckpt_name"] = install.DEMO_MODEL.name
 SHIPPED["12"] = node("LoadImageMask", image="mask.png", channel="red")
 SHIPPED["6"]["inputs"]["mask"] = ["12", 0]
 HOST, WORKER = "comfyui_host/launch.py", "ray::Worker"

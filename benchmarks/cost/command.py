@@ -2,9 +2,9 @@
 
     python benchmarks cost                                      minutes, and 6 GB of memory
     python benchmarks cost --network flux --dtype bfloat16      one network of full size, random weights: for a GPU
-    python benchmarks cost --network demo --repeats 1           the demo model, in half a minute
+    python benchmarks cost --network small --repeats 1          the small model, in half a minute
 
-The first writes benchmarks/results/cost.md: the demo model, and our share beside the networks of Stable Diffusion. All
+The first writes benchmarks/results/cost.md: the small model, and our share beside the networks of Stable Diffusion. All
 methods run in turn, over and over; figures are medians over `--repeats` rounds. Without a GPU it is the CPU's own
 seconds that count.
 """
@@ -53,8 +53,8 @@ def against_the_host(title: str, timed: TimedModel, repeats: int) -> Table:
 
 
 def of_network(name: str, dtype: str, repeats: int) -> Table:
-    if name == "demo":
-        return against_the_host("Demo model, latent 16x16, 20 steps, cfg 4", TimedModel(load("demo")), repeats)
+    if name == "small":
+        return against_the_host("Small model, latent 16x16, 20 steps, cfg 4", TimedModel(load("small")), repeats)
     shape, cfg = LATENTS[name], 1.0 if name == "flux" else 4.0
     title = f"{name}, {dtype}, latent {'x'.join(map(str, shape))}, cfg {cfg:g}, 4 steps"
     return against_the_host(title, TimedModel(load(name, getattr(torch, dtype)), shape, steps=4, cfg=cfg), repeats)
@@ -86,7 +86,7 @@ def machine() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--network", choices=["demo", *SHAPES], help="only this one, which is only printed")
+    parser.add_argument("--network", choices=["small", *SHAPES], help="only this one, which is only printed")
     parser.add_argument("--dtype", default="bfloat16", choices=["float32", "float16", "bfloat16"], help="its weights'")
     parser.add_argument("--repeats", type=int, default=7)
     options = parser.parse_args()
@@ -96,7 +96,7 @@ def main() -> None:
     if options.network:
         print(introduction + of_network(options.network, options.dtype, options.repeats).text)
         return
-    tables = [of_network("demo", "", options.repeats), shares(options.repeats)]
+    tables = [of_network("small", "", options.repeats), shares(options.repeats)]
     text = introduction + "\n".join(table.text for table in tables)
     print(text)
     write(RESULTS / "cost.md", text)

@@ -1,4 +1,4 @@
-"""The models that are timed: the demo model, and networks of full size with random weights."""
+"""The models that are timed: the small model, and networks of full size with random weights."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from comfyui_host.install import SMALL_MODEL
 
 from ..host import HOST
 
@@ -51,11 +53,11 @@ def load(name: str, dtype: torch.dtype = torch.float32) -> tuple[Any, list, list
     """The host's MODEL with a positive and a negative conditioning for it.
 
     Arguments:
-        name: of SHAPES, or demo, or instant.
+        name: of SHAPES, or small, or instant.
         dtype: of the weights of a full-size model.
     """
-    if name == "demo":
-        model, clip, _ = HOST.nodes.CheckpointLoaderSimple().load_checkpoint(HOST.demo_checkpoint)
+    if name == "small":
+        model, clip, _ = HOST.nodes.CheckpointLoaderSimple().load_checkpoint(SMALL_MODEL.name)
         positive, negative = (HOST.nodes.CLIPTextEncode().encode(clip, text)[0] for text in ("day, lake, house", ""))
         return model, positive, negative
     comfy, shape = HOST.comfy, "sd15" if name == "instant" else name

@@ -48,7 +48,7 @@ class Checkpoint:
 
     @property
     def is_demo(self) -> bool:
-        return self.files["model"] == HOST.demo_checkpoint
+        return self.files["model"] == install.SMALL_MODEL.name
 
     @property
     def is_flow(self) -> bool:
@@ -96,7 +96,7 @@ def load(options: argparse.Namespace) -> Checkpoint:
         load_extra_path_config(str(tree / "extra_model_paths.yaml"))
     nodes, files_in, clip, vae = HOST.nodes, HOST.folder_paths.get_filename_list, None, None
     vaes = nodes.VAELoader.INPUT_TYPES()["required"]["vae_name"][0]
-    name = options.checkpoint or options.unet or HOST.demo_checkpoint
+    name = options.checkpoint or options.unet or install.SMALL_MODEL.name
     if options.unet:
         (model,) = loaded("unet", [name], files_in("diffusion_models"),
                           lambda: nodes.UNETLoader().load_unet(name, options.weight_dtype))  # fmt: skip

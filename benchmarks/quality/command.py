@@ -1,6 +1,6 @@
 """How well every method inpaints with a checkpoint of yours, at equal passes of its network.
 
-    python benchmarks quality                              the demo model, on scenes that it was never trained on
+    python benchmarks quality                              the small model, on scenes that it was never trained on
     python benchmarks quality --checkpoint NAME            any checkpoint that Load Checkpoint offers
     python benchmarks quality --unet NAME --clip NAME [NAME [NAME]] --clip-type flux --vae NAME
     python benchmarks quality ... --pictures DIR           your own pictures; without, the model makes some itself
@@ -63,9 +63,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--models", nargs="+", default=[], metavar="DIR", help="more folders like ComfyUI's models")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="pictures to paint in")
     parser.add_argument("--prompts", type=Path, metavar="FILE", help="a prompt a line, in the order of the pictures")
-    parser.add_argument("--count", type=int, default=0, help="pictures: 16 (demo model 32, --quick 4)")
+    parser.add_argument("--count", type=int, default=0, help="pictures: 16 (small model 32, --quick 4)")
     parser.add_argument("--steps", type=int, default=0, help="of two evaluations each: 20 (--quick 8)")
-    parser.add_argument("--size", type=int, default=512, help="pixels a side; the demo model has 128")
+    parser.add_argument("--size", type=int, default=512, help="pixels a side; the small model has 128")
     parser.add_argument("--cfg", type=float, nargs="+", help="4, or 1 where the model was distilled from guidance")
     parser.add_argument("--sampler", default="euler_ancestral", help="sampler_name, for all methods")
     parser.add_argument("--scheduler", help="karras, or simple for a flow model")
@@ -130,7 +130,7 @@ def run(options: argparse.Namespace) -> None:
 def to_paint(
     kept: KeptFigures, options: argparse.Namespace, prompts: list[str], count: int, cfg: float
 ) -> Iterator[Scenes]:
-    """The pictures: of a folder, of the demo model's scenes, or made by the model itself."""
+    """The pictures: of a folder, of the small model's scenes, or made by the model itself."""
     checkpoint = kept.checkpoint
     if options.pictures:
         pictures, notes = pictures_of(options.pictures, count, kept.size)

@@ -1,9 +1,9 @@
-"""Models that are not exact denoisers, by stand-ins made of the demo model.
+"""Models that are not exact denoisers, by stand-ins made of the small model.
 
     python benchmarks quality --inexact
     python benchmarks quality --inexact --models w3.5,lora --scenes 16 --seeds 1 --steps 8
 
-- cfg1, cfg4, cfg7: the demo model as it is, an exact denoiser as far as it was trained
+- cfg1, cfg4, cfg7: the small model as it is, an exact denoiser as far as it was trained
 - w2, w3.5, w6: guidance of that weight inside the network, D_neg + w (D_pos - D_neg) in one evaluation, at cfg 1, as
   in models distilled in guidance (Flux dev)
 - lora lcm, lora euler: distilled to a few steps
@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from comfyui_host.install import SMALL_MODEL
 from demo_model.distil import DISTILLED
 from demo_model.measure import held_out, prompts
 from latent_repaint.samplers.mathematics.known_noise import FixedNoise
@@ -88,7 +89,7 @@ class DemoScenes:
     """The first `count` held-out scenes, each with its own caption."""
 
     def __init__(self, count: int) -> None:
-        self.model, clip, vae = HOST.nodes.CheckpointLoaderSimple().load_checkpoint(HOST.demo_checkpoint)
+        self.model, clip, vae = HOST.nodes.CheckpointLoaderSimple().load_checkpoint(SMALL_MODEL.name)
         images, captions = held_out(count)
         self.scenes = Scenes(self.model, vae, images, lambda: prompts(clip, captions))
         self.positive, self.negative = self.scenes.prompts
@@ -151,9 +152,8 @@ def with_noisy_weights(model: Any, share: float) -> Any:
 
 
 def with_weights_of(dtype: torch.dtype) -> Any:
-    """The demo model's MODEL with the weights of its network in this dtype."""
-    path = HOST.folder_paths.get_full_path("checkpoints", HOST.demo_checkpoint)
-    weights = HOST.comfy.utils.load_torch_file(path).items()
+    """The small model's MODEL with the weights of its network in this dtype."""
+    weights = HOST.comfy.utils.load_torch_file(str(SMALL_MODEL)).items()
     network = {name: weight for name, weight in weights if name.startswith("model.diffusion_model.")}
     return HOST.comfy.sd.load_diffusion_model_state_dict(network, {"dtype": dtype})
 

@@ -1,4 +1,4 @@
-"""`python demo_model/next train | measure`: makes the next demo model, and shows how far it is."""
+"""`python demo_model/next train | distil | measure`: makes the demo's model, and shows how far it is."""
 
 import importlib
 import sys
@@ -8,7 +8,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])  # the folders of the rep
 
 from comfyui_host import install  # noqa: E402
 
-COMMANDS = ("train", "measure")
+COMMANDS = ("train", "distil", "measure")
 
 
 def main() -> None:

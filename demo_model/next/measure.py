@@ -1,4 +1,4 @@
-"""What the next demo model is worth so far, on scenes it was never trained on.
+"""What the demo's model is worth so far, on scenes it was never trained on.
 
 python demo_model/next measure     prints the figures, and draws samples.png; the UNet's only if there is one
 """
@@ -54,6 +54,21 @@ def reconstructed(images: torch.Tensor) -> torch.Tensor:
     return torch.cat(made).permute(0, 2, 3, 1).clamp(0, 1)
 
 
+@torch.inference_mode()
+def preview_colours(images: torch.Tensor) -> torch.Tensor:
+    """The host's latent_rgb_factors, (4, 3), and below them its latent_rgb_factors_bias.
+
+    They are those of the least squares between the latents of pictures and the means of their blocks, in [-1, 1].
+    """
+    autoencoder = Autoencoder()
+    load_autoencoder(AUTOENCODER, autoencoder)
+    latents = torch.cat([autoencoder.encode(image.permute(2, 0, 1)[None]) for image in images])
+    blocks = torch.nn.functional.avg_pool2d(2 * images.permute(0, 3, 1, 2) - 1, 8)
+    known = torch.cat([latents, torch.ones_like(latents[:, :1])], dim=1)
+    pairs = (values.movedim(1, -1).flatten(0, 2) for values in (known, blocks))
+    return torch.linalg.lstsq(*pairs).solution
+
+
 def save_sheet(rows: list[torch.Tensor], path: Path) -> None:
     """Rows of pictures, drawn small, so that the file is."""
     pixels = torch.cat([torch.cat(list(row), dim=1) for row in rows]).clamp(0, 1)
@@ -71,6 +86,7 @@ def main() -> None:
     made = reconstructed(images)
     psnr = -10 * (made - images).square().mean(dim=(1, 2, 3)).log10()
     print(f"PSNR of {len(images)} held-out scenes: {psnr.mean():.2f} dB, least {psnr.min():.2f} dB")
+    print("latent_rgb_factors, and their bias:", preview_colours(images).mul(1000).round().div(1000).tolist())
     rows = [images[: len(PROMPTS)], made[: len(PROMPTS)]]
     if CHECKPOINT.exists():
         host = in_process.start()

@@ -1,4 +1,4 @@
-"""Trains the next demo model on drawn scenes: on the CPU over as many sittings as it takes, or on a GPU in minutes.
+"""Trains the demo's model on drawn scenes: on the CPU over as many sittings as it takes, or on a GPU in minutes.
 
     python demo_model/next train draw                         the scenes
     python demo_model/next train autoencoder --minutes 60     pictures to latents and back
@@ -24,7 +24,8 @@ import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from comfyui_host.install import ROOT
+from comfyui_host.install import DEMO_MODEL as CHECKPOINT
+from comfyui_host.install import ROOT, SMALL_MODEL
 
 from .. import networks
 from ..export import export
@@ -34,9 +35,8 @@ from .latents import captions, encode_shards, encoded, load_latents, vocabulary
 from .pictures import draw_shards, shards
 
 log = logging.getLogger("train")
-WEIGHTS = ROOT / "demo_model" / "next" / "weights"
+WEIGHTS = CHECKPOINT.parent
 AUTOENCODER = WEIGHTS / "autoencoder.safetensors"
-CHECKPOINT = WEIGHTS / "latent-repaint-demo-next.safetensors"
 SCENES = 16384
 CROP = 96  # pixels a side
 DEVIATION = 0.8  # of the latents, in each channel
@@ -197,7 +197,7 @@ def borrow(denoiser: networks.Denoiser) -> dict[str, float]:
     """
     unet, text = "model.diffusion_model.", "cond_stage_model.transformer.text_model."
     words = "embeddings.token_embedding.weight"
-    with safe_open(ROOT / "demo_model" / "weights" / "latent-repaint-demo.safetensors", "pt") as file:
+    with safe_open(SMALL_MODEL, "pt") as file:
         state = {name: file.get_tensor(name).float() for name in file.keys()}
     model = denoiser.text.transformer.text_model
     rows, own = state[text + words][denoiser.vocabulary], model.state_dict()[words]

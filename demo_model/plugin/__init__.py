@@ -1,6 +1,6 @@
-"""Teaches the host the size of the demo model, so that its stock loaders take the file as they take an SD 1.5 one.
+"""Teaches the host the sizes of the demo's models, so that its stock loaders take them as they take one of SD 1.5.
 
-It is a custom_nodes folder without nodes: on import it adds one entry to the host's list of models. Only the demo and
+It is a custom_nodes folder without nodes: on import it adds two entries to the host's list of models. Only the demo and
 the tests use it; the node pack itself never does.
 """
 
@@ -46,7 +46,21 @@ class DemoClip(SD1ClipModel):
 
 
 class DemoLatent(comfy.latent_formats.SD15):
-    """SD 1.5's, but for the colours of the host's live previews, which are those of `networks.encode`."""
+    """SD 1.5's, but for the colours of the host's live previews: those that `python demo_model/next measure` finds."""
+
+    def __init__(self):
+        super().__init__()
+        self.latent_rgb_factors = [
+            [0.595, 0.505, 0.431],
+            [0.290, 0.008, -0.372],
+            [-0.090, 0.146, -0.058],
+            [0.003, -0.005, -0.007],
+        ]
+        self.latent_rgb_factors_bias = [0.137, 0.066, 0.013]
+
+
+class SmallLatent(comfy.latent_formats.SD15):
+    """The same for the small model: the colours are those of `networks.encode`."""
 
     def __init__(self):
         super().__init__()
@@ -63,4 +77,11 @@ class LatentRepaintDemo(comfy.supported_models.SD15):
         return ClipTarget(DemoTokenizer, DemoClip)
 
 
-comfy.supported_models.models.append(LatentRepaintDemo)
+class LatentRepaintSmall(LatentRepaintDemo):
+    """The small model, known by its three levels of one block each."""
+
+    unet_config = LatentRepaintDemo.unet_config | {"num_res_blocks": [1, 1, 1]}
+    latent_format = SmallLatent
+
+
+comfy.supported_models.models += [LatentRepaintSmall, LatentRepaintDemo]

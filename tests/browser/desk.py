@@ -1,5 +1,5 @@
 """The host's own page, in a real browser, with this pack in custom_nodes. Among its models are the demo's, and files of
-the names that the templates want: empty, but for the one that is the demo's model in disguise. Among its inputs are the
+the names that the templates want: empty, but for the one that is the small model in disguise. Among its inputs are the
 demo's pictures and the one that ComfyUI brings."""
 
 from __future__ import annotations
@@ -233,8 +233,8 @@ def furnish(server: Server) -> None:
         path = server.base / "models" / file["directory"] / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    (weights,) = (install.ROOT / "demo_model" / "weights").glob("*.safetensors")
-    shutil.copy(weights, server.base / "models" / "checkpoints" / CHECKPOINT)
+    for name in (CHECKPOINT, install.SMALL_MODEL.name):  # the latter is that of saved workflows
+        shutil.copy(install.SMALL_MODEL, server.base / "models" / "checkpoints" / name)
     client = Client(server.address)
     for path in [install.find_host().tree / "input" / "example.png", *(install.ROOT / "demo").glob("example_*.png")]:
         client.upload(path)

@@ -6,7 +6,7 @@ import pytest
 from desk import SCREENS, inputs
 
 BLUEPRINT = "Inpaint, Fill, Repaint (Latent RePaint)"
-SIZE = 128  # pixels: what the demo's model was trained at, and less work than the size of its family
+SIZE = 128  # pixels: what the small model was trained at, and less work than the size of its family
 PLACE = """async ([title, values, size]) => {
     const stores = document.querySelector('#vue-app').__vue_app__.config.globalProperties.$pinia._s
     const library = stores.get('subgraph')
@@ -60,7 +60,7 @@ SAMPLING = {
     "method": "match", "evaluations_per_step": 2,
 }  # fmt: skip
 MARGINS = {f"{side} (pixels to add)": width for side, width in dict(left=128, top=0, right=128, bottom=0).items()}
-BLUEPRINTS = {  # title: inputs, widgets with their values, what is set for the demo's model, a word of the description
+BLUEPRINTS = {  # title: inputs, widgets with their values, what is set for the small model, a word of the description
     BLUEPRINT: (
         ["model", "clip", "vae", "image", "mask"],
         TEXTS | CONTEXT | SAMPLING,

@@ -68,8 +68,8 @@ class Hand:
         canvases.last.wait_for()
         self.page.wait_for_timeout(1500)  # until the picture is drawn
         box = canvases.last.bounding_box()
-        turns = (78, 70), (104, 70), (104, 81), (78, 81), (78, 92), (104, 92)  # of 128 pixels
-        self.drag(*([box["x"] + x * box["width"] / 128, box["y"] + y * box["height"] / 128] for x, y in turns))
+        turns = (126, 140), (160, 140), (160, 151), (126, 151), (126, 162), (160, 162)  # of 256 pixels
+        self.drag(*([box["x"] + x * box["width"] / 256, box["y"] + y * box["height"] / 256] for x, y in turns))
         self.click(self.page.get_by_text("Save", exact=True).last)
         self.page.wait_for_function(LOADED, arg="clipspace")
         self.page.wait_for_timeout(500)
@@ -86,7 +86,7 @@ def test_the_first_template_takes_eight_clicks_and_one_stroke_is_painted_whole(d
     page.wait_for_timeout(1500)
     hand.upload()
     hand.paint()
-    desk.set_value("LatentRepaint_KSampler", "steps", 2)  # the demo's model would take minutes
+    desk.set_value("LatentRepaint_KSampler", "steps", 2)  # the model would take minutes
     desk.set_value("LatentRepaint_KSampler", "method", "blend")
     run = desk.run()
     page.wait_for_timeout(1000)
@@ -95,5 +95,5 @@ def test_the_first_template_takes_eight_clicks_and_one_stroke_is_painted_whole(d
     after = np.asarray(desk.saved(run)[1]).astype(int)
     before = np.asarray(Image.open(OWN_PICTURE).convert("RGB")).astype(int)
     changed = abs(after - before).max(-1)
-    assert (changed[72:90, 80:102] > 0).mean() > 0.95  # the brush paints with opacity .7
-    assert not changed[:, :30].any() and not changed[:30].any()  # what is far from the stroke
+    assert (changed[142:160, 128:158] > 0).mean() > 0.95  # the brush paints with opacity .7
+    assert not changed[:, :60].any() and not changed[:60].any()  # what is far from the stroke

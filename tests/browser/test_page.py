@@ -11,7 +11,7 @@ from demo.demo_values import with_demo_values
 BOXES = {path.stem for path in (install.ROOT / "subgraphs").glob("*.json")}
 (BLUEPRINT,) = (name for name in BOXES if name.startswith("Inpaint"))
 PLAIN = install.ROOT / "tests" / "compat" / "0.2.0" / "start-here-inpaint.ui.json"
-"""The demo's model, Encode, KSampler Inpaint and Composite, all unfolded."""
+"""The small model, Encode, KSampler Inpaint and Composite, all unfolded."""
 START = "01-start-here-inpaint-fill"
 NOTHING_MASKED = "Nothing is masked: paint a mask in Load Image, right click > Open in MaskEditor."
 NODES = json.loads((install.ROOT / "locales" / "en" / "nodeDefs.json").read_text(encoding="utf-8"))

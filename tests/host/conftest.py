@@ -7,7 +7,7 @@ from unittest.mock import Mock
 import pytest
 import torch
 
-from comfyui_host import in_process
+from comfyui_host import in_process, install
 from comfyui_host.tiny import fill, tiny_model
 
 # Tensors this small gain nothing from a second thread, and on a busy machine every operation would wait for it.
@@ -28,9 +28,9 @@ def eps_model() -> Any:
 
 @pytest.fixture(scope="session")
 def vae() -> Any:
-    """The demo model's."""
+    """The small model's."""
     host = in_process.start()
-    return host.nodes.CheckpointLoaderSimple().load_checkpoint(host.demo_checkpoint)[2]
+    return host.nodes.CheckpointLoaderSimple().load_checkpoint(install.SMALL_MODEL.name)[2]
 
 
 @pytest.fixture(scope="session")

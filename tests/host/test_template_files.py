@@ -9,6 +9,7 @@ from PIL import Image
 from comfyui_host import install
 from demo import examples, templates
 from demo.demo_values import CFG, MODEL, SCENES, values, with_demo_values
+from demo.examples import SIDE
 from demo.templates.models import MODELS
 from latent_repaint.nodes import NODES
 
@@ -83,4 +84,4 @@ def test_the_demo_puts_its_own_model_and_values_into_a_template(name):
         found |= values(node)
     assert json.dumps(shipped) == before
     assert found["ckpt_name"] == MODEL and found["image"] == SCENES[name][0]
-    assert found.get("cfg", CFG) in (CFG, 1.0) and found.get("output_target_width", 128) == 128
+    assert found.get("cfg", CFG) in (CFG, 1.0) and found.get("output_target_width", SIDE) == SIDE

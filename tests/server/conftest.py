@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ Prompt = dict[str, Any]
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     with serve(install.find_host(), pack_name="some folder 1.0") as server:
+        shutil.copy(install.SMALL_MODEL, server.base / "models" / "checkpoints")  # of saved workflows
         yield server
 
 

@@ -20,7 +20,7 @@ def test_a_seed_gives_the_same_bytes_for_as_many_evaluations_as_were_announced(c
         pictures.append(Image.open(io.BytesIO(client.fetch(run.outputs["save"]["images"][0]))))
         steps = [(value, total) for node, value, total in run.progress if node == "sample"]
         assert steps == sorted(steps) and steps[-1] == (EVALUATIONS[name],) * 2
-        assert run.evaluations("sample") == EVALUATIONS[name] and pictures[0].size == (128, 128)
+        assert run.evaluations("sample") == EVALUATIONS[name] and pictures[0].size == (256, 256)
     first, other, again = (picture.tobytes() for picture in pictures)
     assert first == again != other
 
