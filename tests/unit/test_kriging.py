@@ -76,3 +76,10 @@ def test_a_device_without_fourier_transforms_is_found_out(monkeypatch):
     assert has_fourier(torch.device("cpu"))
     monkeypatch.setattr(torch.fft, "rfft", without)
     assert not has_fourier(torch.device("cpu"))
+
+
+def test_a_large_flat_picture_stays_within_half_precision():
+    """Its spectrum is one mode with all of the power."""
+    picture, known = torch.full((1, 1, 400, 400), 10.0), missing((400, 400))
+    extended = Kriging(picture, known).extended(picture, known, torch.tensor(0.5))
+    torch.testing.assert_close(extended[..., ~known], torch.full((1, 1, 16), 10.0), atol=1.0, rtol=0)

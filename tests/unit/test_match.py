@@ -95,3 +95,19 @@ def test_the_solver_goes_on_from_what_is_known():
     prediction = gaussian(draw(), 10.0, 1e-6)
     denoised = prediction.denoised + noise.extension(here, prediction)
     assert (denoised - y)[..., [16, 31]].abs().max() < 0.5 * y[..., [16, 31]].abs().min()
+
+
+@pytest.mark.parametrize(
+    ("sigma", "sampled", "distilled"),
+    [(0.9, True, False), (1.1, True, True), (6.9, True, True), (7.1, True, False), (2.0, False, False)],
+)
+def test_a_model_that_answers_with_samples_is_told_from_1_to_7_times_as_much_noise_as_signal(sigma, sampled, distilled):
+    """Of the power of y, and correlated with it by .6. A mean has less power than y."""
+    y = torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(1))
+    noise, here, draw = matched(True, y, sigma)
+    level = NoiseLevel(1.0, sigma)
+    for _ in range(2):
+        noise.show_extra(here, level)
+        denoised = 0.6 * y + 0.8 * draw() if sampled else 0.8 * y
+        noise.refine(y, here, level, level, Conditional(denoised, torch.tensor(True)))
+    assert noise.spares_extra == distilled
