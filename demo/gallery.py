@@ -25,7 +25,7 @@ MARGIN, LEFT = 6, 130
 TILE = 192  # pixels a side in the gallery
 SEED, CFG = 1, 4.0
 TEMPLATE = "01-start-here-inpaint-fill"
-COTTAGE_BY_A_FENCE, HILLS, LAKE = 321, 81, 156
+CHAPEL_AT_DAWN, COTTAGE_BY_A_FENCE, CHAPEL_ON_A_FIELD, LAKE, HILLS = 366, 321, 432, 156, 81
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,12 @@ TASKS = (
         brushed([examples.HOUSE_ON_HILLS]),
         "dawn, green hills, snowy mountains",
     ),
-    Task("replace an object", examples.HOUSE_ON_SNOW, brushed([examples.WHITE_HOUSE]), "day, snow, sun, blue house"),
+    Task(
+        "replace an object",
+        CHAPEL_AT_DAWN,
+        brushed([(65, 107, 129, 182)]),
+        "dawn, green hills, clouds, snowy mountains, autumn trees, red house",
+    ),
     Task(
         "another sky",
         COTTAGE_BY_A_FENCE,
@@ -93,9 +98,9 @@ TASKS = (
     ),
     Task(
         "widen the view",
-        examples.HOUSE_AT_SUNSET,
-        255 - covered((24, 48, 200, 224)),
-        "sunset, snow, sun, clouds, mountains, pine trees, red house",
+        CHAPEL_ON_A_FIELD,
+        255 - covered((40, 64, 208, 216)),
+        "day, yellow field, pine trees, white chapel",
     ),
     Task(
         "mend scratches",

@@ -1,4 +1,4 @@
-"""The demo's model, in training: what is trained narrow is what the host computes, and training can be resumed."""
+"""The demo's model: what is trained narrow is what the host computes, and training can be resumed."""
 
 import numpy as np
 import pytest
