@@ -84,6 +84,24 @@ def test_of_two_the_last_one_counts_and_only_once(eps_model, masked):
     assert not model.wrappers.get(WrappersMP.SAMPLER_SAMPLE)  # the given model is left alone
 
 
+def test_other_wrappers_go_around_it_whether_they_come_before_or_after(eps_model, masked):
+    seen = []
+
+    def wrapper(name):
+        def around(executor, *args, **kwargs):
+            seen.append(name)
+            return executor(*args, **kwargs)
+
+        return around
+
+    before = eps_model.clone()
+    before.add_wrapper_with_key(WrappersMP.SAMPLER_SAMPLE, "before", wrapper("before"))
+    model = inpaint(before)
+    model.add_wrapper_with_key(WrappersMP.SAMPLER_SAMPLE, "after", wrapper("after"))
+    assert torch.equal(hosts_ksampler(model, masked), drop_in(eps_model, masked)["samples"])
+    assert seen == ["before", "after"]
+
+
 @every_method
 def test_detailers_direct_calls_inpaint(eps_model, latent, mask, masked, method):
     """Impact's detailers build a guider and call its `sample`; their mask has the latent's size."""

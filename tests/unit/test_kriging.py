@@ -69,6 +69,18 @@ def test_nothing_to_do_is_nothing_done(known):
     assert not Kriging(y, missing((8, 8))).extended(torch.zeros_like(y), missing((8, 8)), torch.tensor(0.5)).any()
 
 
+def test_each_picture_and_channel_for_itself():
+    picture, known = field((24, 24), reach=4.0), missing((24, 24))
+    together = Kriging(picture, known).extended(picture, known, torch.tensor(0.5))
+    for b in range(2):
+        for c in range(3):
+            alone = picture[b : b + 1, c : c + 1]
+            torch.testing.assert_close(
+                together[b : b + 1, c : c + 1], Kriging(alone, known).extended(alone, known, torch.tensor(0.5)),
+                atol=1e-5, rtol=1e-4,
+            )  # fmt: skip
+
+
 def test_a_device_without_fourier_transforms_is_found_out(monkeypatch):
     def without(*args):
         raise NotImplementedError("Could not run 'aten::_fft_r2c'")

@@ -4,12 +4,28 @@ from unittest.mock import patch
 
 import pytest
 import torch
-from pictures import block, random
+from hypothesis import given
+from hypothesis import strategies as st
+from pictures import block, masks, random, sizes
 
+from latent_repaint.checks import FLOOR
 from latent_repaint.pixels import composite as composite_module
 from latent_repaint.pixels import region
 from latent_repaint.pixels.composite import BLENDS, Blending, composite
-from latent_repaint.pixels.region import Box, Work
+from latent_repaint.pixels.region import Box, Work, distance_to_mask
+
+
+@given(st.data(), sizes(), st.integers(0, 70), st.integers(0, 200))
+def test_parts_hold_every_pixel_within_reach_once(data, size, reach, halo):
+    mask = data.draw(masks(1, *size))[0] > FLOOR
+    found = torch.zeros(size)
+    with patch.object(region, "MAX_PART", data.draw(st.sampled_from([64, 256, 1024]))):
+        parts = region.parts(mask, reach, halo)
+    for part in parts:
+        assert part.height > 0 and part.width > 0
+        part.of_one(found).add_(1)
+    distance = distance_to_mask(mask[None].float())[0]
+    assert (found[(distance > 0) & (distance <= reach)] == 1).all() and found.max() <= 1
 
 
 @pytest.mark.parametrize("blend", BLENDS)
