@@ -11,28 +11,23 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sampling import TOLERANCE, cfg_guider, guided, watched
+from sampling import TOLERANCE, cfg_guider, combined, guided, one_of_each, watched
 
-from benchmarks.painted.judge import METHODS
 from comfyui_host.families import FAMILIES, Family
-from comfyui_host.tiny import conditioning, ksampler, sigmas
+from comfyui_host.tiny import conditioning, sigmas
 from latent_repaint.nodes.mask_to_latent import MaskToLatent
-from latent_repaint.samplers.host import combine
 from latent_repaint.samplers.mathematics.noise_level import noise_level
 
-every_method = pytest.mark.parametrize("method", METHODS)
 
-
-def to_latent(mask, latent, cells=0, vae=None, temporal_method="max"):
+def to_latent(mask, latent, vae=None):
     """The node, at its defaults but for the growth."""
-    given = latent if isinstance(latent, dict) else {"samples": latent}
-    return MaskToLatent.execute(mask, given, "max", cells, 0.0, temporal_method, vae).args[0]
+    return MaskToLatent.execute(mask, {"samples": latent}, "max", 0, 0.0, "max", vae).args[0]
 
 
 def sampled(family: Family, masked: dict[str, Any], method: str, model: Any = None):
     """Three steps with a family's own conditioning."""
     guider = cfg_guider(model or family.model, *family.prompts(), cfg=1.0)
-    sampler, schedule = combine(ksampler("euler_ancestral"), METHODS[method], "node"), sigmas(family.model, 3)
+    sampler, schedule = combined("euler_ancestral", method), sigmas(family.model, 3)
     return guided(guider, sampler, schedule, masked["samples"], masked["noise_mask"])
 
 
@@ -46,7 +41,7 @@ def wan() -> Family:
     return FAMILIES["wan 2.1"]()
 
 
-@every_method
+@one_of_each
 def test_masks_of_latent_frames_are_their_own(wan, method):
     latent, mask = wan.latent(), torch.zeros(3, 64, 64)
     mask[0, :16, :16], mask[2, 40:, 40:] = 1, 1
@@ -54,7 +49,7 @@ def test_masks_of_latent_frames_are_their_own(wan, method):
     assert torch.equal(changed(samples, latent).amax((0, 1)), torch.nn.functional.max_pool2d(mask, 8) > 0)
 
 
-@every_method
+@one_of_each
 def test_a_batch_of_masks_goes_with_a_batch_of_latents_in_turn(method):
     family, masks = FAMILIES["eps"](), torch.zeros(2, 64, 64)
     latents = torch.randn(4, 4, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -92,7 +87,7 @@ def shown(arguments: dict[str, Any]) -> dict[str, Any]:
     return {"sigma": sigma, "x": x, "mask": mask}
 
 
-@every_method
+@one_of_each
 @pytest.mark.parametrize("name", ["wan 2.2", "cosmos predict2"])
 def test_a_mask_that_would_be_averaged_is_hidden(name, method):
     """These make one timestep a frame of it. So they are not shown it, and the known part is noised as the rest is."""
@@ -109,7 +104,7 @@ def test_a_mask_that_would_be_averaged_is_hidden(name, method):
         assert 0.5 < noise.std() < 3.3  # about 1; what Match finds for a random network is up to 2.8
 
 
-@every_method
+@one_of_each
 @pytest.mark.parametrize("name", ["wan 2.2", "cosmos predict2"])
 def test_a_mask_of_whole_frames_is_the_models_own(name, method):
     """A kept first frame is what they are made for: clean, at the timestep of a clean one."""
@@ -127,7 +122,7 @@ def test_a_mask_of_whole_frames_is_the_models_own(name, method):
         torch.testing.assert_close(evaluation["x"][:, :, 0], clean[:, :, 0])
 
 
-@every_method
+@one_of_each
 def test_a_model_that_reads_a_soft_mask_reads_what_is_free(method):
     """LTXV gives each cell the timestep of its mask. A half-masked cell is kept, then free, and never between."""
     family = FAMILIES["ltxv"]()
@@ -139,7 +134,7 @@ def test_a_model_that_reads_a_soft_mask_reads_what_is_free(method):
     assert masks[0].tolist() == [0, 0, 0, 1] and masks[-1].tolist() == [0, 1, 1, 1]
 
 
-@every_method
+@one_of_each
 def test_a_model_that_wants_its_known_part_clean_gets_it_clean(method):
     family = FAMILIES["hunyuan video"]()
     model, seen = watched(family.model, shown)
@@ -173,15 +168,15 @@ def nested_run(eps_model, sampler, mask):
     return torch.cat([part.flatten() for part in result.unbind()]), torch.cat([part.flatten() for part in parts])
 
 
-@pytest.mark.parametrize("method", ["Blend", "RePaint"])
+@pytest.mark.parametrize("method", ["predicted", "repaint"])
 def test_nested_latents_with_a_mask_for_each_are_kept(eps_model, method):
     mask = torch.zeros(1, 1, 512)
     mask[..., 100:300] = 1
-    samples, given = nested_run(eps_model, combine(ksampler("euler"), METHODS[method], "node"), mask)
+    samples, given = nested_run(eps_model, combined("euler", method), mask)
     assert torch.equal(changed(samples, given), mask[0, 0] > 0)
 
 
 def test_nested_latents_with_one_mask_are_refused(eps_model):
     """As 0.3.75 would hand it on."""
     with pytest.raises(ValueError, match="node: input noise_mask: found one mask for nested latents"):
-        nested_run(eps_model, combine(ksampler("euler"), METHODS["Match"], "node"), torch.ones(1, 1, 8, 8))
+        nested_run(eps_model, combined("euler", "match"), torch.ones(1, 1, 8, 8))

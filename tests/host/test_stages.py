@@ -7,23 +7,8 @@ import torch
 from comfy_extras.nodes_differential_diffusion import DifferentialDiffusion
 from sampling import TOLERANCE, combined, kept_error, one_by_one, one_of_each, passes, wrapped
 
-from comfyui_host.tiny import host, ksampler, sample, sigmas
-from latent_repaint.samplers.host import combine
+from comfyui_host.tiny import ksampler, sample, sigmas
 from latent_repaint.samplers.mathematics.noise_level import noise_level
-from latent_repaint.samplers.methods import Blend
-
-
-def test_two_stages_are_the_one_run_that_was_split(any_model, latent, mask, masked):
-    """SplitSigmasDenoise, then a second sampler without noise; Euler and the given noise have nothing to forget."""
-    sampler = combine(ksampler("euler"), Blend(known_noise="fixed"), "node", kept=latent)
-    schedule = sigmas(any_model, 8)
-    high, low = host.custom_sampler.SplitSigmasDenoise.execute(schedule, 0.5).args
-    assert len(high) == len(low) == 5
-    whole = sample(any_model, sampler, schedule, masked, seed=3, cfg=2.0).samples
-    first = sample(any_model, sampler, high, masked, seed=3, cfg=2.0)
-    second = sample(any_model, sampler, low, first.output, seed=None, cfg=2.0).samples
-    assert kept_error(second, latent, mask) <= TOLERANCE
-    torch.testing.assert_close(second, whole, rtol=1e-3, atol=1e-3)
 
 
 def exact(model):

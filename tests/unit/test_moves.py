@@ -71,6 +71,11 @@ def test_jumps_repeat_only_evaluations_inside_the_window(steps, jump_length, jum
             assert move.stop in window and move.start - 1 in window
 
 
+def test_a_walk_that_is_too_long_is_refused():
+    with pytest.raises(ValueError, match="found 100010 steps in all, wanted at most 100000"):
+        itinerary(10, 5, {10: 20_000})
+
+
 @given(st.integers(0, 500), st.lists(st.integers(), min_size=1, max_size=40, unique=True))
 def test_spread_is_exact_and_even(count, places):
     counts = spread(count, places)
