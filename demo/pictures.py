@@ -14,9 +14,9 @@ COMMANDS = (
     ("demo", "examples"),
     ("demo", "thumbnails"),
     ("demo", "gallery"),
-    ("demo",),
     ("demo", "registry"),
     ("demo_model/next", "measure"),
+    ("demo",),
     ("tests", "help_pictures"),
 )
 
@@ -24,4 +24,5 @@ COMMANDS = (
 def main() -> None:
     for room, *name in COMMANDS:
         subprocess.run([sys.executable, install.ROOT / room, *name], check=True)
-    shutil.copy(OUT / "side_by_side.png", install.ROOT / "docs")
+        if not name:
+            shutil.copy(OUT / "side_by_side.png", install.ROOT / "docs")

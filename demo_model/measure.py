@@ -1,6 +1,6 @@
 """What the small model is worth, measured on scenes it was never trained on, through the host's stock nodes alone.
 
-python demo_model measure      prints the figures of demo_model/README.md and draws demo_model/weights/samples.png
+python demo_model measure      prints the figures of demo_model/README.md and draws demo_model/samples.png
 """
 
 import numpy as np

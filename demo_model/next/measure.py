@@ -86,7 +86,8 @@ def main() -> None:
     made = reconstructed(images)
     psnr = -10 * (made - images).square().mean(dim=(1, 2, 3)).log10()
     print(f"PSNR of {len(images)} held-out scenes: {psnr.mean():.2f} dB, least {psnr.min():.2f} dB")
-    print("latent_rgb_factors, and their bias:", preview_colours(images).mul(1000).round().div(1000).tolist())
+    *factors, bias = (" ".join(f"{value:.3f}" for value in row) for row in preview_colours(images).tolist())
+    print("latent_rgb_factors:", *factors, "and their bias:", bias, sep="\n    ")
     rows = [images[: len(PROMPTS)], made[: len(PROMPTS)]]
     if CHECKPOINT.exists():
         host = in_process.start()
