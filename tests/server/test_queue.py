@@ -1,8 +1,13 @@
 """Jobs of mixed settings by two clients at once, some interrupted and queued again: each is what it is alone."""
 
+import io
+import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 
+from PIL import Image
+
+from comfyui_host import install
 from comfyui_host.client import Client, PromptError
 
 NAMES = ("blend", "repaint", "match", "ksampler", "two_stages", "soft_mask")
@@ -22,6 +27,11 @@ def test_mixed_jobs_of_two_clients_with_interrupts_are_what_they_are_alone(serve
     rng, interrupted = random.Random(0), []
     chosen = [{name: rng.choice(values) for name, values in SETTINGS.items()} for _ in range(2 * len(NAMES))]
     jobs = [prompt(NAMES[k % len(NAMES)], seed=k, noise_seed=k, **settings) for k, settings in enumerate(chosen)]
+    jobs = [json.loads(json.dumps(job).replace("example_", "small_")) for job in jobs]
+    for name in ("image", "mask"):  # a quarter of the pixels, as these are many runs
+        content = io.BytesIO()
+        Image.open(install.ROOT / "demo" / f"example_{name}.png").resize((128, 128)).save(content, "PNG")
+        client.put(f"small_{name}.png", content.getvalue())
 
     def picture(number, interrupt=False):
         own = Client(server.address)
