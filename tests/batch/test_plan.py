@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ import ray
 from batch import Refused, report
 from batch import cluster as cluster_module
 from batch.check import Job, Jobs
-from batch.cluster import Crew, share_of_gpu
+from batch.cluster import Crew, Seat, share_of_gpu
 from batch.manifest import DONE, FAILED, Manifest
 from batch.places import Folder
 from batch.run import BatchRun, Queue
@@ -197,6 +198,7 @@ def test_a_report_links_strange_names_and_says_what_failed(tmp_path):
 
 def test_a_preview_is_one_file_with_its_pictures_in_it():
     page = report.preview(["<b>"], [("<i>.png", b"JPEG")])
+    assert "<title>Before anything is painted" in page
     assert "&lt;b&gt;" in page and "&lt;i&gt;.png" in page and "data:image/jpeg;base64,SlBFRw==" in page
 
 
@@ -214,6 +216,17 @@ def test_a_disk_without_room_for_the_pictures_is_told_before_the_run(tmp_path):
     run = planned(tmp_path, [job(image_at=f"{10**17}:1", result_at="")])
     with pytest.raises(Refused, match="MB free, and the pictures to do have 100000000000 MB"):
         run.check_space()
+
+
+def test_a_start_that_ends_its_worker_is_tried_again_later_and_says_why(monkeypatch):
+    def get(_call):
+        raise ray.exceptions.RayActorError(error_msg="the node was lost")
+
+    monkeypatch.setattr(ray, "get", get)
+    seat = Seat(actor=None, number=0)
+    seat.started("call")
+    assert seat.errors == ["a worker ended: the node was lost"] and not seat.given_up
+    assert seat.start_at > time.monotonic() and seat.starting is None
 
 
 def test_a_picture_that_ends_its_worker_is_set_aside_and_takes_no_other_with_it(cluster, tmp_path):

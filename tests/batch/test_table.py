@@ -383,6 +383,7 @@ def test_a_folder_far_away_is_a_place_like_any_other():
         Folder("nonsense://x/y")
     shown = Folder("s3://KEY:SECRET@bucket/in?endpoint_override=localhost&region=x")
     assert shown.shown == "s3://bucket/in" and "SECRET" not in shown.link("a.png")
+    assert Folder("memory://in/").link("a.png") == "memory://in/a.png"
 
 
 def test_a_table_far_away_is_read_line_by_line():

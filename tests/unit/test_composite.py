@@ -11,7 +11,7 @@ from torch.nn.functional import max_pool2d
 
 from benchmarks.seam import seam_energy
 from latent_repaint.checks import FLOOR, match_batches
-from latent_repaint.pixels.composite import BLENDS, Blending, composite, multiband, ramp
+from latent_repaint.pixels.composite import BLENDS, Blending, bands, composite, multiband, ramp
 from latent_repaint.pixels.region import distance_to_mask
 from latent_repaint.pixels.report import CUT_OFF
 
@@ -155,3 +155,8 @@ def test_multiband_keeps_detail_narrow_and_colour_wide():
     assert fine[..., 38].abs().max() < 0.01  # 7 pixels out
     assert coarse[..., 38].min() > 0.08
     assert not fine[..., 64:].any() and not coarse[..., 64:].any()
+
+
+@pytest.mark.parametrize("width", [2, 3, 4, 7, 16, 31, 100])
+def test_the_finest_details_change_over_within_two_or_three_pixels(width):
+    assert 2 <= width / 2 ** bands(width) < 4

@@ -108,6 +108,6 @@ def test_a_model_that_answers_with_samples_is_told_from_1_to_7_times_as_much_noi
     level = NoiseLevel(1.0, sigma)
     for _ in range(2):
         noise.show_extra(here, level)
-        denoised = 0.6 * y + 0.8 * draw() if sampled else 0.8 * y
+        denoised = 0.6 * y + 0.8 * draw() if sampled else 0.9 * y
         noise.refine(y, here, level, level, Conditional(denoised, torch.tensor(True)))
     assert noise.spares_extra == distilled
