@@ -192,6 +192,7 @@ def test_a_report_links_strange_names_and_says_what_failed(tmp_path):
     assert "bad &lt;i&gt;.png: no mask &lt;x&gt;" in page
     assert page.count("<figure>") == report.A_PAGE and 'href="report/2.html"' in page and "report/3.html" not in page
     assert second.count("<figure>") == 1 and 'href="../499.png"' in second
+    assert 'href="../report.html"' in second and "2.html" not in second
     assert not re.search(r"https?://|<script", page)
     assert report.MARK in page[:1000]
 

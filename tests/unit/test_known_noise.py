@@ -4,7 +4,7 @@ import pytest
 import torch
 from model_sampling import Sampling
 
-from latent_repaint.samplers.mathematics.known_noise import Conditional, Here, PredictedNoise
+from latent_repaint.samplers.mathematics.known_noise import LEAK, Conditional, Here, MatchedNoise, PredictedNoise
 from latent_repaint.samplers.mathematics.kriging import plausible
 
 VARIANCES = torch.tensor([1.0, 0.1, 0.01, 0.001]).view(1, 4, 1, 1)
@@ -90,3 +90,13 @@ def test_quiet_noise_is_left_alone_and_a_loud_mode_is_turned_down():
     assert kept.square().sum() < 0.05 * loud.square().sum()
     assert plausible(torch.randn(2, 1, 16, 16), known, 100.0).isfinite().all()
     assert not plausible(loud, torch.zeros_like(known), 1.0).any()  # nothing is known
+
+
+def test_where_nothing_is_to_be_learnt_the_leak_keeps_what_it_does_not_replace():
+    """e <- sqrt(1 - r^2) e + r xi: from silence its variance is 1 - (1 - r^2)^n after n evaluations."""
+    y, seeded = torch.zeros(1, 4, 128, 128), torch.Generator().manual_seed(1)
+    matched = MatchedNoise(y, y.clone(), lambda: torch.randn(y.shape, generator=seeded))
+    here = Here(Sampling(), torch.tensor([1.0]), torch.zeros(y.shape, dtype=torch.bool), (0.0, 99.0))
+    for n in (1, 2):
+        matched.learn(here, Conditional(y, EVERYWHERE))
+        assert matched.noise.var().item() == pytest.approx(1 - (1 - LEAK**2) ** n, rel=0.03)
