@@ -79,24 +79,6 @@ def strips(width: int) -> np.ndarray:
 
 TASKS = (
     Task(
-        "remove an object",
-        examples.HOUSE_AT_DAWN,
-        brushed([examples.HOUSE_ON_HILLS]),
-        "dawn, green hills, snowy mountains",
-    ),
-    Task(
-        "replace an object",
-        CHAPEL_AT_DAWN,
-        brushed([(65, 107, 129, 182)]),
-        "dawn, green hills, clouds, snowy mountains, autumn trees, red house",
-    ),
-    Task(
-        "another sky",
-        COTTAGE_BY_A_FENCE,
-        covered((0, 0, SIDE, 104)),
-        "day, clouds, green hills, white cottage, fence",
-    ),
-    Task(
         "widen the view",
         CHAPEL_ON_A_FIELD,
         255 - covered((40, 64, 208, 216)),
@@ -112,11 +94,29 @@ TASKS = (
         ramp=4,
     ),
     Task(
+        "another sky",
+        COTTAGE_BY_A_FENCE,
+        covered((0, 0, SIDE, 104)),
+        "day, clouds, green hills, white cottage, fence",
+    ),
+    Task(
+        "replace an object",
+        CHAPEL_AT_DAWN,
+        brushed([(65, 107, 129, 182)]),
+        "dawn, green hills, clouds, snowy mountains, autumn trees, red house",
+    ),
+    Task(
         "two prompts",
         HILLS,
         brushed([(28, 124, 108, 204), (156, 108, 220, 204)]),
         "day, green hills, mountains, red house",
         "day, green hills, mountains, round trees",
+    ),
+    Task(
+        "remove an object",
+        examples.HOUSE_AT_DAWN,
+        brushed([examples.HOUSE_ON_HILLS]),
+        "dawn, green hills, snowy mountains",
     ),
 )
 
