@@ -15,7 +15,7 @@ SIZE = {"output_target_width": 256, "output_target_height": 256, "output_padding
 HOUSE = ("example_masked.png", "day, snow, sun, blue house")
 SCENES = {  # picture and prompt, by the template
     "01-start-here-inpaint-fill": ("example_large.png", "sunset, yellow field, clouds, round trees"),
-    "02-remove-object-erase": ("example_remove.png", ""),
+    "02-remove-object-erase": ("example_remove.png", "dawn, yellow field, lake"),
     "03-outpaint-extend": ("example_narrow.png", "sunset, snow, sun, clouds, mountains, pine trees, red house"),
     "04-inpaint-soft-mask": ("example_soft.png", "sunset, yellow field, mountains, red house"),
     "05-inpaint-model-any-sampler": HOUSE,

@@ -16,9 +16,9 @@ from demo_model.next.scenes import HELD_OUT, draw
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 SIDE, MARGIN = 256, 10  # pixels of a scene as the model knows it, and of the brush around an object
-HOUSE_ON_SNOW, HOUSE_AT_DAWN, HOUSE_AT_SUNSET, TREES_AT_SUNSET, MOUNTAINS, HOUSE_ON_A_FIELD = 574, 59, 258, 524, 64, 37
+HOUSE_ON_SNOW, BOAT_AT_DAWN, HOUSE_AT_SUNSET, TREES_AT_SUNSET, MOUNTAINS, HOUSE_ON_A_FIELD = 574, 65, 258, 524, 64, 37
 WHITE_HOUSE: Box = (108, 120, 178, 195)
-HOUSE_ON_HILLS: Box = (88, 134, 186, 218)  # and its shadow, which tells of a house as long as it is kept
+BOAT: Box = (148, 142, 218, 256)  # and its reflection
 RED_HOUSE: Box = (137, 126, 221, 212)
 TREES: tuple[Box, ...] = ((207, 98, 252, 182), (118, 106, 163, 192), (8, 86, 47, 160))
 
@@ -54,7 +54,7 @@ def pictures() -> dict[str, Image.Image]:
         "mask": Image.fromarray(around),
         "masked": masked(house, around),
         "odd": masked(house[odd], around[odd]),
-        "remove": masked(scene(HOUSE_AT_DAWN), brushed([HOUSE_ON_HILLS])),
+        "remove": masked(scene(BOAT_AT_DAWN), brushed([BOAT])),
         "narrow": Image.fromarray(scene(HOUSE_AT_SUNSET)[:, 24:200]),
         "large": masked(scene(TREES_AT_SUNSET, large), brushed(TREES[:1], large)),
         "spots": masked(scene(TREES_AT_SUNSET, large), brushed(TREES, large)),

@@ -114,9 +114,9 @@ TASKS = (
     ),
     Task(
         "remove an object",
-        examples.HOUSE_AT_DAWN,
-        brushed([examples.HOUSE_ON_HILLS]),
-        "dawn, green hills, snowy mountains",
+        examples.BOAT_AT_DAWN,
+        brushed([examples.BOAT]),
+        "dawn, yellow field, lake",
     ),
 )
 

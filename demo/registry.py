@@ -14,7 +14,7 @@ from .examples import SIDE
 
 DOCS = install.ROOT / "docs"
 ICON, BANNER = 400, (1260, 540)  # pixels; the banner is 21:9, as the registry wants it
-TEMPLATE = "05-inpaint-model-any-sampler"
+TEMPLATE = "12-repaint-match-blend-samplers"
 HOUSE = (72, 80, 212, 220)  # pixels of the scene
 
 
