@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 
 from . import networks
+from .export import load_denoiser
 from .train import CHECKPOINT, WORK, encoded_scenes, fit, load_average
 
 log = logging.getLogger("distil")
 DISTILLED = CHECKPOINT.parents[1] / "loras" / "latent-repaint-demo-few-steps.safetensors"
-UNET, TEXT = "model.diffusion_model.", "cond_stage_model.transformer.text_model."
 GRID = 8  # levels at which the student learns: those of 8 steps, and every second one of 4
 
 
@@ -57,12 +56,7 @@ SMALL = Lesson(CHECKPOINT, networks.UNET, small_examples, "distilled", DISTILLED
 def teacher(lesson: Lesson, vocabulary: torch.Tensor) -> networks.Denoiser:
     """The model's UNet and text model, as the checkpoint holds them."""
     denoiser = networks.Denoiser(vocabulary, lesson.sizes)
-    with safe_open(lesson.checkpoint, "pt") as file:
-        state = {name: file.get_tensor(name).float() for name in file.keys() if name.startswith((UNET, TEXT))}
-    denoiser.unet.load_state_dict({k.removeprefix(UNET): v for k, v in state.items() if k.startswith(UNET)})
-    text = {k.removeprefix(TEXT): v for k, v in state.items() if k.startswith(TEXT)}
-    words = "embeddings.token_embedding.weight"
-    denoiser.text.transformer.text_model.load_state_dict(text | {words: text[words][vocabulary]})
+    load_denoiser(denoiser, lesson.checkpoint)
     return denoiser.eval().requires_grad_(False)
 
 

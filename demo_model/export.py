@@ -45,6 +45,23 @@ def load_decoder(decoder: torch.nn.Module, path: Path) -> None:
         decoder.load_state_dict({name: file.get_tensor(DECODER + name) for name in decoder.state_dict()})
 
 
+def load_denoiser(denoiser: networks.Denoiser, path: Path) -> dict[str, dict[str, float]]:
+    """Loads the UNet and the text model that a checkpoint file holds, of its vocabulary's rows.
+
+    Returns:
+        What `export` was told of the training.
+    """
+    unet, text = "model.diffusion_model.", "cond_stage_model.transformer.text_model."
+    words = "embeddings.token_embedding.weight"
+    with safe_open(path, "pt") as file:
+        state = {name: file.get_tensor(name).float() for name in file.keys() if name.startswith((unet, text))}
+        facts = json.loads(file.metadata()["training"])
+    denoiser.unet.load_state_dict({k.removeprefix(unet): v for k, v in state.items() if k.startswith(unet)})
+    model = {k.removeprefix(text): v for k, v in state.items() if k.startswith(text)}
+    denoiser.text.transformer.text_model.load_state_dict(model | {words: model[words][denoiser.vocabulary]})
+    return facts
+
+
 def replace_decoder(decoder: torch.nn.Module, facts: dict[str, object], path: Path) -> None:
     """Puts a decoder in the place of a checkpoint file's; every other weight stays bit for bit."""
     with safe_open(path, "pt") as file:

@@ -2,19 +2,18 @@
 
 import torch
 
-from comfyui_host.install import DEMO_MODEL, ROOT
+from comfyui_host.install import DEMO_MODEL
 
 from .. import distil
 from .latents import captions, load_latents
-from .train import UNET
+from .train import UNET, WORK
+
+RESULT = distil.DISTILLED.with_name(f"{DEMO_MODEL.stem}-few-steps.safetensors")
 
 
 def examples() -> tuple[torch.Tensor, torch.Tensor]:
-    latents = load_latents(ROOT / ".train" / "next")
+    latents = load_latents(WORK)
     return latents, captions(len(latents))
-
-
-RESULT = distil.DISTILLED.with_name(f"{DEMO_MODEL.stem}-few-steps.safetensors")
 
 
 def main() -> None:

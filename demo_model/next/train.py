@@ -28,13 +28,14 @@ from comfyui_host.install import DEMO_MODEL as CHECKPOINT
 from comfyui_host.install import ROOT, SMALL_MODEL
 
 from .. import networks
-from ..export import export
+from ..export import export, load_denoiser
 from .autoencoder import Autoencoder, busy_crops, difference
 from .fit import Fit
 from .latents import captions, encode_shards, encoded, load_latents, vocabulary
 from .pictures import draw_shards, shards
 
 log = logging.getLogger("train")
+WORK = ROOT / ".train" / "next"
 WEIGHTS = CHECKPOINT.parent
 AUTOENCODER = WEIGHTS / "autoencoder.safetensors"
 SCENES = 16384
@@ -164,7 +165,7 @@ def train_denoiser(to: Sitting) -> None:
     empty = networks.tokenize([""]).to(device)
     sigmas = networks.model_sampling().sigmas.to(device)
     denoiser = networks.Denoiser(vocabulary(), UNET)
-    begun = load_exported_denoiser(denoiser) if CHECKPOINT.exists() else borrow(denoiser)
+    begun = load_denoiser(denoiser, CHECKPOINT)["unet"] if CHECKPOINT.exists() else borrow(denoiser)
     denoiser.vocabulary = denoiser.vocabulary.to(device)
     fit = Fit(to.work / "unet.pt", denoiser.to(device), rate=1e-3)
     if fit.step == 0:
@@ -241,19 +242,6 @@ def as_it_is(layer: torch.nn.Conv2d, size: int) -> None:
         layer.weight[channel, channel, middle : middle + size, middle : middle + size] = 1 / size**2
 
 
-def load_exported_denoiser(denoiser: networks.Denoiser) -> dict[str, float]:
-    """The UNet and the text model of the exported file; returns how far their training had come."""
-    unet, text = "model.diffusion_model.", "cond_stage_model.transformer.text_model."
-    words = "embeddings.token_embedding.weight"
-    with safe_open(CHECKPOINT, "pt") as file:
-        state = {name: file.get_tensor(name).float() for name in file.keys()}
-        facts = json.loads(file.metadata()["training"])["unet"]
-    denoiser.unet.load_state_dict({k.removeprefix(unet): v for k, v in state.items() if k.startswith(unet)})
-    model = {k.removeprefix(text): v for k, v in state.items() if k.startswith(text)}
-    denoiser.text.transformer.text_model.load_state_dict(model | {words: model[words][denoiser.vocabulary]})
-    return facts
-
-
 def write_checkpoint(work: Path) -> None:
     """Writes the autoencoder, and once there is a UNet, a checkpoint for the host."""
     WEIGHTS.mkdir(exist_ok=True)
@@ -281,9 +269,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, help="pictures a step (4, or 32 for the UNet)")
     parser.add_argument("--processes", type=int, default=1, help="of `draw`")
     parser.add_argument("--finish", action="store_true", help="let the learning rate fall to zero over the minutes")
-    parser.add_argument(
-        "--work", type=Path, default=ROOT / ".train" / "next", help="folder of pictures and checkpoints"
-    )
+    parser.add_argument("--work", type=Path, default=WORK, help="folder of pictures and checkpoints")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", force=True)  # the host has set one
     torch.set_num_threads(1)
